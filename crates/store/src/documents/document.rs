@@ -108,6 +108,28 @@ pub struct Update {
     pub sealed: Option<Vec<u8>>,
 }
 
+impl Update {
+    /// Puts the new pieces in the place of the old ones.
+    pub fn apply(self, body: &mut Body) {
+        let parts = [
+            (&mut body.identity, self.identity),
+            (&mut body.tags, self.tags),
+            (&mut body.desired, self.desired),
+            (&mut body.reported, self.reported),
+        ];
+        for (part, new) in parts {
+            if let Some(new) = new {
+                *part = new;
+            }
+        }
+        for (piece, new) in [(&mut body.packed, self.packed), (&mut body.sealed, self.sealed)] {
+            if let Some(new) = new {
+                *piece = new;
+            }
+        }
+    }
+}
+
 /// A document as it was at `revision`, the commit that last wrote it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {

@@ -55,7 +55,7 @@ pub struct Late {
 
 /// The follower is further behind than records are kept.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("changes up to {resume} are gone; read the documents anew and follow from there")]
+#[error("some changes before {resume} are gone; read the documents anew and follow from there")]
 pub struct Lagged {
     /// Follow from here, after reading every document that matters.
     pub resume: Revision,

@@ -7,8 +7,8 @@
 //! 2. **A commit that answered is durable.** `Ok` comes after the bytes are as safe as the engine
 //!    can make them (embedded: after fsync). Kill -9 at any instant loses nothing that was answered.
 //! 3. **Three outcomes.** Committed, refused (nothing changed; the error says why), or
-//!    [`CommitError::Unknown`]: it may have happened. Then the caller reads again and decides;
-//!    expectations make a blind second try harmless.
+//!    [`CommitError::Unknown`]: it may have happened. Then the caller asks [`Documents::latest`],
+//!    reads with it and decides; expectations make a blind second try harmless.
 //! 4. **Revisions are opaque.** Every commit has one, larger than all before it. Compare them for
 //!    equality, or ask "at least this one". They may have gaps and never repeat.
 //! 5. **Reads may be late, never wrong.** Without `at_least` a read may show an older state; with
@@ -20,24 +20,33 @@
 //!    `accept` decides. An engine that ignores `Narrow` gives the same answer.
 //! 8. **Following is complete or says so.** A follower sees every change in commit order with the
 //!    note its committer gave, starting at a revision; or it gets [`FollowError::Lagged`] and
-//!    resyncs. The change record commits with the document. The same change may come twice.
+//!    resyncs. The change record commits with the document. The same change may come twice. All
+//!    records of one commit come in one batch. A follower that lagged goes on from `resume`.
 //! 9. **Everything is bounded.** Commit queue (in changes and bytes; overflow: callers wait, then
 //!    [`CommitError::Busy`]), read queue (the same), change records kept (oldest go; followers lag),
 //!    documents per scan, bytes per document, indexes.
+//!
+//! Expectations are judged against the state before the commit, then its actions happen in order.
+//! Every change that changes something leaves one record, a touch too (as an update with nothing
+//! new); a check and a deletion of nothing leave none.
 //!
 //! Keys are any UTF-8 text, case-sensitive, ordered by bytes; the engine encodes what it must.
 
 mod change;
 mod document;
 mod error;
+mod exact;
 mod jsonb;
+pub(crate) mod judge;
 mod narrow;
 mod scan;
 
 pub use change::{Action, Change, ChangeKind, ChangeRecord, Commit, Expect, Lane};
 pub use document::{Body, Document, Key, Part, Revision, Space, Update};
-pub use error::{Busy, CommitError, Conflict, Damaged, FollowError, Full, Lagged, Late, Misuse, ReadError, TooLarge};
-pub use jsonb::{Json, JsonError};
+pub use error::{
+    Busy, CommitError, Conflict, Damaged, FollowError, Full, Lagged, Late, Misuse, ReadError, TooLarge,
+};
+pub use jsonb::{JSON_DEPTH_MAX, Json, JsonError};
 pub use narrow::{Comparison, Field, Literal, Narrow, Step};
 pub use scan::{Accept, Page, Position, Scan};
 
@@ -50,10 +59,15 @@ pub type Answer<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + '
 /// A store of documents. The page above is the contract; `tests/it/conformance` checks it.
 pub trait Documents: Send + Sync {
     /// The document under `key`, or `None`.
-    fn get<'a>(&'a self, key: &'a Key, at_least: Option<Revision>) -> Answer<'a, Option<Document>, ReadError>;
+    fn get<'a>(&'a self, key: &'a Key, at_least: Option<Revision>)
+    -> Answer<'a, Option<Document>, ReadError>;
 
     /// Many documents in one go, in the order of `keys`.
-    fn get_many<'a>(&'a self, keys: &'a [Key], at_least: Option<Revision>) -> Answer<'a, Vec<Option<Document>>, ReadError>;
+    fn get_many<'a>(
+        &'a self,
+        keys: &'a [Key],
+        at_least: Option<Revision>,
+    ) -> Answer<'a, Vec<Option<Document>>, ReadError>;
 
     /// Makes every change of `commit`, or none.
     fn commit(&self, commit: Commit) -> Answer<'_, Revision, CommitError>;
@@ -70,6 +84,10 @@ pub trait Documents: Send + Sync {
 
     /// The newest revision that any commit answered with or a reader has seen.
     fn revision(&self) -> Revision;
+
+    /// A revision that is at or behind every commit that ended before this call, those that ended
+    /// as [`CommitError::Unknown`] included: read with it to learn what became of one.
+    fn latest(&self) -> Answer<'_, Revision, ReadError>;
 
     /// Asks for an index on `fields` of `space`; scans may be slow until it is built, never wrong.
     /// The engine builds it aside, a bounded piece at a time. Asking twice is one index.

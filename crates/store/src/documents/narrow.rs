@@ -15,13 +15,26 @@ pub enum Narrow {
     Nothing,
     And(Vec<Narrow>),
     Or(Vec<Narrow>),
-    Compare { field: Field, comparison: Comparison, literal: Literal },
+    Compare {
+        field: Field,
+        comparison: Comparison,
+        literal: Literal,
+    },
     /// The field is a string that begins so.
-    Prefix { field: Field, start: String },
+    Prefix {
+        field: Field,
+        start: String,
+    },
     /// The field is one of these.
-    OneOf { field: Field, literals: Vec<Literal> },
+    OneOf {
+        field: Field,
+        literals: Vec<Literal>,
+    },
     /// The field is an array that holds this primitive among its elements.
-    Holds { field: Field, literal: Literal },
+    Holds {
+        field: Field,
+        literal: Literal,
+    },
 }
 
 /// Something a document can be narrowed by.
