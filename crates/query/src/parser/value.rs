@@ -1,0 +1,166 @@
+//! Values: arithmetic, signs, literals, calls, brackets.
+
+use super::{Parser, Tall, hint};
+use crate::error::{Error, quote};
+use crate::limits::DEPTH_MAX;
+use crate::suggest::nearest;
+use crate::syntax::{AggregateFunction, Arithmetic, Expr, Function, Literal};
+use crate::token::{Keyword, Located, Symbol, Token};
+
+impl Parser {
+    /// Sums of products; this is what stands on the sides of a comparison.
+    pub(super) fn sum(&mut self) -> Result<Tall, Error> {
+        let mut left = self.product()?;
+        loop {
+            let op = match self.peek() {
+                Token::Symbol(Symbol::Plus) => Arithmetic::Add,
+                Token::Symbol(Symbol::Minus) => Arithmetic::Subtract,
+                _ => return Ok(left),
+            };
+            self.advance();
+            let right = self.product()?;
+            left = Self::arithmetic(op, left, right)?;
+        }
+    }
+
+    fn product(&mut self) -> Result<Tall, Error> {
+        let mut left = self.signed()?;
+        loop {
+            let op = match self.peek() {
+                Token::Symbol(Symbol::Star) => Arithmetic::Multiply,
+                Token::Symbol(Symbol::Slash) => Arithmetic::Divide,
+                Token::Symbol(Symbol::Percent) => Arithmetic::Remainder,
+                _ => return Ok(left),
+            };
+            self.advance();
+            let right = self.signed()?;
+            left = Self::arithmetic(op, left, right)?;
+        }
+    }
+
+    fn arithmetic(op: Arithmetic, left: Tall, right: Tall) -> Result<Tall, Error> {
+        let height = left.height.max(right.height);
+        Self::stack(Expr::Arithmetic { op, left: Box::new(left.expr), right: Box::new(right.expr) }, height)
+    }
+
+    /// Any number of minus signs; the one before a number belongs to the number.
+    fn signed(&mut self) -> Result<Tall, Error> {
+        let mut signs = Vec::new();
+        while self.next_is(0, Symbol::Minus) {
+            if signs.len() == DEPTH_MAX {
+                return Err(Self::too_deep(self.span()));
+            }
+            signs.push(self.advance().span);
+        }
+        let mut value = match (self.peek(), signs.last()) {
+            (Token::Number(number), Some(sign)) => {
+                let value = Literal::Number(number.negated());
+                let span = sign.to(self.advance().span);
+                signs.pop();
+                Self::stack(Expr::Literal { value, span }, 0)?
+            }
+            _ => self.primary()?,
+        };
+        while let Some(sign) = signs.pop() {
+            let span = sign.to(value.expr.span());
+            value = Self::stack(Expr::Negate { operand: Box::new(value.expr), span }, value.height)?;
+        }
+        Ok(value)
+    }
+
+    fn primary(&mut self) -> Result<Tall, Error> {
+        if let Some(value) = self.literal_ahead() {
+            let span = self.advance().span;
+            return Self::stack(Expr::Literal { value, span }, 0);
+        }
+        if self.take(Symbol::OpenRound) {
+            let inner = self.nested(Self::condition)?;
+            self.want(Symbol::CloseRound, "an operator or )")?;
+            return Ok(inner);
+        }
+        if self.path_ahead() {
+            if matches!(self.peek(), Token::Word(_)) && self.next_is(1, Symbol::OpenRound) {
+                return self.call();
+            }
+            return Self::stack(Expr::Path(self.path()?.path), 0);
+        }
+        Err(self.unexpected("a value, a property or a function"))
+    }
+
+    /// The constant that stands here, if one does; a sign is not part of it.
+    fn literal_ahead(&self) -> Option<Literal> {
+        match self.peek() {
+            Token::Number(number) => Some(Literal::Number(*number)),
+            Token::String(text) => Some(Literal::String(text.clone())),
+            token => match token.keyword()? {
+                Keyword::True => Some(Literal::Bool(true)),
+                Keyword::False => Some(Literal::Bool(false)),
+                Keyword::Null => Some(Literal::Null),
+                Keyword::Undefined => Some(Literal::Undefined),
+                _ => None,
+            },
+        }
+    }
+
+    /// A constant in a list, where numbers may carry a sign.
+    pub(super) fn constant(&mut self) -> Result<Literal, Error> {
+        let negative = self.take(Symbol::Minus);
+        match (self.literal_ahead(), negative) {
+            (Some(Literal::Number(number)), true) => {
+                self.advance();
+                Ok(Literal::Number(number.negated()))
+            }
+            (Some(value), false) => {
+                self.advance();
+                Ok(value)
+            }
+            (_, true) => Err(self.unexpected("a number behind the sign")),
+            (None, false) => {
+                let error = self.unexpected("a constant");
+                let word = matches!(self.peek(), Token::Word(_));
+                Err(if word { error.hint("Strings stand in quotes, ['a', 'b']") } else { error })
+            }
+        }
+    }
+
+    fn call(&mut self) -> Result<Tall, Error> {
+        let name = self.advance();
+        let function = function_of(&name)?;
+        self.advance();
+        let mut arguments = Vec::new();
+        let mut height = 0;
+        if !self.take(Symbol::CloseRound) {
+            loop {
+                let argument = self.nested(Self::condition)?;
+                height = height.max(argument.height);
+                arguments.push(argument.expr);
+                if !self.take(Symbol::Comma) {
+                    break;
+                }
+            }
+            self.want(Symbol::CloseRound, "a comma or ) behind the argument")?;
+        }
+        let span = name.span.to(self.last_span());
+        Self::stack(Expr::Call { function, arguments, span }, height)
+    }
+}
+
+fn function_of(name: &Located) -> Result<Function, Error> {
+    let Token::Word(word) = &name.token else {
+        return Err(Error::new(name.span, "the name of a function", name.token.describe()));
+    };
+    if let Some(function) = Function::from_name(word) {
+        return Ok(function);
+    }
+    let error = Error::new(name.span, "the name of a function", quote(word));
+    if AggregateFunction::from_name(word).is_some() {
+        return Err(error.hint("Aggregates stand in SELECT only"));
+    }
+    if let Some(hint) = hint::for_word(word) {
+        return Err(error.hint(hint));
+    }
+    Err(match nearest(word, Function::ALL.into_iter().map(Function::name)) {
+        Some(near) => error.hint(format!("Did you mean {near}?")),
+        None => error,
+    })
+}

@@ -1,0 +1,15 @@
+//! The typed tree of a query: what the parser makes, the evaluator runs, and the store reads to
+//! narrow its own search. Everything is public and plain, so that another crate can match on it.
+//!
+//! A tree from the parser is at most [`limits::DEPTH_MAX`](crate::limits::DEPTH_MAX) levels
+//! deep, so walking it by recursion is safe.
+
+mod expr;
+mod function;
+mod path;
+mod query;
+
+pub use expr::{Arithmetic, Comparison, Expr, Literal};
+pub use function::Function;
+pub use path::{Path, Step};
+pub use query::{Aggregate, AggregateFunction, Item, Items, Output, Query, ResultKind, Select, Source};
