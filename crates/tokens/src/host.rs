@@ -54,7 +54,8 @@ impl FromStr for Host {
         let bad_name = || HostError::Name { text: clip(text) };
         let rest = rest.ok_or_else(bad_name)?;
         let is_v6 = name.parse::<std::net::Ipv6Addr>().is_ok();
-        if text.starts_with('[') != is_v6 || !(is_v6 || is_dns_name(name)) {
+        // A URL is no port that went wrong.
+        if text.contains('/') || text.starts_with('[') != is_v6 || !(is_v6 || is_dns_name(name)) {
             return Err(bad_name());
         }
         let port = match rest.strip_prefix(':') {
