@@ -15,6 +15,8 @@
 mod decode;
 mod encode;
 mod header;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::fmt;
