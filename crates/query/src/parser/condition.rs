@@ -1,10 +1,9 @@
-//! Conditions: `OR` over `AND` over `NOT` over comparisons.
+//! A condition as a whole, and what to say when something stands behind it.
 
-use super::{Parser, Tall};
+use super::Parser;
 use crate::error::Error;
-use crate::limits::{DEPTH_MAX, LIST_VALUES_MAX};
-use crate::syntax::{Comparison, Expr, Literal};
-use crate::token::{Keyword, Symbol, Token};
+use crate::syntax::Expr;
+use crate::token::{Symbol, Token};
 
 impl Parser {
     /// A condition and nothing behind it.
@@ -31,112 +30,6 @@ impl Parser {
             }
             _ => error,
         }
-    }
-
-    pub(super) fn condition(&mut self) -> Result<Tall, Error> {
-        self.chain(Keyword::Or, Self::conjunction, Expr::Or)
-    }
-
-    fn conjunction(&mut self) -> Result<Tall, Error> {
-        self.chain(Keyword::And, Self::negation, Expr::And)
-    }
-
-    /// Terms joined by one keyword become one flat node, so that long chains stay shallow.
-    fn chain(
-        &mut self,
-        joint: Keyword,
-        term: fn(&mut Self) -> Result<Tall, Error>,
-        node: fn(Vec<Expr>) -> Expr,
-    ) -> Result<Tall, Error> {
-        let first = term(self)?;
-        if self.peek_keyword() != Some(joint) {
-            return Ok(first);
-        }
-        let mut height = first.height;
-        let mut terms = vec![first.expr];
-        while self.take_keyword(joint) {
-            let next = term(self)?;
-            height = height.max(next.height);
-            terms.push(next.expr);
-        }
-        Self::stack(node(terms), height)
-    }
-
-    fn negation(&mut self) -> Result<Tall, Error> {
-        let mut nots = Vec::new();
-        while self.peek_keyword() == Some(Keyword::Not) {
-            if nots.len() == DEPTH_MAX {
-                return Err(Self::too_deep(self.span()));
-            }
-            nots.push(self.advance().span);
-        }
-        let mut inner = self.comparison()?;
-        while let Some(not) = nots.pop() {
-            let span = not.to(inner.expr.span());
-            inner = Self::stack(Expr::Not { operand: Box::new(inner.expr), span }, inner.height)?;
-        }
-        Ok(inner)
-    }
-
-    fn comparison(&mut self) -> Result<Tall, Error> {
-        let left = self.sum()?;
-        if let Some(op) = self.comparison_ahead() {
-            self.advance();
-            let right = self.sum()?;
-            if self.comparison_ahead().is_some() {
-                return Err(self
-                    .unexpected("AND, OR or the end of the comparison")
-                    .hint("Comparisons do not chain, write a < b AND b < c"));
-            }
-            let height = left.height.max(right.height);
-            let (left, right) = (Box::new(left.expr), Box::new(right.expr));
-            return Self::stack(Expr::Compare { op, left, right }, height);
-        }
-        let negated = match (self.peek_keyword(), self.look(1).token.keyword()) {
-            (Some(Keyword::In), _) => false,
-            (Some(Keyword::Nin), _) => true,
-            (Some(Keyword::Not), Some(Keyword::In)) => {
-                self.advance();
-                true
-            }
-            _ => return Ok(left),
-        };
-        self.advance();
-        self.list(left, negated)
-    }
-
-    fn comparison_ahead(&self) -> Option<Comparison> {
-        match self.peek() {
-            Token::Symbol(Symbol::Equal) => Some(Comparison::Equal),
-            Token::Symbol(Symbol::NotEqual) => Some(Comparison::NotEqual),
-            Token::Symbol(Symbol::Less) => Some(Comparison::Less),
-            Token::Symbol(Symbol::LessOrEqual) => Some(Comparison::LessOrEqual),
-            Token::Symbol(Symbol::Greater) => Some(Comparison::Greater),
-            Token::Symbol(Symbol::GreaterOrEqual) => Some(Comparison::GreaterOrEqual),
-            _ => None,
-        }
-    }
-
-    fn list(&mut self, operand: Tall, negated: bool) -> Result<Tall, Error> {
-        if !self.take(Symbol::OpenSquare) {
-            return Err(self
-                .unexpected("[ and a list of constants")
-                .hint("The list of IN stands in square brackets, x IN ['a', 'b']"));
-        }
-        let mut values: Vec<Literal> = Vec::new();
-        loop {
-            if values.len() == LIST_VALUES_MAX {
-                let expected = format!("at most {LIST_VALUES_MAX} values");
-                return Err(Error::new(self.span(), expected, "more"));
-            }
-            values.push(self.constant()?);
-            if !self.take(Symbol::Comma) {
-                break;
-            }
-        }
-        self.want(Symbol::CloseSquare, "a comma or ] behind the value")?;
-        let span = operand.expr.span().to(self.last_span());
-        Self::stack(Expr::In { operand: Box::new(operand.expr), values, negated, span }, operand.height)
     }
 }
 

@@ -4,6 +4,7 @@
 //! the tree that comes out, because a chain such as `1+1+1…` builds a deep tree in a flat loop.
 
 mod condition;
+mod expression;
 mod hint;
 mod path;
 mod query;

@@ -1,50 +1,15 @@
-//! Values: arithmetic, signs, literals, calls, brackets.
+//! Values: signs, literals, calls, brackets.
 
 use super::{Parser, Tall, hint};
 use crate::error::{Error, quote};
 use crate::limits::DEPTH_MAX;
 use crate::suggest::nearest;
-use crate::syntax::{AggregateFunction, Arithmetic, Expr, Function, Literal};
+use crate::syntax::{AggregateFunction, Expr, Function, Literal};
 use crate::token::{Keyword, Located, Symbol, Token};
 
 impl Parser {
-    /// Sums of products; this is what stands on the sides of a comparison.
-    pub(super) fn sum(&mut self) -> Result<Tall, Error> {
-        let mut left = self.product()?;
-        loop {
-            let op = match self.peek() {
-                Token::Symbol(Symbol::Plus) => Arithmetic::Add,
-                Token::Symbol(Symbol::Minus) => Arithmetic::Subtract,
-                _ => return Ok(left),
-            };
-            self.advance();
-            let right = self.product()?;
-            left = Self::arithmetic(op, left, right)?;
-        }
-    }
-
-    fn product(&mut self) -> Result<Tall, Error> {
-        let mut left = self.signed()?;
-        loop {
-            let op = match self.peek() {
-                Token::Symbol(Symbol::Star) => Arithmetic::Multiply,
-                Token::Symbol(Symbol::Slash) => Arithmetic::Divide,
-                Token::Symbol(Symbol::Percent) => Arithmetic::Remainder,
-                _ => return Ok(left),
-            };
-            self.advance();
-            let right = self.signed()?;
-            left = Self::arithmetic(op, left, right)?;
-        }
-    }
-
-    fn arithmetic(op: Arithmetic, left: Tall, right: Tall) -> Result<Tall, Error> {
-        let height = left.height.max(right.height);
-        Self::stack(Expr::Arithmetic { op, left: Box::new(left.expr), right: Box::new(right.expr) }, height)
-    }
-
     /// Any number of minus signs; the one before a number belongs to the number.
-    fn signed(&mut self) -> Result<Tall, Error> {
+    pub(super) fn signed(&mut self) -> Result<Tall, Error> {
         let mut signs = Vec::new();
         while self.next_is(0, Symbol::Minus) {
             if signs.len() == DEPTH_MAX {
