@@ -52,7 +52,7 @@ impl fmt::Display for Hint<'_> {
 /// things that break clients.
 pub(crate) fn quote(text: &str) -> String {
     if text.to_ascii_lowercase().contains("errorcode") {
-        return "a name that messages cannot repeat".to_owned();
+        return "\"…\"".to_owned();
     }
     let mut out = String::from("\"");
     for (at, c) in text.chars().enumerate() {

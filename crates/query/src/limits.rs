@@ -13,6 +13,9 @@ pub const DEPTH_MAX: usize = 64;
 /// Values in one `IN [...]` list.
 pub const LIST_VALUES_MAX: usize = 1000;
 
+/// Arguments of one `CONCAT`.
+pub const CONCAT_ARGUMENTS_MAX: usize = 64;
+
 /// Items in one `SELECT`.
 pub const SELECT_ITEMS_MAX: usize = 64;
 

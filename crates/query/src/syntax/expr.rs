@@ -27,6 +27,8 @@ pub enum Expr {
         left: Box<Expr>,
         right: Box<Expr>,
     },
+    /// Undefined unless both sides are of one primitive kind. With the literal `undefined` on
+    /// a side, `=` and `!=` ask whether the other side is there.
     Compare {
         op: Comparison,
         left: Box<Expr>,

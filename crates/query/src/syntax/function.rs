@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use crate::limits::CONCAT_ARGUMENTS_MAX;
+
 /// A function of the language. Names are read without regard to case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Function {
@@ -33,9 +35,6 @@ pub enum Function {
     Substring,
     Upper,
 }
-
-/// How many values `CONCAT` takes at most.
-const CONCAT_ARGUMENTS_MAX: usize = 64;
 
 impl Function {
     pub const ALL: [Function; 27] = [

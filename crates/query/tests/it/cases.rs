@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use serde_json::{Value as Json, json};
 use skerry_query::{Aggregation, Condition, Dialect, Expr, Query, evaluate};
 
-const CASES_AT_LEAST: usize = 0;
+const CASES_AT_LEAST: usize = 600;
 
 #[test]
 fn every_case_gives_what_its_file_says() {
@@ -50,8 +50,9 @@ fn files() -> Vec<PathBuf> {
 }
 
 fn expect(wanted: &Json, got: &Json) -> Result<(), String> {
-    // Compared as text: in JSON values the order of members and 1 against 1.0 would not count.
-    if wanted.to_string() == got.to_string() { Ok(()) } else { Err(format!("gives {got}")) }
+    // Compared as text: between JSON values the order of members would not count.
+    let (wanted, got) = (wanted.to_string(), got.to_string());
+    if wanted == got { Ok(()) } else { Err(format!("gives {got}")) }
 }
 
 fn run(case: &Json, rows: &[Json]) -> Result<(), String> {

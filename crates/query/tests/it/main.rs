@@ -1,7 +1,9 @@
 //! The tests of the query language, as one binary.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "clippy.toml excuses tests, but not their helpers")]
 
 mod bounds;
 mod cases;
 mod fuzz;
 mod properties;
+mod spans;
 mod tree;
