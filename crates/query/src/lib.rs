@@ -15,8 +15,8 @@
 //! # Ok::<(), skerry_query::Error>(())
 //! ```
 //!
-//! This crate does no IO and knows no clock. No text makes it panic, overflow the stack or
-//! take more than time linear in the text's length, per row.
+//! This crate does no IO and knows no clock. No text makes it panic or overflow the stack, and
+//! evaluation visits each node of the tree at most once per row.
 #![forbid(unsafe_code)]
 
 mod aggregate;

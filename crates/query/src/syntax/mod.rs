@@ -3,6 +3,10 @@
 //!
 //! A tree from the parser is at most [`limits::DEPTH_MAX`](crate::limits::DEPTH_MAX) levels
 //! deep, so walking it by recursion is safe.
+//!
+//! A search may be narrowed by any term of a top [`Expr::And`], as long as it keeps all rows for
+//! which the term is true: missing is not null, kinds do not mix, and `x = undefined` wants rows
+//! without `x`. [`Query::matches`] then decides.
 
 mod expr;
 mod function;
