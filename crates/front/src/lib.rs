@@ -1,1 +1,2 @@
-//! Placeholder while the crate is laid out.
+#![forbid(unsafe_code)]
+pub mod tls;

@@ -1,0 +1,13 @@
+//! TLS: who we are towards clients, and how that stays true for years without anybody's help.
+
+mod authority;
+mod config;
+mod files;
+mod material;
+mod server;
+
+pub use authority::{Authority, AuthorityError, Issued, SERVER_LIFETIME};
+pub use config::Alpn;
+pub use files::FileError;
+pub use material::{Check, OperatorFiles, TlsError, TlsMaterial, TlsOptions};
+pub use server::CertificateError;
