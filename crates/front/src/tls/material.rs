@@ -16,7 +16,7 @@
 
 use std::future::Future;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,10 +27,11 @@ use rustls::crypto::aws_lc_rs;
 use rustls::server::ProducesTickets;
 use skerry_model::{Clock, Random, Timestamp};
 
-use super::authority::{Authority, AuthorityError};
+use super::authority::AuthorityError;
 use super::config::{Alpn, ClockTime, Resolver, server_config};
-use super::files::{self, Access, FileError};
-use super::server::{CertificateError, Fingerprint, ServerCertificate};
+use super::files::FileError;
+use super::own::{self, OperatorFiles, load, load_changed, own_certificate, own_files};
+use super::server::CertificateError;
 
 const CHECK_EVERY: Duration = Duration::from_secs(30);
 
@@ -46,13 +47,6 @@ pub struct TlsOptions {
     pub lifetime: Duration,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
-}
-
-#[derive(Clone, Debug)]
-pub struct OperatorFiles {
-    /// PEM, the server's certificate first, then the intermediates.
-    pub certificate: PathBuf,
-    pub key: PathBuf,
 }
 
 /// What a look at the files came to.
@@ -88,7 +82,7 @@ impl TlsMaterial {
     pub fn open(options: TlsOptions) -> Result<Self, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let server = match &options.operator {
-            Some(operator) => load(&operator.certificate, &operator.key, &provider)?,
+            Some(operator) => load(operator, &provider)?,
             None => own_certificate(&options, &provider)?,
         };
         let now = options.clock.now();
@@ -118,7 +112,7 @@ impl TlsMaterial {
     /// The root that devices have to trust; `None` with an operator's files.
     pub fn root_path(&self) -> Option<PathBuf> {
         let options = &self.shared.options;
-        options.operator.is_none().then(|| options.directory.join(ROOT))
+        options.operator.is_none().then(|| options.directory.join(own::ROOT))
     }
 
     /// Looks at the files every 30 seconds until `shutdown` is done.
@@ -164,121 +158,20 @@ impl Shared {
         let options = &self.options;
         let current = self.resolver.0.load_full();
         let now = options.clock.now();
-        let own = (options.directory.join(SERVER), options.directory.join(SERVER_KEY));
-        let (certificate, key) = match &options.operator {
-            Some(operator) => (&operator.certificate, &operator.key),
-            None => (&own.0, &own.1),
+        let found = match &options.operator {
+            Some(operator) => load_changed(operator, current.fingerprint, now, &self.provider),
+            None if current.is_due(now) => own_certificate(options, &self.provider).map(Some),
+            None => load_changed(&own_files(&options.directory), current.fingerprint, now, &self.provider),
         };
-        let found = changed(certificate, key, current.fingerprint, now, &self.provider);
         let server = match found {
             Err(error) => return Check::Kept { error },
-            Ok(Some(server)) => server,
-            Ok(None) if options.operator.is_none() && current.is_due(now) => {
-                match own_certificate(options, &self.provider) {
-                    Ok(server) => server,
-                    Err(error) => return Check::Kept { error },
-                }
-            }
             Ok(None) => return Check::Unchanged,
+            Ok(Some(server)) => server,
         };
         let until = server.not_after;
         self.resolver.0.store(Arc::new(server));
         Check::Swapped { until }
     }
-}
-
-const ROOT: &str = "root-ca.pem";
-const ROOT_KEY: &str = "root-ca.key.pem";
-const SERVER: &str = "server.pem";
-const SERVER_KEY: &str = "server.key.pem";
-
-fn load(certificate: &Path, key: &Path, provider: &CryptoProvider) -> Result<ServerCertificate, TlsError> {
-    let (certificate_pem, key_pem) = (files::read(certificate)?, files::read(key)?);
-    parse(certificate, &certificate_pem, key, &key_pem, provider)
-}
-
-fn parse(
-    certificate: &Path,
-    certificate_pem: &[u8],
-    key: &Path,
-    key_pem: &[u8],
-    provider: &CryptoProvider,
-) -> Result<ServerCertificate, TlsError> {
-    ServerCertificate::from_pem(certificate_pem, key_pem, provider).map_err(|source| {
-        let path = if source == CertificateError::Key { key } else { certificate };
-        TlsError::Server { path: path.to_owned(), source }
-    })
-}
-
-/// The certificate in the files, if they are others than those of `known` and usable.
-fn changed(
-    certificate: &Path,
-    key: &Path,
-    known: Fingerprint,
-    now: Timestamp,
-    provider: &CryptoProvider,
-) -> Result<Option<ServerCertificate>, TlsError> {
-    let (certificate_pem, key_pem) = (files::read(certificate)?, files::read(key)?);
-    if Fingerprint::of(&certificate_pem, &key_pem) == known {
-        return Ok(None);
-    }
-    let server = parse(certificate, &certificate_pem, key, &key_pem, provider)?;
-    if server.not_after <= now {
-        let source = CertificateError::Expired { at: server.not_after };
-        return Err(TlsError::Server { path: certificate.to_owned(), source });
-    }
-    Ok(Some(server))
-}
-
-/// The certificate of our own making: the one on disk where it is still right, else a new one.
-fn own_certificate(
-    options: &TlsOptions,
-    provider: &Arc<CryptoProvider>,
-) -> Result<ServerCertificate, TlsError> {
-    let directory = &options.directory;
-    files::make_directory(directory)?;
-    let now = options.clock.now();
-    let (root_path, root_key_path) = (directory.join(ROOT), directory.join(ROOT_KEY));
-    let (server_path, key_path) = (directory.join(SERVER), directory.join(SERVER_KEY));
-    let failed = |source| TlsError::Authority { path: root_path.clone(), source };
-    let authority = match files::read_if_there(&root_path)? {
-        None => {
-            let name = options.names.first().cloned().or_else(|| options.ips.first().map(IpAddr::to_string));
-            let name = name.ok_or(AuthorityError::NoName).map_err(failed)?;
-            let (authority, root) = Authority::create(&name, now, &*options.random).map_err(failed)?;
-            files::write(&root_key_path, root.key_pem.as_bytes(), Access::OwnerOnly)?;
-            files::write(&root_path, root.certificate_pem.as_bytes(), Access::Everyone)?;
-            authority
-        }
-        Some(root_pem) => {
-            if let Some(server) = still_right(options, &root_pem, &server_path, &key_path, provider) {
-                return Ok(server);
-            }
-            let root_key = files::read_if_there(&root_key_path)?
-                .ok_or_else(|| TlsError::RootKeyMissing { path: root_key_path.clone() })?;
-            Authority::from_pem(&root_pem, &root_key).map_err(failed)?
-        }
-    };
-    let issued = authority.issue(&options.names, &options.ips, options.lifetime, now, &*options.random);
-    let issued = issued.map_err(failed)?;
-    files::write(&key_path, issued.key_pem.as_bytes(), Access::OwnerOnly)?;
-    files::write(&server_path, issued.certificate_pem.as_bytes(), Access::Everyone)?;
-    load(&server_path, &key_path, provider)
-}
-
-fn still_right(
-    options: &TlsOptions,
-    root_pem: &[u8],
-    server_path: &Path,
-    key_path: &Path,
-    provider: &Arc<CryptoProvider>,
-) -> Option<ServerCertificate> {
-    use rustls::pki_types::{CertificateDer, pem::PemObject as _};
-    let root = CertificateDer::from_pem_slice(root_pem).ok()?;
-    let server = load(server_path, key_path, provider).ok()?;
-    let now = options.clock.now();
-    let right = !server.is_due(now) && server.is_for(&options.names, &options.ips, &root, now, provider);
-    right.then_some(server)
 }
 
 #[derive(Debug, thiserror::Error)]

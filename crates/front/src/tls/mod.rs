@@ -4,10 +4,12 @@ mod authority;
 mod config;
 mod files;
 mod material;
+mod own;
 mod server;
 
 pub use authority::{Authority, AuthorityError, Issued, SERVER_LIFETIME};
 pub use config::Alpn;
 pub use files::FileError;
-pub use material::{Check, OperatorFiles, TlsError, TlsMaterial, TlsOptions};
+pub use material::{Check, TlsError, TlsMaterial, TlsOptions};
+pub use own::OperatorFiles;
 pub use server::CertificateError;

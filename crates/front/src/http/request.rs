@@ -1,0 +1,157 @@
+//! From hyper's request to ours: limits asked, body read, handler run, refusals rendered.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http::header::CONNECTION;
+use http::request::Parts;
+use http::{HeaderValue, Version};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+use super::activity::{Activity, OpenRequest};
+use super::body::BodyCut;
+use super::budget::{Budget, Room};
+use super::panic::{Contained, HandlerPanicked};
+use super::{Body, HttpLimits, HttpService, Refusal, Request, Response};
+use crate::figures::Figures;
+
+/// What all connections share.
+pub(super) struct Shared {
+    pub(super) service: Arc<dyn HttpService>,
+    pub(super) limits: HttpLimits,
+    pub(super) budget: Budget,
+    pub(super) figures: Arc<Figures>,
+}
+
+/// The hyper service of one connection.
+#[derive(Clone)]
+pub(super) struct Requests {
+    pub(super) shared: Arc<Shared>,
+    pub(super) activity: Arc<Activity>,
+    pub(super) peer: SocketAddr,
+    /// Told when a handler panicked, to close the connection.
+    pub(super) panicked: Arc<Notify>,
+}
+
+impl hyper::service::Service<http::Request<Incoming>> for Requests {
+    type Response = http::Response<Sending>;
+    type Error = HandlerPanicked;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn call(&self, request: http::Request<Incoming>) -> Self::Future {
+        let this = self.clone();
+        let open = self.activity.request(&self.shared.figures);
+        Box::pin(async move {
+            let answer = Contained(Box::pin(this.answer(request))).await;
+            if answer.is_err() {
+                this.shared.figures.http_handlers_panicked.increment();
+                this.panicked.notify_one();
+            }
+            answer.map(|response| response.map(|body| Sending { body, _open: open }))
+        })
+    }
+}
+
+impl Requests {
+    async fn answer(&self, request: http::Request<Incoming>) -> Response {
+        let (head, body) = request.into_parts();
+        let service = &self.shared.service;
+        match self.receive(&head, body).await {
+            Ok((body, _room)) => service.handle(Request { head, body, peer: self.peer }).await,
+            Err(refusal) => {
+                self.count(refusal);
+                let mut response = service.refuse(&head, refusal);
+                // What is left of the body will not be read, so no further request can follow it.
+                if head.version < Version::HTTP_2 {
+                    self.activity.leave_body_unread();
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                response
+            }
+        }
+    }
+
+    async fn receive(&self, head: &Parts, body: Incoming) -> Result<(Bytes, Option<Room>), Refusal> {
+        let headers_max = self.shared.limits.headers_max;
+        if head.headers.len() > headers_max {
+            return Err(Refusal::TooManyHeaders { limit: headers_max });
+        }
+        if body.is_end_stream() {
+            return Ok((Bytes::new(), None));
+        }
+        let limits = self.shared.service.limits(head);
+        let limit = limits.bytes_max.min(self.shared.budget.body_bytes_max());
+        let declared = body.size_hint().upper();
+        let expected = match declared.map(usize::try_from) {
+            None => limit,
+            Some(Ok(bytes)) if bytes <= limit => bytes,
+            Some(_) => return Err(Refusal::BodyTooLarge { limit }),
+        };
+        let deadline = Instant::now() + limits.timeout;
+        let room = timeout_at(deadline, self.shared.budget.reserve(expected)).await;
+        let mut room = room.map_err(|_| Refusal::NoRoom)?;
+        let read = timeout_at(deadline, collect(body, limit)).await;
+        let bytes = read.map_err(|_| Refusal::BodyTimeout)??;
+        room.shrink_to(bytes.len());
+        Ok((bytes, Some(room)))
+    }
+
+    fn count(&self, refusal: Refusal) {
+        let figures = &self.shared.figures;
+        let figure = match refusal {
+            Refusal::BodyTooLarge { .. } => &figures.http_bodies_too_large,
+            Refusal::BodyTimeout => &figures.http_bodies_timed_out,
+            Refusal::BodyBroken => &figures.http_bodies_broken,
+            Refusal::NoRoom => &figures.http_bodies_without_budget,
+            Refusal::TooManyHeaders { .. } => &figures.http_headers_refused,
+        };
+        figure.increment();
+    }
+}
+
+/// Copies the body into memory of its own: hyper's pieces are slices that pin its read buffers.
+async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Refusal::BodyBroken)?.into_data() else { continue };
+        if data.len() > limit.saturating_sub(bytes.len()) {
+            return Err(Refusal::BodyTooLarge { limit });
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes.freeze())
+}
+
+/// A response body that keeps its request open until it is sent.
+pub(super) struct Sending {
+    body: Body,
+    _open: OpenRequest,
+}
+
+impl http_body::Body for Sending {
+    type Data = Bytes;
+    type Error = BodyCut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyCut>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,76 @@
+//! What stands behind the front door: a service that gets whole requests and gives responses.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::request::Parts;
+
+use super::Body;
+
+/// How much of a body the service wants to read, and how long all of it may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyLimits {
+    pub bytes_max: usize,
+    pub timeout: Duration,
+}
+
+/// A request whose body has arrived within the limits.
+#[derive(Debug)]
+pub struct Request {
+    pub head: Parts,
+    pub body: Bytes,
+    pub peer: SocketAddr,
+}
+
+pub type Response = http::Response<Body>;
+
+/// Answers requests. A panic in any of these closes the connection it came on, and is counted.
+pub trait HttpService: Send + Sync + 'static {
+    /// Asked before the body is read; cheap, and never waits.
+    fn limits(&self, head: &Parts) -> BodyLimits;
+
+    /// The future is dropped when the client goes away: what has to be finished then is a task of its own.
+    fn handle(&self, request: Request) -> Pin<Box<dyn Future<Output = Response> + Send>>;
+
+    /// Renders a refusal that happened before [`HttpService::handle`], in the service's own error format.
+    fn refuse(&self, _head: &Parts, refusal: Refusal) -> Response {
+        refusal.plain_response()
+    }
+}
+
+/// Why a request did not reach the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the body has more than {limit} bytes: send less in one request")]
+    BodyTooLarge { limit: usize },
+    #[error("the body did not arrive in time: send it without pauses")]
+    BodyTimeout,
+    #[error("the body ended before it was complete: send it again")]
+    BodyBroken,
+    #[error("too many bodies are being received: try again in a moment")]
+    NoRoom,
+    #[error("the request has more than {limit} header fields: send fewer")]
+    TooManyHeaders { limit: usize },
+}
+
+impl Refusal {
+    pub fn status(self) -> StatusCode {
+        match self {
+            Refusal::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Refusal::BodyBroken => StatusCode::BAD_REQUEST,
+            Refusal::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::TooManyHeaders { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        }
+    }
+
+    fn plain_response(self) -> Response {
+        let mut response = Response::new(Body::from(format!("{self}\n")));
+        *response.status_mut() = self.status();
+        response
+    }
+}
