@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 pub mod documents;
+mod embedded;
 mod memory;
 
+pub use embedded::{BackupError, EmbeddedDocuments, EmbeddedOptions, IndexState, OpenError};
 pub use memory::{MemoryDocuments, MemoryOptions, Weakness};

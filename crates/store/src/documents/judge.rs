@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 
 use super::{
-    Action, Body, Change, Commit, CommitError, Conflict, Expect, Key, Misuse, Revision, TooLarge, Update,
+    Action, Body, Change, Commit, CommitError, Conflict, Expect, Key, Misuse, Part, Revision, TooLarge,
+    Update,
 };
 
 impl Body {
@@ -49,6 +50,18 @@ pub(crate) fn measured(commit: &Commit, changes_max: usize, bytes_max: usize) ->
     if let Some(stray) = commit.changes.iter().find(|change| change.key.group != commit.group) {
         let what = format!("a commit of group {:?} changes {:?}", commit.group, stray.key);
         return Err(Misuse { what }.into());
+    }
+    for change in &commit.changes {
+        let parts = match &change.action {
+            Action::Put(body) => Part::ALL.map(|part| Some(body.part(part))),
+            Action::Update(new) => {
+                [&new.identity, &new.tags, &new.desired, &new.reported].map(Option::as_ref)
+            }
+            _ => continue,
+        };
+        if let Some(error) = parts.into_iter().flatten().find_map(|json| json.check().err()) {
+            return Err(Misuse { what: format!("{:?} is written with {error}", change.key) }.into());
+        }
     }
     if commit.changes.len() > changes_max {
         let what = format!("a commit has {} changes, {changes_max} are allowed", commit.changes.len());

@@ -31,7 +31,7 @@ impl MemoryFollower {
         let weakness = self.shared.options.weakness;
         let pretended =
             weakness.is_some_and(|weakness| self.from < state.revision && dice.chance(weakness.lagged));
-        if self.from < state.trimmed || pretended {
+        if self.from < state.trimmed || self.from > state.revision || pretended {
             let resume = state.revision;
             (self.from, self.before) = (resume, resume);
             return Err(Lagged { resume });

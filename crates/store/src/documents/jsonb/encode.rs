@@ -6,13 +6,15 @@ use serde_json::Value;
 
 use super::header::{self, ARRAY, FALSE, FLOAT, INT, NULL, OBJECT, TEXT, TEXTRAW, TRUE};
 
-pub(super) fn encode(value: &Value) -> Vec<u8> {
+/// The bytes, and how deeply they are nested.
+pub(super) fn encode(value: &Value) -> (Vec<u8>, usize) {
     let mut out = Vec::with_capacity(64);
-    push(&mut out, value);
-    out
+    let depth = push(&mut out, value);
+    (out, depth)
 }
 
-fn push(out: &mut Vec<u8>, value: &Value) {
+fn push(out: &mut Vec<u8>, value: &Value) -> usize {
+    let mut inner = 0;
     match value {
         Value::Null => out.push(NULL),
         Value::Bool(true) => out.push(TRUE),
@@ -26,18 +28,21 @@ fn push(out: &mut Vec<u8>, value: &Value) {
         Value::String(text) => push_text(out, text),
         Value::Array(items) => {
             let start = out.len();
-            items.iter().for_each(|item| push(out, item));
+            for item in items {
+                inner = inner.max(push(out, item));
+            }
             header::insert(out, start, ARRAY);
         }
         Value::Object(members) => {
             let start = out.len();
             for (name, member) in members {
                 push_text(out, name);
-                push(out, member);
+                inner = inner.max(push(out, member));
             }
             header::insert(out, start, OBJECT);
         }
     }
+    inner + 1
 }
 
 fn push_text(out: &mut Vec<u8>, text: &str) {

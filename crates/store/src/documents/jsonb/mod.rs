@@ -32,8 +32,12 @@ pub const JSON_DEPTH_MAX: usize = 256;
 
 /// One JSON value in SQLite's JSONB encoding. Cloning shares the bytes. Equality is by bytes:
 /// two equal values that [`Json::encode`] made are equal, members in another order are not.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Json(Bytes);
+#[derive(Clone)]
+pub struct Json {
+    bytes: Bytes,
+    /// Known to be well-formed: made here, or read from where only such is kept.
+    sound: bool,
+}
 
 /// The bytes are no JSONB.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,43 +50,62 @@ pub struct JsonError {
 impl Json {
     /// `null`.
     pub const fn null() -> Self {
-        Self(Bytes::from_static(&[header::NULL]))
+        Self { bytes: Bytes::from_static(&[header::NULL]), sound: true }
     }
 
     /// `{}`.
     pub const fn object() -> Self {
-        Self(Bytes::from_static(&[header::OBJECT]))
+        Self { bytes: Bytes::from_static(&[header::OBJECT]), sound: true }
     }
 
-    /// A value nested deeper than [`JSON_DEPTH_MAX`] is encoded, but no longer read.
+    /// A value nested deeper than [`JSON_DEPTH_MAX`] is encoded, but no longer read or committed.
     pub fn encode(value: &Value) -> Self {
-        Self(encode::encode(value).into())
+        let (bytes, depth) = encode::encode(value);
+        Self { bytes: bytes.into(), sound: depth <= JSON_DEPTH_MAX }
     }
 
-    /// Takes bytes as they are; they are checked when somebody looks inside.
+    /// Takes bytes as they are; they are checked when somebody looks inside, or commits them.
     pub fn from_bytes(bytes: impl Into<Bytes>) -> Self {
-        Self(bytes.into())
+        Self { bytes: bytes.into(), sound: false }
+    }
+
+    /// Takes bytes that were checked before they came to where they are.
+    pub(crate) fn sound(bytes: Bytes) -> Self {
+        Self { bytes, sound: true }
+    }
+
+    /// Whether the bytes are well-formed; looks at them only where that is not known.
+    pub(crate) fn check(&self) -> Result<(), JsonError> {
+        if self.sound { Ok(()) } else { self.decode().map(drop) }
     }
 
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 
     pub fn into_bytes(self) -> Bytes {
-        self.0
+        self.bytes
     }
 
     /// The whole value.
     pub fn decode(&self) -> Result<Value, JsonError> {
-        decode::decode(&self.0)
+        decode::decode(&self.bytes)
     }
 
     /// The value at the end of `path`, walking there without decoding what lies beside it.
     /// `None` when there is none, or when the bytes are malformed on the way.
     pub fn get(&self, path: &[Step]) -> Option<Value> {
-        decode::get(&self.0, path)
+        decode::get(&self.bytes, path)
     }
 }
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Json {}
 
 impl Default for Json {
     fn default() -> Self {

@@ -1,0 +1,6 @@
+//! What the engines promise, checked on each of them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails must stop")]
+
+mod conformance;
+mod samples;
