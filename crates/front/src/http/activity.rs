@@ -8,12 +8,14 @@
 //!
 //! [`Watched`] sits between TLS and HTTP and reports reads and stalled writes; the connection's loop asks
 //! for a [`Verdict`] from time to time. HTTP/2 has no head of its own kind to wait for after the first one:
-//! its pings and window updates are reads, too.
+//! its pings and window updates are reads, too. The beginning of a head that comes in one read with the
+//! request before it is not seen as one, and has the time of an idle connection.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
@@ -33,7 +35,11 @@ struct State {
     requests_open: usize,
     write_stalled_since: Option<Instant>,
     has_unread_body: bool,
+    finishing_since: Option<Instant>,
 }
+
+/// How long a connection without requests may take to say goodbye.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum WaitsFor {
@@ -50,6 +56,8 @@ pub(super) enum Verdict {
     HeadLate,
     Idle,
     WriteStalled,
+    /// Told to finish, and nothing is left to finish.
+    Finished,
 }
 
 impl Activity {
@@ -60,6 +68,7 @@ impl Activity {
             requests_open: 0,
             write_stalled_since: None,
             has_unread_body: false,
+            finishing_since: None,
         };
         Arc::new(Self { limits, reads_are_heads, state: Mutex::new(state) })
     }
@@ -81,21 +90,30 @@ impl Activity {
         self.state().has_unread_body
     }
 
+    /// From now on a connection without requests has to end.
+    pub(super) fn finish(&self) {
+        self.state().finishing_since = Some(Instant::now());
+    }
+
     pub(super) fn verdict(&self) -> Verdict {
         let state = self.state();
         let (now, limits) = (Instant::now(), &self.limits);
         let write =
             state.write_stalled_since.map(|since| (since + limits.write_timeout, Verdict::WriteStalled));
-        let request = match (state.requests_open, state.waits_for) {
-            (0, WaitsFor::Head) => Some((state.since + limits.head_timeout, Verdict::HeadLate)),
-            (0, WaitsFor::Anything) => Some((state.since + limits.idle_timeout, Verdict::Idle)),
-            _ => None,
-        };
+        // A response that is still being written keeps its connection, whoever has let go of its body.
+        let is_quiet = state.requests_open == 0 && state.write_stalled_since.is_none();
+        let finishing = state.finishing_since.filter(|_| is_quiet);
+        let finish = finishing.map(|since| (since.max(state.since) + FAREWELL, Verdict::Finished));
+        let request = is_quiet.then(|| match state.waits_for {
+            WaitsFor::Head => (state.since + limits.head_timeout, Verdict::HeadLate),
+            WaitsFor::Anything => (state.since + limits.idle_timeout, Verdict::Idle),
+        });
         // Deadlines may come nearer without notice (idle, then the first byte of a head), so it is never
         // longer than half of the shortest to the next look.
-        let next_look = now + limits.head_timeout.min(limits.write_timeout).min(limits.idle_timeout) / 2;
-        let mut until = next_look;
-        for (deadline, verdict) in [write, request].into_iter().flatten() {
+        let shortest = limits.head_timeout.min(limits.write_timeout).min(limits.idle_timeout);
+        let shortest = if state.finishing_since.is_some() { shortest.min(FAREWELL) } else { shortest };
+        let mut until = now + shortest / 2;
+        for (deadline, verdict) in [finish, write, request].into_iter().flatten() {
             if deadline <= now {
                 return verdict;
             }
@@ -115,7 +133,9 @@ impl Activity {
     fn has_written(&self, stalled: bool) {
         let mut state = self.state();
         if !stalled {
-            state.write_stalled_since = None;
+            if state.write_stalled_since.take().is_some() && state.waits_for == WaitsFor::Anything {
+                state.since = Instant::now();
+            }
         } else if state.write_stalled_since.is_none() {
             state.write_stalled_since = Some(Instant::now());
         }
@@ -211,8 +231,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn is_fine(activity: &Activity) -> bool {
@@ -244,6 +262,12 @@ mod tests {
         activity.has_written(false);
 
         drop(request);
+        for _ in 0..10 {
+            activity.has_written(true);
+            pass(50).await;
+            assert!(is_fine(&activity), "a client may read slowly");
+            activity.has_written(false);
+        }
         pass(119).await;
         assert!(is_fine(&activity));
         pass(1).await;
@@ -252,6 +276,19 @@ mod tests {
         assert!(is_fine(&activity), "a head has begun");
         pass(10).await;
         assert_eq!(activity.verdict(), Verdict::HeadLate);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_has_to_finish_ends_with_its_last_request() {
+        let activity = Activity::new(HttpLimits::default(), true);
+        let request = activity.request(&Arc::default());
+        activity.finish();
+        pass(100).await;
+        assert!(is_fine(&activity));
+        drop(request);
+        assert!(is_fine(&activity), "its response is still on the way");
+        pass(1).await;
+        assert_eq!(activity.verdict(), Verdict::Finished);
     }
 
     #[tokio::test(start_paused = true)]

@@ -137,10 +137,12 @@ impl Http {
                 () = &mut look_again => {}
                 () = stopping.wait(), if !finishing => {
                     finishing = true;
+                    activity.finish();
                     connection.finish();
                 }
                 () = panicked.notified(), if !finishing => {
                     finishing = true;
+                    activity.finish();
                     connection.finish();
                 }
             }
@@ -150,7 +152,7 @@ impl Http {
     fn count_close(&self, verdict: &Verdict) {
         let figures = &self.shared.figures;
         match verdict {
-            Verdict::Fine { .. } => {}
+            Verdict::Fine { .. } | Verdict::Finished => {}
             Verdict::HeadLate => figures.http_heads_timed_out.increment(),
             Verdict::Idle => figures.http_idle_closed.increment(),
             Verdict::WriteStalled => figures.http_writes_stalled.increment(),

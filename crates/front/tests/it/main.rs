@@ -1,0 +1,11 @@
+//! One binary for all tests of the crate: real sockets on the loopback, a clock that the test holds.
+
+// clippy.toml excuses test functions, their helpers live here too; and nothing is reachable from a test.
+#![allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
+
+mod http;
+mod http_limits;
+mod listen;
+mod renewal;
+mod tls;
+mod world;
