@@ -6,18 +6,15 @@
 //!       head_timeout  write_timeout  idle_timeout
 //! ```
 //!
-//! [`Watched`] sits between TLS and HTTP and reports reads and stalled writes; the connection's loop asks
+//! [`super::watched::Watched`] sits between TLS and HTTP and reports reads and stalled writes; the connection's loop asks
 //! for a [`Verdict`] from time to time. HTTP/2 has no head of its own kind to wait for after the first one:
 //! its pings and window updates are reads, too. The beginning of a head that comes in one read with the
 //! request before it is not seen as one, and has the time of an idle connection.
 
-use std::io;
-use std::pin::Pin;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::HttpLimits;
@@ -33,7 +30,12 @@ struct State {
     waits_for: WaitsFor,
     since: Instant,
     requests_open: usize,
+    /// The socket takes nothing more.
     write_stalled_since: Option<Instant>,
+    /// Responses that wait for the client to take their next piece; on HTTP/2 the socket does not show it.
+    /// As many as there are requests.
+    responses_stalled_since: BTreeMap<u64, Instant>,
+    next_request: u64,
     has_unread_body: bool,
     finishing_since: Option<Instant>,
 }
@@ -67,6 +69,8 @@ impl Activity {
             since: Instant::now(),
             requests_open: 0,
             write_stalled_since: None,
+            responses_stalled_since: BTreeMap::new(),
+            next_request: 0,
             has_unread_body: false,
             finishing_since: None,
         };
@@ -75,10 +79,13 @@ impl Activity {
 
     /// A request has begun; it ends when the guard is dropped.
     pub(super) fn request(self: &Arc<Self>, figures: &Arc<Figures>) -> OpenRequest {
-        self.state().requests_open += 1;
+        let mut state = self.state();
+        state.requests_open += 1;
+        state.next_request += 1;
+        let id = state.next_request;
         figures.http_requests.increment();
         figures.http_requests_open.add(1);
-        OpenRequest { activity: Arc::clone(self), figures: Arc::clone(figures) }
+        OpenRequest { activity: Arc::clone(self), figures: Arc::clone(figures), id }
     }
 
     /// A body was refused unread: its bytes are still under way.
@@ -98,8 +105,8 @@ impl Activity {
     pub(super) fn verdict(&self) -> Verdict {
         let state = self.state();
         let (now, limits) = (Instant::now(), &self.limits);
-        let write =
-            state.write_stalled_since.map(|since| (since + limits.write_timeout, Verdict::WriteStalled));
+        let stalled = state.responses_stalled_since.values().copied().chain(state.write_stalled_since).min();
+        let write = stalled.map(|since| (since + limits.write_timeout, Verdict::WriteStalled));
         // A response that is still being written keeps its connection, whoever has let go of its body.
         let is_quiet = state.requests_open == 0 && state.write_stalled_since.is_none();
         let finishing = state.finishing_since.filter(|_| is_quiet);
@@ -122,7 +129,7 @@ impl Activity {
         Verdict::Fine { until }
     }
 
-    fn has_read(&self) {
+    pub(super) fn has_read(&self) {
         let mut state = self.state();
         if self.reads_are_heads && state.requests_open == 0 && state.waits_for == WaitsFor::Anything {
             state.waits_for = WaitsFor::Head;
@@ -130,7 +137,7 @@ impl Activity {
         }
     }
 
-    fn has_written(&self, stalled: bool) {
+    pub(super) fn has_written(&self, stalled: bool) {
         let mut state = self.state();
         if !stalled {
             if state.write_stalled_since.take().is_some() && state.waits_for == WaitsFor::Anything {
@@ -150,82 +157,29 @@ impl Activity {
 pub(super) struct OpenRequest {
     activity: Arc<Activity>,
     figures: Arc<Figures>,
+    id: u64,
+}
+
+impl OpenRequest {
+    /// The response has something to send, from now on or again.
+    pub(super) fn waits_for_client(&self) {
+        self.activity.state().responses_stalled_since.insert(self.id, Instant::now());
+    }
+
+    /// The client has asked for more than there is.
+    pub(super) fn waits_for_us(&self) {
+        self.activity.state().responses_stalled_since.remove(&self.id);
+    }
 }
 
 impl Drop for OpenRequest {
     fn drop(&mut self) {
         let mut state = self.activity.state();
+        state.responses_stalled_since.remove(&self.id);
         state.requests_open = state.requests_open.saturating_sub(1);
         state.waits_for = WaitsFor::Anything;
         state.since = Instant::now();
         self.figures.http_requests_open.subtract(1);
-    }
-}
-
-/// A stream whose progress is reported.
-pub(super) struct Watched<S> {
-    stream: S,
-    activity: Arc<Activity>,
-}
-
-impl<S> Watched<S> {
-    pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
-        Self { stream, activity }
-    }
-
-    pub(super) fn into_inner(self) -> S {
-        self.stream
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let outcome = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.activity.has_read();
-        }
-        outcome
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.activity.has_written(outcome.is_pending());
-        outcome
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.activity.has_written(outcome.is_pending());
-        outcome
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = Pin::new(&mut self.stream).poll_flush(context);
-        self.activity.has_written(outcome.is_pending());
-        outcome
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
@@ -289,6 +243,23 @@ mod tests {
         assert!(is_fine(&activity), "its response is still on the way");
         pass(1).await;
         assert_eq!(activity.verdict(), Verdict::Finished);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_response_that_is_not_taken_ends_its_connection_and_a_quiet_stream_does_not() {
+        let activity = Activity::new(HttpLimits::default(), false);
+        let (stream, response) = (activity.request(&Arc::default()), activity.request(&Arc::default()));
+        stream.waits_for_us();
+        for _ in 0..10 {
+            response.waits_for_client();
+            pass(59).await;
+            assert!(is_fine(&activity));
+        }
+        pass(1).await;
+        assert_eq!(activity.verdict(), Verdict::WriteStalled);
+        drop(response);
+        pass(3600).await;
+        assert!(is_fine(&activity));
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,6 +7,9 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::sync::mpsc;
 
+/// Bytes are handed on in pieces of at most this, so that it shows whether the client reads on.
+const PIECE_BYTES_MAX: usize = 64 * 1024;
+
 /// Made from bytes or text, or by [`Body::stream`].
 #[derive(Debug, Default)]
 pub struct Body(Kind);
@@ -107,12 +110,15 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyCut>>> {
         let piece = match &mut self.0 {
             Kind::Empty => return Poll::Ready(None),
-            Kind::Full(bytes) => Some(Piece::Bytes(std::mem::take(bytes))),
+            Kind::Full(bytes) => {
+                let piece = bytes.split_to(bytes.len().min(PIECE_BYTES_MAX));
+                if bytes.is_empty() {
+                    self.0 = Kind::Empty;
+                }
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            }
             Kind::Stream(pieces) => std::task::ready!(pieces.poll_recv(context)),
         };
-        if !matches!(self.0, Kind::Stream(_)) {
-            self.0 = Kind::Empty;
-        }
         Poll::Ready(match piece {
             Some(Piece::Bytes(bytes)) => Some(Ok(Frame::data(bytes))),
             Some(Piece::End) => {

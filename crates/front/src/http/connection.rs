@@ -11,17 +11,19 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{Notify, watch};
 
-use super::activity::{Activity, Verdict, Watched};
+use super::activity::{Activity, Verdict};
 use super::budget::Budget;
 use super::request::{Requests, Shared};
+use super::watched::Watched;
 use super::{HttpLimits, HttpService};
 use crate::figures::Figures;
 use crate::listen::{Stopping, TlsTcp};
 
 /// How much, and how long, of a refused body is thrown away so that the client gets to read the refusal. A
-/// socket that is closed over unread bytes is reset, and the reset overtakes the response.
-const LINGER_BYTES_MAX: usize = 256 * 1024;
-const LINGER_MAX: Duration = Duration::from_secs(1);
+/// socket that is closed over unread bytes is reset, and the reset overtakes the response. Most clients send
+/// their whole body before they look for an answer; what is thrown away costs no decryption and no memory.
+const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
+const LINGER_MAX: Duration = Duration::from_secs(2);
 
 const WINDOW_BYTES: u32 = 64 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;

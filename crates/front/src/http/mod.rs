@@ -9,7 +9,7 @@
 //! | send many bodies at once | `body_budget_bytes` for all connections | waits, then [`Refusal::NoRoom`] |
 //! | open many streams (HTTP/2) | `streams_max` | the protocol's own refusal |
 //! | ask nothing | `idle_timeout` | closed, counted |
-//! | not read the response | `write_timeout` without progress | closed, counted |
+//! | not read the response | `write_timeout` for each 64 KiB | closed, counted |
 
 mod activity;
 mod body;
@@ -18,6 +18,7 @@ mod connection;
 mod panic;
 mod request;
 mod service;
+mod watched;
 
 use std::time::Duration;
 

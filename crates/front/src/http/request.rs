@@ -55,7 +55,8 @@ impl hyper::service::Service<http::Request<Incoming>> for Requests {
                 this.shared.figures.http_handlers_panicked.increment();
                 this.panicked.notify_one();
             }
-            answer.map(|response| response.map(|body| Sending { body, _open: open }))
+            open.waits_for_client();
+            answer.map(|response| response.map(|body| Sending { body, open }))
         })
     }
 }
@@ -133,7 +134,7 @@ async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
 /// A response body that keeps its request open until it is sent.
 pub(super) struct Sending {
     body: Body,
-    _open: OpenRequest,
+    open: OpenRequest,
 }
 
 impl http_body::Body for Sending {
@@ -144,7 +145,12 @@ impl http_body::Body for Sending {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyCut>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        match &frame {
+            Poll::Pending => self.open.waits_for_us(),
+            Poll::Ready(_) => self.open.waits_for_client(),
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

@@ -134,13 +134,14 @@ async fn a_body_that_is_declared_too_large_is_refused_unread() {
 #[tokio::test]
 async fn a_client_that_sends_its_whole_body_first_still_reads_the_refusal() {
     let world = World::start();
-    let body = BODY_BYTES_MAX + 150_000;
-    let head = format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {body}\r\n\r\n");
-    // What the server does not read has to fit into the sockets, or the client would block: both do.
-    for round in 0..20 {
-        let mut stream = open(&world, &head).await;
-        within(stream.write_all(&vec![b'x'; 150_000])).await.unwrap();
-        assert!(rest(&mut stream).await.starts_with("HTTP/1.1 413 "), "round {round}");
+    for body in [BODY_BYTES_MAX + 1, 3 * BODY_BYTES_MAX] {
+        let head = format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {body}\r\n\r\n");
+        for round in 0..10 {
+            let mut stream = open(&world, &head).await;
+            within(stream.write_all(&vec![b'x'; body])).await.unwrap();
+            within(stream.flush()).await.unwrap();
+            assert!(rest(&mut stream).await.starts_with("HTTP/1.1 413 "), "{body} bytes, round {round}");
+        }
     }
     world.stopped().await;
 }
@@ -229,5 +230,33 @@ async fn a_client_that_does_not_read_its_response_is_closed() {
     let _ = within(stream.read_to_end(&mut bytes)).await;
     assert!(bytes.len() < BIG);
     until("nothing is left", || world.handle.figures().connections_open.get() == 0).await;
+    world.stopped().await;
+}
+
+#[tokio::test]
+async fn an_http2_client_that_gives_its_response_no_room_is_closed() {
+    let world = World::with(|options| options.http.write_timeout = Duration::from_millis(300));
+    let mut sender = within(world.client(&["h2"]).http2()).await;
+    let response = within(sender.send_request(request("/big", ""))).await.unwrap();
+    // Nobody reads the body, so the window stays shut while the connection answers pings.
+    until("it is closed", || world.handle.figures().http_writes_stalled.get() == 1).await;
+    assert!(within(answer(response)).await.is_err());
+    until("nothing is left", || world.handle.figures().http_requests_open.get() == 0).await;
+    world.stopped().await;
+}
+
+#[tokio::test]
+async fn a_large_response_arrives_whole() {
+    let world = World::start();
+    for alpn in ["http/1.1", "h2"] {
+        let client = world.client(&[alpn]);
+        let (status, body) = if alpn == "h2" {
+            let mut sender = within(client.http2()).await;
+            within(answer(within(sender.send_request(request("/big", ""))).await.unwrap())).await.unwrap()
+        } else {
+            within(client.get("/big")).await.unwrap()
+        };
+        assert_eq!((status, body.len()), (200, BIG), "{alpn}");
+    }
     world.stopped().await;
 }
