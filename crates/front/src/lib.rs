@@ -17,7 +17,7 @@ mod listen;
 mod tls;
 
 pub use crate::http::{
-    Body, BodyGone, BodyLimits, BodySender, HttpLimits, HttpService, Refusal, Request, Response,
+    Body, BodyCut, BodyGone, BodyLimits, BodySender, HttpLimits, HttpService, Refusal, Request, Response,
 };
 pub use figures::{Figure, Figures};
 pub use front::{DRAIN, Front, Handle, Options, StartError};

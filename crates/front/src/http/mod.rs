@@ -22,7 +22,7 @@ mod watched;
 
 use std::time::Duration;
 
-pub use body::{Body, BodyGone, BodySender};
+pub use body::{Body, BodyCut, BodyGone, BodySender};
 pub use service::{BodyLimits, HttpService, Refusal, Request, Response};
 
 pub(crate) use connection::Http;

@@ -30,7 +30,7 @@ pub type Response = http::Response<Body>;
 
 /// Answers requests. A panic in any of these closes the connection it came on, and is counted.
 pub trait HttpService: Send + Sync + 'static {
-    /// Asked before the body is read; cheap, and never waits.
+    /// Asked before a body is read, and only where there is one; cheap, and never waits.
     fn limits(&self, head: &Parts) -> BodyLimits;
 
     /// The future is dropped when the client goes away: what has to be finished then is a task of its own.

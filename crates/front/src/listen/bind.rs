@@ -79,3 +79,19 @@ impl BindError {
         matches!(self, Self::PermissionDenied { .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_needs_more_rights_is_told_apart() {
+        let error = BindError::new(Address::Everywhere { port: 443 }, ErrorKind::PermissionDenied.into());
+        assert!(error.is_permission_denied());
+        assert_eq!(
+            error.to_string(),
+            "this user may not listen on :443: start as root, allow it with `setcap cap_net_bind_service=+ep` \
+             on the program, or choose a port above 1023"
+        );
+    }
+}

@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use crate::world::{BIG, BODY_BYTES_MAX, World, answer, request, until, within};
+use crate::world::{BIG, BODY_BYTES_MAX, MEMORY, World, answer, request, until, within};
 
 async fn open(world: &World, text: &str) -> TlsStream<TcpStream> {
     let mut stream = within(world.client(&["http/1.1"]).connect()).await;
@@ -223,6 +223,7 @@ async fn bodies_over_the_common_budget_wait_and_are_refused_while_small_ones_pas
 
 #[tokio::test]
 async fn a_client_that_does_not_read_its_response_is_closed() {
+    let _memory = MEMORY.lock().await;
     let world = World::with(|options| options.http.write_timeout = Duration::from_millis(300));
     let mut stream = open(&world, "GET /big HTTP/1.1\r\nhost: x\r\n\r\n").await;
     until("it is closed", || world.handle.figures().http_writes_stalled.get() == 1).await;
@@ -235,6 +236,7 @@ async fn a_client_that_does_not_read_its_response_is_closed() {
 
 #[tokio::test]
 async fn an_http2_client_that_gives_its_response_no_room_is_closed() {
+    let _memory = MEMORY.lock().await;
     let world = World::with(|options| options.http.write_timeout = Duration::from_millis(300));
     let mut sender = within(world.client(&["h2"]).http2()).await;
     let response = within(sender.send_request(request("/big", ""))).await.unwrap();
@@ -247,6 +249,7 @@ async fn an_http2_client_that_gives_its_response_no_room_is_closed() {
 
 #[tokio::test]
 async fn a_large_response_arrives_whole() {
+    let _memory = MEMORY.lock().await;
     let world = World::start();
     for alpn in ["http/1.1", "h2"] {
         let client = world.client(&[alpn]);

@@ -5,7 +5,7 @@ use skerry_front::{Front, Options};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::world::{Shared, TestService, World, until, within};
+use crate::world::{MEMORY, Shared, TestService, World, until, within};
 
 #[tokio::test]
 async fn a_busy_port_is_named_with_what_to_do() {
@@ -54,6 +54,7 @@ fn resident_bytes() -> usize {
 async fn thousands_of_half_open_connections_do_not_keep_a_client_out() {
     const ATTACKERS: usize = 2000;
     const HALF_OPEN_MAX: usize = 200;
+    let _memory = MEMORY.lock().await;
     let world = World::with(|options| options.connections.half_open_per_peer_max = HALF_OPEN_MAX);
     let client = world.client(&["http/1.1"]);
     within(client.get("/")).await.unwrap();

@@ -54,8 +54,11 @@ async fn only_tls12(world: &World) -> rustls::ProtocolVersion {
 #[test]
 fn the_first_start_makes_all_files_and_later_starts_keep_them() {
     let (directory, clock) = (TempDir::new().unwrap(), TestClock::new());
-    let material = TlsMaterial::open(tls_options(directory.path(), &clock)).unwrap();
     let path = directory.path().join("tls");
+    std::fs::create_dir(&path).unwrap();
+    // What a crash left behind, readable by everybody.
+    std::fs::write(path.join("server.key.pem.new"), "half a k").unwrap();
+    let material = TlsMaterial::open(tls_options(directory.path(), &clock)).unwrap();
     let first = Listing::of(&path);
     let names: Vec<&str> = first.0.keys().map(String::as_str).collect();
     assert_eq!(names, ["root-ca.key.pem", "root-ca.pem", "server.key.pem", "server.pem"]);

@@ -36,6 +36,9 @@ pub const DAY: i64 = 86_400;
 /// Longer than anything takes, shorter than a build's patience.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Held by tests that use much memory and by the one that measures it.
+pub static MEMORY: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Seconds since 1970, as the test says.
 #[derive(Debug)]
 pub struct TestClock(AtomicI64);
