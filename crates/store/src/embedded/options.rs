@@ -61,7 +61,7 @@ impl EmbeddedOptions {
             change_records_max: 200_000,
             change_bytes_max: 256 << 20,
             file_bytes_max: None,
-            checkpoint_bytes: 16 << 20,
+            checkpoint_bytes: 4 << 20,
             synced: true,
         }
     }

@@ -201,3 +201,71 @@ fn fill(lane: &mut VecDeque<Waiting>, group: &mut Vec<Waiting>, max: (usize, usi
     }
     (changes, bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::documents::{Action, Change, Expect, Key, Space};
+
+    fn queue(group_changes_max: usize) -> Queue {
+        let options = EmbeddedOptions {
+            changes_queued_max: 40,
+            bytes_queued_max: 4000,
+            commit_changes_max: 40,
+            commit_bytes_max: 4000,
+            group_changes_max,
+            wait_max: Duration::from_millis(20),
+            ..EmbeddedOptions::new("unused")
+        };
+        Queue::new(&options.settled())
+    }
+
+    fn commit(lane: Lane, changes: usize) -> Commit {
+        let key = Key::new(Space::new(1), "a", "");
+        let one = Change { key, expect: Expect::Anything, action: Action::Check, note: Vec::new() };
+        Commit::new("a", vec![one; changes]).in_lane(lane)
+    }
+
+    /// How many changes of each lane the next group has.
+    fn group(queue: &Queue) -> (usize, usize) {
+        let Turn::Group(group) = queue.turn(true) else { return (0, 0) };
+        let changes = |lane| {
+            group.iter().filter(|w| w.commit.lane == lane).map(|w| w.commit.changes.len()).sum::<usize>()
+        };
+        (changes(Lane::Interactive), changes(Lane::Bulk))
+    }
+
+    #[tokio::test]
+    async fn the_bulk_lane_gets_at_most_half() {
+        let queue = queue(10);
+        for _ in 0..12 {
+            drop(queue.push(commit(Lane::Bulk, 1), 1).await.unwrap());
+            drop(queue.push(commit(Lane::Interactive, 1), 1).await.unwrap());
+        }
+        assert_eq!([group(&queue), group(&queue), group(&queue)], [(5, 5), (5, 5), (2, 2)]);
+        for _ in 0..12 {
+            drop(queue.push(commit(Lane::Bulk, 1), 1).await.unwrap());
+        }
+        drop(queue.push(commit(Lane::Interactive, 30), 1).await.unwrap());
+        assert_eq!([group(&queue), group(&queue), group(&queue)], [(30, 5), (0, 5), (0, 2)]);
+        assert!(matches!(queue.turn(true), Turn::Idle));
+    }
+
+    #[tokio::test]
+    async fn who_finds_no_room_is_told_so_and_the_other_lane_has_its_own() {
+        let queue = queue(100);
+        drop(queue.push(commit(Lane::Bulk, 40), 10).await.unwrap());
+        let busy = queue.push(commit(Lane::Bulk, 1), 1).await;
+        assert!(matches!(busy, Err(CommitError::Busy(Busy { queued: 40 }))));
+        drop(queue.push(commit(Lane::Interactive, 1), 3990).await.unwrap());
+        assert!(matches!(queue.push(commit(Lane::Interactive, 1), 11).await, Err(CommitError::Busy(_))));
+        assert_eq!(queue.waiting(), (41, 4000));
+        assert_eq!(group(&queue), (1, 40));
+        assert_eq!(queue.waiting(), (0, 0));
+        queue.close();
+        assert!(matches!(queue.push(commit(Lane::Bulk, 1), 1).await, Err(CommitError::Closed)));
+        assert!(matches!(queue.turn(false), Turn::Closed));
+    }
+}
