@@ -5,9 +5,10 @@
 //! 1. **One owner.** An address has at most one owner: the claim with the newest [`Epoch`]. A
 //!    newer claim ends the older one, whose mailbox learns it as [`Mail::Superseded`]. An older
 //!    epoch can never take an address back.
+//!    Epochs of addresses whose owner left are remembered as long as there is room.
 //! 2. **A request reaches the owner of its moment or nobody.** It waits for an owner to appear
 //!    until its deadline. It is delivered at most once, and never to a claim that was superseded
-//!    before the delivery.
+//!    before the delivery: what lay in that mailbox goes to the next owner.
 //! 3. **Stale answers are dropped.** An answer counts only while its claim is the owner's.
 //! 4. **Loss is told.** When the owner goes away after delivery and before the answer, the asker
 //!    gets [`RequestError::OwnerLost`]: the request may have had its effect.
@@ -19,10 +20,12 @@
 mod error;
 mod local;
 mod mail;
+mod memory;
 
 pub use error::{ClaimError, RequestError};
 pub use local::{LocalBus, LocalBusOptions};
 pub use mail::{Address, Claim, Epoch, Mail, Mailbox, Request};
+pub use memory::{BusWeakness, MemoryBus};
 
 use crate::documents::Answer;
 use bytes::Bytes;

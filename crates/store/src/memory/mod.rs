@@ -10,4 +10,5 @@ mod state;
 mod weakness;
 
 pub use engine::{MemoryDocuments, MemoryOptions};
+pub(crate) use weakness::Dice;
 pub use weakness::Weakness;
