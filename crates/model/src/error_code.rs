@@ -94,6 +94,7 @@ vocabulary! {
     OperationNotAvailableInCurrentTier 403010 Hub Never
     DeviceDisabled 403012 Caller Never
     DeviceMaximumInflightMethodExceeded 403800 Caller Later
+    OperationNotFound 404000 Caller Never
     DeviceNotFound 404001 Caller Never
     JobNotFound 404002 Caller Never
     AmqpAddressNotFound 404006 Caller Never

@@ -63,7 +63,12 @@ pub struct Identity {
 impl Identity {
     /// The etag as clients see it, without quotes: base64 of the decimal counter.
     pub fn etag_text(&self) -> String {
-        use base64::Engine as _;
-        base64::engine::general_purpose::STANDARD.encode(self.etag.to_string())
+        etag_text(&self.etag.to_string())
     }
+}
+
+/// A decimal counter as clients see it in an identity's etag.
+pub fn etag_text(counter: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(counter)
 }
