@@ -1,1 +1,13 @@
-//! Placeholder while the crate is laid out.
+//! The hub: registry, twins, queries and access policies, and the REST service over them.
+#![forbid(unsafe_code)]
+
+pub mod access;
+mod connections;
+pub mod registry;
+pub mod rest;
+pub mod search;
+mod service;
+pub mod spaces;
+
+pub use connections::Connections;
+pub use service::{Hub, HubOptions};

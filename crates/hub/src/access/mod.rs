@@ -1,0 +1,9 @@
+//! Who may do what: access policies, and the check of a request's token.
+
+mod authorize;
+mod policies;
+mod policy;
+
+pub use authorize::{AccessError, Authorizer, Caller};
+pub use policies::{Policies, PoliciesError, PolicyError};
+pub use policy::{Policy, Right, Rights, RightsError};

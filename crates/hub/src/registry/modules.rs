@@ -1,0 +1,163 @@
+//! Modules: create, update, delete, list.
+//!
+//! Creating one gives its device a new revision in the same commit, so that two modules created at
+//! once cannot both be the fiftieth, and none appears on a device that is being deleted.
+
+use skerry_model::identity::Identity;
+use skerry_model::identity::wire::IdentityDocument;
+use skerry_model::limits::MODULES_PER_DEVICE_MAX;
+use skerry_model::twin::{Twin, TwinPatch};
+use skerry_model::{Authentication, DeviceId, ModuleId, Status, Timestamp};
+use skerry_store::documents::{Action, Change, Expect, Lane, Scan};
+
+use super::{CHANGE_TRIES_MAX, Precondition, Record, Registry, RegistryError, Settled};
+use crate::spaces::{MODULES, device_key, module_key};
+
+impl Registry {
+    pub async fn get_module(&self, device: &DeviceId, module: &ModuleId) -> Result<Record, RegistryError> {
+        self.module(device, module).await
+    }
+
+    pub async fn list_modules(&self, device: &DeviceId) -> Result<Vec<Record>, RegistryError> {
+        self.device(device).await?;
+        self.collect(self.modules_of(device), usize::MAX).await
+    }
+
+    pub(super) fn modules_of(&self, device: &DeviceId) -> Scan {
+        Scan {
+            group: Some(device.as_str().to_owned()),
+            at_least: Some(self.documents.revision()),
+            ..Scan::all(MODULES)
+        }
+    }
+
+    /// Creates the module, or with a precondition updates it.
+    pub async fn put_module(
+        &self,
+        device: &DeviceId,
+        module: &ModuleId,
+        document: &IdentityDocument,
+        precondition: &Precondition,
+    ) -> Result<Record, RegistryError> {
+        match precondition {
+            Precondition::None => {
+                self.create_module(device, module, document, &TwinPatch::default(), Lane::Interactive).await
+            }
+            _ => self.update_module(device, module, document, precondition, Lane::Interactive).await,
+        }
+    }
+
+    pub(super) async fn create_module(
+        &self,
+        device: &DeviceId,
+        module: &ModuleId,
+        document: &IdentityDocument,
+        twin_start: &TwinPatch,
+        lane: Lane,
+    ) -> Result<Record, RegistryError> {
+        let now = self.clock.now();
+        let mut identity = Identity {
+            device: device.clone(),
+            module: Some(module.clone()),
+            generation: self.new_generation().to_string(),
+            etag: self.new_etag(),
+            status: Status::Enabled,
+            status_reason: None,
+            status_updated: Timestamp::NEVER,
+            authentication: Authentication::None,
+            edge: false,
+            scope: None,
+            parent_scopes: Vec::new(),
+            managed_by: document.managed_by.clone().filter(|name| !name.is_empty()),
+            model: String::new(),
+        };
+        self.apply_document(&mut identity, document, now)?;
+        identity.edge = false;
+        let mut twin = Twin::new(now);
+        twin.patch(twin_start, now)?;
+        let record = Record { identity, twin, revision: self.documents.revision() };
+        let put = self.put(&record, Expect::Absent)?;
+        for _ in 0..CHANGE_TRIES_MAX {
+            let owner = self.device(device).await?;
+            if self.read(&module_key(device, module)).await?.is_some() {
+                return Err(RegistryError::ModuleExists {
+                    device: device.to_string(),
+                    module: module.to_string(),
+                });
+            }
+            if module.is_system() {
+                return Err(RegistryError::SystemModule { module: module.to_string() });
+            }
+            if self.documents.count(self.modules_of(device)).await? >= MODULES_PER_DEVICE_MAX as u64 {
+                return Err(RegistryError::TooManyModules { device: device.to_string() });
+            }
+            let touch = Change {
+                key: device_key(device),
+                expect: Expect::Revision(owner.revision),
+                action: Action::Touch,
+                note: Vec::new(),
+            };
+            if let Settled::Committed = self.settle(device, vec![touch, put.clone()], lane).await? {
+                return Ok(record);
+            }
+        }
+        Err(RegistryError::Contended)
+    }
+
+    pub(super) async fn update_module(
+        &self,
+        device: &DeviceId,
+        module: &ModuleId,
+        document: &IdentityDocument,
+        precondition: &Precondition,
+        lane: Lane,
+    ) -> Result<Record, RegistryError> {
+        for _ in 0..CHANGE_TRIES_MAX {
+            let before = self.module(device, module).await?;
+            precondition.check(&before.identity.etag_text())?;
+            let mut record = before.clone();
+            self.apply_document(&mut record.identity, document, self.clock.now())?;
+            record.identity.edge = false;
+            if let Some(managed_by) = &document.managed_by {
+                record.identity.managed_by = Some(managed_by.clone()).filter(|name| !name.is_empty());
+            }
+            record.identity.etag += 1;
+            let change = Change {
+                key: record.key(),
+                expect: Expect::Revision(before.revision),
+                action: Action::Update(record.identity_update(&self.sealer)?),
+                note: Vec::new(),
+            };
+            if let Settled::Committed = self.settle(device, vec![change], lane).await? {
+                return Ok(record);
+            }
+        }
+        Err(RegistryError::Contended)
+    }
+
+    pub async fn delete_module(
+        &self,
+        device: &DeviceId,
+        module: &ModuleId,
+        precondition: &Precondition,
+    ) -> Result<(), RegistryError> {
+        for _ in 0..CHANGE_TRIES_MAX {
+            let record = self.module(device, module).await?;
+            if module.is_system() {
+                return Err(RegistryError::SystemModule { module: module.to_string() });
+            }
+            precondition.check(&record.identity.etag_text())?;
+            let change = Change {
+                key: record.key(),
+                expect: Expect::Revision(record.revision),
+                action: Action::Delete,
+                note: Vec::new(),
+            };
+            if let Settled::Committed = self.settle(device, vec![change], Lane::Interactive).await? {
+                self.connections.forget(&record.key());
+                return Ok(());
+            }
+        }
+        Err(RegistryError::Contended)
+    }
+}

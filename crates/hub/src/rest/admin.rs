@@ -1,0 +1,98 @@
+//! The hub's own management below `/skerry/v1/`: policies and status. Everything here needs a
+//! policy that holds all rights.
+
+use http::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::route::{not_allowed, unknown};
+use super::{Problem, Reply, Request};
+use crate::Hub;
+use crate::access::{Policy, Rights};
+
+#[derive(Deserialize)]
+struct PolicyDocument {
+    rights: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RegenerateDocument {
+    policy_key: String,
+}
+
+impl Hub {
+    pub(super) async fn administer(&self, request: &Request, path: &[&str]) -> Result<Reply, Problem> {
+        let caller = self.authorizer.authenticate(request.header("authorization"), None).await?;
+        caller.require_owner()?;
+        let method = &request.head.method;
+        match (path, method) {
+            (["status"], &Method::GET) => Ok(self.show_status()),
+            (["policies"], &Method::GET) => {
+                let policies: Vec<Value> = self.policies.all().iter().map(policy_json).collect();
+                Ok(Reply::json(200, &policies.into()))
+            }
+            (["policies", name], &Method::GET) => match self.policies.get(name) {
+                Some(policy) => Ok(Reply::json(200, &policy_json(&policy))),
+                None => Err(crate::access::PolicyError::NotFound { name: (*name).to_owned() }.into()),
+            },
+            (["policies", name], &Method::PUT) => {
+                let document: PolicyDocument = request.json()?;
+                let rights: Rights = document
+                    .rights
+                    .parse()
+                    .map_err(|error: crate::access::RightsError| Problem::argument(error.to_string()))?;
+                let policy = self.policies.create(name, rights, self.random.as_ref())?;
+                Ok(Reply::json(200, &policy_json(&policy)))
+            }
+            (["policies", name], &Method::DELETE) => {
+                self.policies.delete(name)?;
+                Ok(Reply::empty())
+            }
+            (["policies", name, "regenerate"], &Method::POST) => {
+                let document: RegenerateDocument = request.json()?;
+                let (primary, secondary) = match document.policy_key.as_str() {
+                    "primaryKey" => (true, false),
+                    "secondaryKey" => (false, true),
+                    "both" => (true, true),
+                    _ => return Err(Problem::argument("policyKey must be primaryKey, secondaryKey or both")),
+                };
+                let policy = self.policies.regenerate(name, primary, secondary, self.random.as_ref())?;
+                Ok(Reply::json(200, &policy_json(&policy)))
+            }
+            (["status" | "policies"], _) => Err(not_allowed(method, "GET")),
+            (["policies", _], _) => Err(not_allowed(method, "GET, PUT, DELETE")),
+            _ => Err(unknown(request)),
+        }
+    }
+
+    fn show_status(&self) -> Reply {
+        let figures = self.registry.documents().figures();
+        let body = json!({
+            "hubName": self.name,
+            "hostNames": self.authorizer.host_names,
+            "version": env!("CARGO_PKG_VERSION"),
+            "connectedDeviceCount": self.registry.connected_count(),
+            "documents": {
+                "commits": figures.commits,
+                "conflicts": figures.conflicts,
+                "groups": figures.groups,
+                "queued": figures.queued,
+                "queuedBytes": figures.queued_bytes,
+                "turnedAway": figures.turned_away,
+                "reads": figures.reads,
+                "examined": figures.examined,
+            },
+        });
+        Reply::json(200, &body)
+    }
+}
+
+fn policy_json(policy: &Policy) -> Value {
+    json!({
+        "keyName": policy.name,
+        "primaryKey": policy.primary.reveal(),
+        "secondaryKey": policy.secondary.reveal(),
+        "rights": policy.rights.to_string(),
+    })
+}

@@ -1,0 +1,72 @@
+//! `POST /devices`: up to a hundred identities, each with a result of its own.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value, json};
+use skerry_model::ErrorCode;
+use skerry_model::limits::BULK_IDENTITIES_MAX;
+
+use super::{Problem, Reply, Request};
+use crate::Hub;
+use crate::registry::{BulkItem, BulkOutcome, ImportMode};
+
+impl Hub {
+    pub(super) async fn bulk(&self, request: &Request) -> Result<Reply, Problem> {
+        let sent: Vec<Map<String, Value>> = request.json()?;
+        if sent.len() > BULK_IDENTITIES_MAX {
+            let text = format!(
+                "{} identities in one request, at most {BULK_IDENTITIES_MAX} are allowed",
+                sent.len()
+            );
+            return Err(Problem::argument(text));
+        }
+        let mut seen = HashSet::new();
+        let mut items = Vec::with_capacity(sent.len());
+        for item in sent {
+            let item = read_item(item)?;
+            if !seen.insert((item.0.id.clone(), item.0.moduleid.clone())) {
+                let text = format!("{} stands twice in one request", item.0.id);
+                return Err(Problem::new(ErrorCode::DeviceDefinedMultipleTimes, text));
+            }
+            items.push(item);
+        }
+        let outcomes = self.registry.bulk(items).await;
+        let errors: Vec<Value> = outcomes.iter().filter_map(failure).collect();
+        let failed = !errors.is_empty();
+        let body = json!({"isSuccessful": !failed, "errors": errors, "warnings": []});
+        let mut reply = Reply::json(if failed { 400 } else { 200 }, &body);
+        if failed {
+            reply.header("iothub-errorcode", ErrorCode::BulkRegistryOperationFailure.name());
+        }
+        Ok(reply)
+    }
+}
+
+/// Tools spell the members and the mode in several cases.
+fn read_item(item: Map<String, Value>) -> Result<(BulkItem, ImportMode), Problem> {
+    let lower: Map<String, Value> =
+        item.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+    let item: BulkItem = serde_json::from_value(lower.into())
+        .map_err(|error| Problem::argument(format!("an item of the request cannot be used, {error}")))?;
+    let mode = match item.importmode.as_deref().filter(|word| !word.is_empty()) {
+        Some(word) => ImportMode::from_wire(word).ok_or_else(|| {
+            let word: String = word.chars().take(64).collect();
+            Problem::argument(format!(
+                "{word:?} is not an import mode, use create, update, delete or createOrUpdate"
+            ))
+        })?,
+        None => ImportMode::default(),
+    };
+    Ok((item, mode))
+}
+
+fn failure(outcome: &BulkOutcome) -> Option<Value> {
+    let error = outcome.result.as_ref().err()?;
+    Some(json!({
+        "deviceId": outcome.device,
+        "moduleId": outcome.module,
+        "errorCode": error.code().name(),
+        "errorStatus": error.to_string(),
+        "operation": outcome.mode.as_str(),
+    }))
+}

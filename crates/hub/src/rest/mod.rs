@@ -1,0 +1,28 @@
+//! The service API over HTTPS, as the Azure world calls it: devices, modules, twins, queries,
+//! statistics, bulk; and the hub's own management below `/skerry/v1/`.
+//!
+//! A request goes: path decoded once and split, route found, caller checked, body read as JSON,
+//! operation run, answer or [`Problem`] rendered. One file per noun.
+
+mod admin;
+mod backup;
+mod bulk;
+mod devices;
+mod keys;
+mod modules;
+mod path;
+mod problem;
+mod query;
+mod reply;
+mod request;
+mod route;
+mod service;
+mod statistics;
+mod twins;
+
+pub use backup::BackupSource;
+pub use problem::Problem;
+pub use reply::Reply;
+pub use request::Request;
+pub use route::{BODY_BYTES_MAX, body_bytes_max};
+pub use service::RestService;

@@ -1,0 +1,71 @@
+//! The REST service as the front door sees it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, StatusCode};
+use skerry_front::{Body, BodyLimits, HttpService, Refusal, Response};
+use skerry_model::ErrorCode;
+
+use super::{Problem, Reply, Request, backup, body_bytes_max};
+use crate::Hub;
+
+/// How long a client may take to send a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Hands requests to a hub.
+pub struct RestService {
+    hub: Arc<Hub>,
+}
+
+impl RestService {
+    pub fn new(hub: Arc<Hub>) -> Self {
+        Self { hub }
+    }
+}
+
+impl HttpService for RestService {
+    fn limits(&self, head: &Parts) -> BodyLimits {
+        BodyLimits { bytes_max: body_bytes_max(&head.method, head.uri.path()), timeout: BODY_TIMEOUT }
+    }
+
+    fn handle(&self, request: skerry_front::Request) -> Pin<Box<dyn Future<Output = Response> + Send>> {
+        let hub = Arc::clone(&self.hub);
+        let request = Request { head: request.head, body: request.body };
+        Box::pin(async move {
+            if backup::is_asked_for(&request) {
+                return match hub.stream_backup(&request).await {
+                    Ok(response) => response,
+                    Err(problem) => render(hub.refuse(&problem)),
+                };
+            }
+            render(hub.answer(&request).await)
+        })
+    }
+
+    fn refuse(&self, _head: &Parts, refusal: Refusal) -> Response {
+        let code = match refusal {
+            Refusal::BodyTooLarge { .. } => ErrorCode::MessageTooLarge,
+            Refusal::BodyTimeout => ErrorCode::RequestTimedOut,
+            Refusal::BodyBroken => ErrorCode::IotHubFormatError,
+            Refusal::NoRoom => ErrorCode::ServiceUnavailable,
+            Refusal::TooManyHeaders { .. } => ErrorCode::GenericBadRequest,
+        };
+        render(self.hub.refuse(&Problem::new(code, refusal.to_string())))
+    }
+}
+
+fn render(reply: Reply) -> Response {
+    let mut response = Response::new(Body::from(reply.body));
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in reply.headers {
+        // A value that cannot stand in a header is left out; none of ours holds such bytes.
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().append(HeaderName::from_static(name), value);
+        }
+    }
+    response
+}

@@ -1,0 +1,90 @@
+//! The hub as one handle: registry, queries and access, put together from its options.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use skerry_model::{Clock, Random};
+use skerry_store::documents::Documents;
+
+use crate::Connections;
+use crate::access::{Authorizer, Policies};
+use crate::registry::{Registry, Sealer};
+use crate::rest::BackupSource;
+use crate::search::Searcher;
+
+/// What a hub is made of. Everything comes from outside: storage, keys, time and randomness.
+pub struct HubOptions {
+    /// The hub's name, the first label of its host name.
+    pub name: String,
+    /// Every host name and address under which clients may know this hub.
+    pub host_names: Vec<String>,
+    pub documents: Arc<dyn Documents>,
+    pub connections: Arc<Connections>,
+    pub policies: Arc<Policies>,
+    pub sealer: Arc<Sealer>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    /// How far clients' clocks may be behind.
+    pub token_skew: Duration,
+    /// `None` for a hub that keeps its data in memory.
+    pub backup: Option<Arc<dyn BackupSource>>,
+}
+
+/// A running hub. Share it in an `Arc`.
+pub struct Hub {
+    pub(crate) name: String,
+    pub(crate) registry: Registry,
+    pub(crate) searcher: Searcher,
+    pub(crate) authorizer: Authorizer,
+    pub(crate) policies: Arc<Policies>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) backup: Option<Arc<dyn BackupSource>>,
+    /// Held while a backup is made: one at a time.
+    pub(crate) backup_turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Hub {
+    pub fn new(options: HubOptions) -> Self {
+        let HubOptions {
+            name,
+            host_names,
+            documents,
+            connections,
+            policies,
+            sealer,
+            clock,
+            random,
+            token_skew,
+            backup,
+        } = options;
+        let registry = Registry::new(documents, connections, sealer, Arc::clone(&clock), Arc::clone(&random));
+        let searcher = Searcher::new(registry.clone());
+        let authorizer = Authorizer {
+            policies: Arc::clone(&policies),
+            registry: registry.clone(),
+            host_names,
+            clock: Arc::clone(&clock),
+            skew: token_skew,
+        };
+        Self {
+            name,
+            registry,
+            searcher,
+            authorizer,
+            policies,
+            clock,
+            random,
+            backup,
+            backup_turn: Arc::default(),
+        }
+    }
+
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    pub fn searcher(&self) -> &Searcher {
+        &self.searcher
+    }
+}

@@ -1,0 +1,22 @@
+//! The families of documents that the hub keeps. The numbers are on disk: never reuse one.
+
+use skerry_model::{DeviceId, ModuleId};
+use skerry_store::documents::{Key, Space};
+
+/// Devices: group is the device id, the name is empty.
+pub const DEVICES: Space = Space::new(1);
+/// Modules: group is the device id, the name is the module id.
+pub const MODULES: Space = Space::new(2);
+
+pub(crate) fn device_key(device: &DeviceId) -> Key {
+    Key::new(DEVICES, device.as_str(), "")
+}
+
+pub(crate) fn module_key(device: &DeviceId, module: &ModuleId) -> Key {
+    Key::new(MODULES, device.as_str(), module.as_str())
+}
+
+/// The key of a device, or of a module on it.
+pub(crate) fn identity_key(device: &DeviceId, module: Option<&ModuleId>) -> Key {
+    module.map_or_else(|| device_key(device), |module| module_key(device, module))
+}

@@ -1,0 +1,17 @@
+//! The hub as its clients see it, on every store and in every mode. No socket is involved here:
+//! requests go straight to the service.
+#![allow(
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test that cannot go on should say where; its helpers are public to its modules"
+)]
+
+mod access;
+mod bulk;
+mod devices;
+mod modules;
+mod queries;
+mod races;
+mod scopes;
+mod twins;
+mod world;

@@ -1,0 +1,211 @@
+//! A hub with a stopped clock, known randomness and a store of the chosen kind.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::Method;
+use serde_json::Value;
+use skerry_hub::access::Policies;
+use skerry_hub::registry::Sealer;
+use skerry_hub::rest::{Reply, Request};
+use skerry_hub::{Connections, Hub, HubOptions};
+use skerry_model::{Clock, Random, Timestamp};
+use skerry_store::documents::Documents;
+use skerry_store::{
+    EmbeddedDocuments, EmbeddedOptions, MemoryDocuments, MemoryOptions, PresenceOptions, PresenceTable,
+    Weakness,
+};
+use skerry_tokens::{KeyUse, SharedKey, Signer};
+
+pub struct StoppedClock(AtomicI64);
+
+impl StoppedClock {
+    pub fn advance(&self, by: Duration) {
+        let later = self.now().plus(by);
+        self.0.store(later.ticks(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for StoppedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_ticks(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Counts upwards through splitmix64: the same bytes in every run.
+pub struct KnownRandom(pub AtomicU64);
+
+impl Random for KnownRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst);
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            chunk.copy_from_slice(&(z ^ (z >> 31)).to_le_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+pub struct World {
+    pub hub: Arc<Hub>,
+    pub clock: Arc<StoppedClock>,
+    pub policies: Arc<Policies>,
+    /// Views may be late here, and outcomes unknown.
+    pub weak: bool,
+    _folder: tempfile::TempDir,
+}
+
+/// An answer with its body read.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Value,
+    reply: Reply,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.reply.headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The name of the error, taken from the body as an SDK takes it.
+    pub fn error(&self) -> &str {
+        let message = self.body["Message"].as_str().unwrap_or_default();
+        let name = message.split(';').next().unwrap_or_default().split(':').nth(1).unwrap_or_default();
+        assert_eq!(self.header("iothub-errorcode").unwrap_or_default(), name, "{}", self.body);
+        name
+    }
+
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        self.body
+    }
+
+    #[track_caller]
+    pub fn refused(self, status: u16, name: &str) {
+        assert_eq!((self.status, self.error()), (status, name), "{}", self.body);
+    }
+}
+
+pub const HOST: &str = "hub1.skerry.test";
+
+impl World {
+    pub fn over(documents: Arc<dyn Documents>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let random = Arc::new(KnownRandom(AtomicU64::new(1)));
+        let policies =
+            Arc::new(Policies::open(&folder.path().join("policies.json"), random.as_ref()).unwrap());
+        let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let clock = Arc::new(StoppedClock(AtomicI64::new(start.ticks())));
+        let hub = Arc::new(Hub::new(HubOptions {
+            name: "hub1".into(),
+            host_names: vec![HOST.into(), "127.0.0.1".into()],
+            documents,
+            connections: Arc::new(Connections::new(PresenceTable::new(PresenceOptions::default(), 1))),
+            policies: Arc::clone(&policies),
+            sealer: Arc::new(Sealer::new(&[7; 32])),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            random,
+            token_skew: Duration::from_secs(300),
+            backup: None,
+        }));
+        Self { hub, clock, policies, weak: false, _folder: folder }
+    }
+
+    pub fn token(&self, policy: &str) -> String {
+        let key = self.policies.get(policy).unwrap().primary;
+        self.token_signed_with(Some(policy), key, HOST)
+    }
+
+    pub fn token_signed_with(&self, policy: Option<&str>, key: SharedKey, resource: &str) -> String {
+        let signer = match policy {
+            Some(name) => Signer::policy(name, key, KeyUse::Hub),
+            None => Signer::identity(key),
+        };
+        signer.issue(resource, self.clock.now().plus(Duration::from_secs(3600))).reveal()
+    }
+
+    /// A request by the owner, with the usual api version.
+    pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        self.call_with(method, path, body, &[]).await
+    }
+
+    pub async fn call_with(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let uri = format!("{path}{separator}api-version=2021-04-12");
+        let token = self.token("iothubowner");
+        let mut all = vec![("authorization", token.as_str())];
+        all.extend_from_slice(headers);
+        self.raw(method, &uri, body.map(|body| body.to_string().into_bytes()).unwrap_or_default(), &all).await
+    }
+
+    /// A request exactly as given.
+    pub async fn raw(&self, method: Method, uri: &str, body: Vec<u8>, headers: &[(&str, &str)]) -> Answer {
+        let mut builder = http::Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            builder = builder.header(*name, *value);
+        }
+        let (head, ()) = builder.body(()).unwrap().into_parts();
+        let reply = self.hub.answer(&Request { head, body: body.into() }).await;
+        let body =
+            if reply.body.is_empty() { Value::Null } else { serde_json::from_slice(&reply.body).unwrap() };
+        Answer { status: reply.status, body, reply }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path, None).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::PUT, path, Some(body)).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::PATCH, path, Some(body)).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.call(Method::DELETE, path, None).await
+    }
+
+    /// Creates a device with tags.
+    pub async fn device(&self, id: &str, tags: Value) {
+        self.put(&format!("/devices/{id}"), serde_json::json!({"deviceId": id})).await.expect(200);
+        if tags.as_object().is_some_and(|tags| !tags.is_empty()) {
+            self.patch(&format!("/twins/{id}"), serde_json::json!({"tags": tags})).await.expect(200);
+        }
+    }
+}
+
+/// Runs a scenario on the memory engine (strong, and weak with several seeds) and the embedded one.
+pub fn everywhere<F: Future<Output = ()>>(scenario: impl Fn(World) -> F) {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime().block_on(scenario(World::over(Arc::new(MemoryDocuments::new(MemoryOptions::default())))));
+    for seed in 1..=5 {
+        let weak = MemoryOptions { weakness: Some(Weakness::seeded(seed)), ..MemoryOptions::default() };
+        let world = World { weak: true, ..World::over(Arc::new(MemoryDocuments::new(weak))) };
+        runtime().block_on(scenario(world));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    runtime().block_on(async {
+        scenario(World::over(embedded(folder.path()))).await;
+    });
+}
+
+pub fn embedded(folder: &Path) -> Arc<dyn Documents> {
+    Arc::new(EmbeddedDocuments::open(EmbeddedOptions::new(folder.join("documents.db"))).unwrap())
+}
