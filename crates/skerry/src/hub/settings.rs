@@ -1,0 +1,182 @@
+//! What a hub runs with: command line and environment first, then the file, then the defaults.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use skerry_front::{Address, OperatorFiles};
+use skerry_store::documents::{Field, Part, Step};
+use skerry_tokens::CLOCK_SKEW;
+
+use crate::args::RunOptions;
+use crate::failure::Failure;
+use crate::world;
+
+/// Largest skew between clocks that an operator may allow.
+const SKEW_SECONDS_MAX: u64 = 24 * 3600;
+
+/// The configuration file. Unknown keys are errors, so that a typing mistake is not silence.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ConfigFile {
+    /// Data directory.
+    data: Option<PathBuf>,
+    /// Names under which clients reach the hub.
+    hostnames: Vec<String>,
+    /// Where HTTPS listens.
+    https: Option<String>,
+    /// The file with the key that encrypts device keys.
+    device_key_file: Option<PathBuf>,
+    /// How far clients' clocks may be behind.
+    token_skew_seconds: Option<u64>,
+    /// Log filter.
+    log: Option<String>,
+    /// Twin paths that queries ask for often, such as [["tags.site"], ["tags.site", "tags.kind"]].
+    indexes: Vec<Vec<String>>,
+    tls: TlsTable,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct TlsTable {
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+}
+
+/// Everything decided.
+#[derive(Debug)]
+pub struct Settings {
+    pub data: PathBuf,
+    /// Empty: as at the last start, or this machine's.
+    pub host_names: Vec<String>,
+    pub https: Address,
+    pub device_key_file: Option<PathBuf>,
+    pub operator_tls: Option<OperatorFiles>,
+    pub token_skew: Duration,
+    pub log: String,
+    pub indexes: Vec<Vec<Field>>,
+}
+
+impl Settings {
+    pub fn read(options: RunOptions) -> Result<Self, Failure> {
+        let file = read_file(options.config.as_deref())?;
+        let https = options.https.or(file.https).unwrap_or_else(|| ":443".to_owned());
+        let host_names = if options.host_names.is_empty() { file.hostnames } else { options.host_names };
+        for name in &host_names {
+            check_host_name(name)?;
+        }
+        let certificate = options.tls_certificate.or(file.tls.certificate);
+        let operator_tls = match (certificate, options.tls_key.or(file.tls.key)) {
+            (Some(certificate), Some(key)) => Some(OperatorFiles { certificate, key }),
+            (None, None) => None,
+            _ => return Err(Failure::usage("give tls.certificate and tls.key together, or neither")),
+        };
+        let skew_seconds = file.token_skew_seconds.unwrap_or(CLOCK_SKEW.as_secs());
+        if skew_seconds > SKEW_SECONDS_MAX {
+            return Err(Failure::usage(format!(
+                "token_skew_seconds is {skew_seconds}, at most {SKEW_SECONDS_MAX} is allowed"
+            )));
+        }
+        Ok(Self {
+            data: options.data.or(file.data).unwrap_or_else(world::default_data),
+            host_names,
+            https: https.parse().map_err(Failure::usage)?,
+            device_key_file: options.device_key_file.or(file.device_key_file),
+            operator_tls,
+            token_skew: Duration::from_secs(skew_seconds),
+            log: options.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+            indexes: file.indexes.iter().map(|paths| index(paths)).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn read_file(path: Option<&Path>) -> Result<ConfigFile, Failure> {
+    let (path, asked_for) = match path {
+        Some(path) => (path.to_owned(), true),
+        None => (world::default_config(), false),
+    };
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound && !asked_for => return Ok(ConfigFile::default()),
+        Err(error) => {
+            return Err(Failure::usage(format!("cannot read the configuration {}: {error}", path.display())));
+        }
+    };
+    toml::from_str(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+}
+
+/// A name that fits into a certificate and a connection string.
+fn check_host_name(name: &str) -> Result<(), Failure> {
+    let host: Result<skerry_tokens::Host, _> = name.parse();
+    match host {
+        Ok(host) if host.port().is_none() => Ok(()),
+        Ok(_) => {
+            Err(Failure::usage(format!("the host name {name:?} has a port, the port belongs to --https")))
+        }
+        Err(error) => Err(Failure::usage(format!("{name:?} cannot be a host name: {error}"))),
+    }
+}
+
+/// The fields of a declared index, from paths as queries write them.
+fn index(paths: &[String]) -> Result<Vec<Field>, Failure> {
+    paths.iter().map(|path| field(path)).collect()
+}
+
+fn field(path: &str) -> Result<Field, Failure> {
+    let (part, below) = [
+        ("tags.", Part::Tags),
+        ("properties.desired.", Part::Desired),
+        ("properties.reported.", Part::Reported),
+    ]
+    .into_iter()
+    .find_map(|(prefix, part)| path.strip_prefix(prefix).map(|below| (part, below)))
+    .ok_or_else(|| {
+        Failure::usage(format!(
+            "{path:?} cannot be indexed, use a path below tags, properties.desired or properties.reported"
+        ))
+    })?;
+    let steps: Vec<Step> = below.split('.').map(|name| Step::Name(name.to_owned())).collect();
+    if below.split('.').any(str::is_empty) {
+        return Err(Failure::usage(format!("{path:?} has an empty step")));
+    }
+    Ok(Field::In(part, steps))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_wins_over_the_file_and_mistakes_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hub.toml");
+        let text = "data = '/d'\nhttps = '127.0.0.1:1'\nhostnames = ['a.test']\nindexes = [['tags.site', 'properties.desired.x.y']]\ntoken_skew_seconds = 7\n";
+        fs::write(&path, text).unwrap();
+        let options =
+            RunOptions { config: Some(path.clone()), https: Some(":8443".into()), ..RunOptions::default() };
+        let settings = Settings::read(options.clone()).unwrap();
+        assert_eq!(settings.data, Path::new("/d"));
+        assert_eq!(settings.https, Address::Everywhere { port: 8443 });
+        assert_eq!(settings.host_names, ["a.test"]);
+        assert_eq!(settings.token_skew, Duration::from_secs(7));
+        assert_eq!(settings.indexes[0].len(), 2);
+        for (text, told) in [
+            ("dat = 1", "unknown field `dat`"),
+            ("https = 'everywhere'", "not an address"),
+            ("hostnames = ['a b']", "cannot be a host name"),
+            ("hostnames = ['a:1']", "belongs to --https"),
+            ("indexes = [['deviceId']]", "cannot be indexed"),
+            ("tls.key = 'k'", "together"),
+            ("token_skew_seconds = 1000000", "at most"),
+        ] {
+            fs::write(&path, text).unwrap();
+            let options = RunOptions { config: Some(path.clone()), ..RunOptions::default() };
+            let error = Settings::read(options).unwrap_err().to_string();
+            assert!(error.contains(told), "{text}: {error}");
+        }
+        let options = RunOptions { config: Some(folder.path().join("absent.toml")), ..RunOptions::default() };
+        assert!(Settings::read(options).is_err(), "a file that was named must be there");
+    }
+}

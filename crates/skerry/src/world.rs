@@ -1,0 +1,77 @@
+//! The machine: its clock, its randomness, its environment. The one place where they are asked.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+use skerry_model::{Clock, Random, Timestamp};
+
+/// The machine's wall clock.
+pub struct MachineClock;
+
+impl Clock for MachineClock {
+    #[expect(clippy::disallowed_methods, reason = "this is where time comes from")]
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+    }
+}
+
+/// The machine's randomness.
+#[derive(Default)]
+pub struct MachineRandom(SystemRandom);
+
+impl MachineRandom {
+    pub fn new() -> Self {
+        Self(SystemRandom::new())
+    }
+}
+
+impl Random for MachineRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        self.0.fill(bytes).expect("the machine has randomness; without it no key may be made");
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Whether files of the whole machine are ours to use.
+pub fn is_root() -> bool {
+    // The owner of our own process directory is our effective user.
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
+}
+
+/// `/var/lib/skerry/hub` for root, else below the user's data folder.
+pub fn default_data() -> PathBuf {
+    if is_root() {
+        return PathBuf::from("/var/lib/skerry/hub");
+    }
+    user_folder("XDG_DATA_HOME", ".local/share").join("skerry/hub")
+}
+
+/// `/etc/skerry/hub.toml` for root, else below the user's configuration folder.
+pub fn default_config() -> PathBuf {
+    if is_root() {
+        return PathBuf::from("/etc/skerry/hub.toml");
+    }
+    user_folder("XDG_CONFIG_HOME", ".config").join("skerry/hub.toml")
+}
+
+fn user_folder(name: &str, below_home: &str) -> PathBuf {
+    match (variable(name), variable("HOME")) {
+        (Some(folder), _) => PathBuf::from(folder),
+        (None, Some(home)) => PathBuf::from(home).join(below_home),
+        (None, None) => PathBuf::from("."),
+    }
+}
+
+/// The machine's own name, when it is one that a certificate can hold.
+pub fn host_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let name = name.trim().to_ascii_lowercase();
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    (!name.is_empty() && name != "(none)" && name.chars().all(fits)).then_some(name)
+}
