@@ -4,5 +4,6 @@
 
 mod bus;
 mod conformance;
+mod crash;
 mod embedded;
 mod samples;
