@@ -1,1 +1,66 @@
-fn main() {}
+//! The front doors for developers and CI: `cargo xtask check`, `cargo xtask test`.
+//!
+//! CI calls nothing else, so that what passes here passes there. Each verb is one folder; a new one
+//! is one line in [`VERBS`].
+
+use std::process::ExitCode;
+
+mod check;
+mod failure;
+mod graph;
+mod shell;
+mod stage;
+mod test;
+
+use failure::Failure;
+
+struct Verb {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&[String]) -> Result<(), Failure>,
+}
+
+const VERBS: &[Verb] = &[
+    Verb {
+        name: "check",
+        about: "format, lints, dependency rings, crypto, licences, sources, duplicates, tidiness",
+        run: check::run,
+    },
+    Verb {
+        name: "test",
+        about: "make the machine ready where something is missing, then run every test; \
+                further arguments go to the test runner",
+        run: test::run,
+    },
+];
+
+/// What the shell expects of a program that was called wrongly.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let Some(name) = arguments.next() else {
+        eprint!("{}", usage());
+        return ExitCode::from(USAGE);
+    };
+    let Some(verb) = VERBS.iter().find(|verb| verb.name == name) else {
+        eprint!("There is no verb `{name}`.\n{}", usage());
+        return ExitCode::from(USAGE);
+    };
+    let rest: Vec<String> = arguments.collect();
+    match (verb.run)(&rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\ncargo xtask {name} failed: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() -> String {
+    let mut text = String::from("Usage: cargo xtask <verb>\n");
+    for verb in VERBS {
+        text.push_str(&format!("  {:8} {}\n", verb.name, verb.about));
+    }
+    text
+}

@@ -1,0 +1,34 @@
+//! `cargo xtask test`: makes a fresh machine ready, then runs every test there is.
+//!
+//! The SDK environments are laid while cargo compiles. Tests learn where things are from the
+//! variables of [`sdk::Environment`]; one that needs an SDK and finds no variable fails and says so,
+//! because a skipped test is a test that nobody misses.
+
+mod node;
+mod python;
+mod runner;
+mod sdk;
+mod system;
+
+use crate::failure::Failure;
+use crate::graph::Graph;
+use crate::stage::Stages;
+
+pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
+    let mut stages = Stages::default();
+    stages.run("system packages, where missing", system::make_ready)?;
+    let graph = stages.run("dependency graph", Graph::load)?;
+    let runner = runner::Runner::find();
+    let environment = stages.run("build, and SDK environments beside it", || {
+        std::thread::scope(|scope| {
+            let sdks = scope.spawn(|| sdk::Environment::lay(&graph.target_folder));
+            let built = runner.build();
+            let sdks = sdks.join().map_err(|_| Failure::new("laying the SDK environments panicked"))?;
+            built.and(sdks)
+        })
+    })?;
+    stages.run("examples in documentation", || runner.doc_tests())?;
+    stages.print();
+    // Last, so that the runner's own summary closes the output.
+    runner.test(&environment, arguments)
+}

@@ -1,0 +1,104 @@
+//! What the tests need from the system, installed by name where it is missing.
+//!
+//! On a fresh Debian with Rust this installs; on a machine that has everything it runs a few probes
+//! and installs nothing. On another system it says what to install.
+
+use std::path::Path;
+
+use crate::failure::Failure;
+use crate::shell;
+use crate::test::{node, python};
+
+struct Need {
+    what: &'static str,
+    packages: &'static [&'static str],
+    is_met: fn() -> bool,
+}
+
+const NEEDS: &[Need] = &[
+    Need { what: "a C compiler", packages: &["gcc", "libc6-dev"], is_met: || runs("cc", "--version") },
+    Need {
+        what: "Python 3.11 with venv",
+        packages: &["python3", "python3-venv"],
+        is_met: || python::find().is_some(),
+    },
+    Need { what: "Node 18 or later", packages: &["nodejs"], is_met: || node::find().is_some() },
+    Need { what: "npm", packages: &["npm"], is_met: node::has_npm },
+    Need { what: "ip", packages: &["iproute2"], is_met: || runs("ip", "-V") },
+    Need {
+        what: "unshare and prlimit",
+        packages: &["util-linux"],
+        is_met: || runs("unshare", "--version") && runs("prlimit", "--version"),
+    },
+    Need { what: "mount", packages: &["mount"], is_met: || runs("mount", "--version") },
+    Need { what: "trust anchors", packages: &["ca-certificates"], is_met: has_trust_anchors },
+];
+
+pub(super) fn make_ready() -> Result<(), Failure> {
+    let packages: Vec<&str> = missing().flat_map(|need| need.packages).copied().collect();
+    if !packages.is_empty() {
+        install(&packages)?;
+    }
+    let still: Vec<String> = missing()
+        .map(|need| format!("{}: install it by hand (Debian: {})", need.what, need.packages.join(" ")))
+        .collect();
+    Failure::of_findings("the tests need what this machine does not have:", &still)?;
+    namespaces()
+}
+
+fn missing() -> impl Iterator<Item = &'static Need> {
+    NEEDS.iter().filter(|need| !(need.is_met)())
+}
+
+fn install(packages: &[&str]) -> Result<(), Failure> {
+    if !runs("apt-get", "--version") {
+        return Err(Failure::new(format!(
+            "this system has no apt-get: install what Debian calls {}",
+            packages.join(" ")
+        )));
+    }
+    eprintln!("   installing {}", packages.join(" "));
+    apt(&["update"])?;
+    let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
+    arguments.extend(packages);
+    apt(&arguments)
+}
+
+fn apt(arguments: &[&str]) -> Result<(), Failure> {
+    let mut apt = shell::command("apt-get");
+    apt.arg("--quiet=2").args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+    shell::run(&mut apt)
+}
+
+/// Each SDK suite has its own ports and host names, in namespaces that need no rights.
+fn namespaces() -> Result<(), Failure> {
+    let mut probe = shell::command("unshare");
+    probe.args([
+        "--user",
+        "--map-root-user",
+        "--net",
+        "--mount",
+        "--pid",
+        "--fork",
+        "ip",
+        "link",
+        "set",
+        "lo",
+        "up",
+    ]);
+    match shell::probe(&mut probe) {
+        Some(_) => Ok(()),
+        None => Err(Failure::new(
+            "this machine lets no one make namespaces: `sysctl kernel.unprivileged_userns_clone=1`, or in a \
+             container allow `unshare` and `mount`",
+        )),
+    }
+}
+
+fn runs(program: &str, argument: &str) -> bool {
+    shell::probe(shell::command(program).arg(argument)).is_some()
+}
+
+fn has_trust_anchors() -> bool {
+    Path::new("/etc/ssl/certs/ca-certificates.crt").exists() || !runs("apt-get", "--version")
+}
