@@ -2,6 +2,7 @@
 //! requests go straight to the service.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     unreachable_pub,
     reason = "a test that cannot go on should say where; its helpers are public to its modules"
 )]
