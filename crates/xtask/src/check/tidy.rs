@@ -25,7 +25,9 @@ const REFUSED_IN_RUST: &[(&str, &str)] = &[
     (concat!("#[igno", "re"), "a test runs or does not exist"),
 ];
 
-const MACHINE_PATHS: &[&str] = &[concat!("/ro", "ot"), concat!("/tmp/", "wt"), concat!("/wo", "rk/")];
+/// The home of one user, as a whole word: a file `root-ca.pem` below some folder is none.
+const HOME: &str = concat!("/ro", "ot");
+const MACHINE_PATHS: &[&str] = &[HOME, concat!("/tmp/", "wt"), concat!("/wo", "rk/")];
 
 /// Lock files hold versions and checksums; an address would name the mirror of whoever wrote them.
 const REFUSED_IN_LOCKS: &[(&str, &str)] = &[
@@ -86,7 +88,7 @@ fn names_path(line: &str, place: &str) -> bool {
         let before = line[..at].chars().next_back();
         let after = line[at + place.len()..].chars().next();
         let part_of_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '}' | ')');
-        !before.is_some_and(part_of_word) && (place.ends_with('/') || !after.is_some_and(part_of_word))
+        !before.is_some_and(part_of_word) && (place != HOME || !after.is_some_and(part_of_word))
     })
 }
 

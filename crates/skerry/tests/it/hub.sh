@@ -1,0 +1,37 @@
+# Starts, stops and restarts the hub of a world. Suites call it too, to see what outlives a restart.
+set -u
+
+is_up() {
+    kill -0 "$(cat "$WORLD/pid")" 2>/dev/null
+}
+
+start() {
+    : >"$WORLD/stdout"
+    "$SKERRY_BIN" hub run --data "$WORLD/data" --hostname "$SKERRY_HOST" --https 127.0.0.1:443 \
+        </dev/null >"$WORLD/stdout" 2>>"$WORLD/hub.log" &
+    echo $! >"$WORLD/pid"
+    for _ in $(seq 300); do
+        grep -q '^skerry hub ready' "$WORLD/stdout" && return 0
+        is_up || break
+        sleep 0.1
+    done
+    echo 'the hub did not get ready' >&2
+    return 1
+}
+
+stop() {
+    kill -TERM "$(cat "$WORLD/pid")" || return 1
+    for _ in $(seq 200); do
+        is_up || return 0
+        sleep 0.1
+    done
+    echo 'the hub did not stop when it was asked to' >&2
+    return 1
+}
+
+case $1 in
+start) start ;;
+stop) stop ;;
+restart) stop && start ;;
+*) exit 2 ;;
+esac

@@ -1,0 +1,68 @@
+// What every test needs: a registry for each policy, ids of its own, and errors told apart.
+//
+// All tests of a run share one hub, so none may count devices without naming its own.
+
+'use strict';
+
+const assert = require('assert');
+const { randomUUID } = require('crypto');
+const { Registry } = require('azure-iothub');
+
+function connectionString(policy) {
+  const name = 'SKERRY_TEST_CS_' + policy.toUpperCase();
+  const text = process.env[name];
+  if (!text) throw new Error(`${name} is not set: these tests need a hub, run them with \`cargo xtask test\``);
+  return text;
+}
+
+function registryFor(policy) {
+  return Registry.fromConnectionString(connectionString(policy));
+}
+
+const registry = registryFor('iothubowner');
+
+const made = [];
+
+// An id that no other test has; its device goes away after the test.
+function newId(suffix = '') {
+  const id = 'node-' + randomUUID().slice(0, 13) + suffix;
+  made.push(id);
+  return id;
+}
+
+async function newDevice(more = {}) {
+  const { responseBody } = await registry.create({ deviceId: newId(), ...more });
+  return responseBody;
+}
+
+async function removeMade() {
+  for (const id of made.splice(0)) {
+    try {
+      await registry.delete(id);
+    } catch (error) {
+      assert.strictEqual(error.name, 'DeviceNotFoundError', String(error));
+    }
+  }
+}
+
+// The call must fail with this class of the SDK, and the hub must have said this code.
+async function refused(name, code, call) {
+  const error = await call.then(
+    () => assert.fail(`${name} expected, but it went well`),
+    (error) => error,
+  );
+  assert.strictEqual(error.name, name, `${error.name}: ${error.message} ${error.responseBody}`);
+  const body = JSON.parse(error.responseBody);
+  assert.ok(body.Message.startsWith(`ErrorCode:${code};`), body.Message);
+  assert.strictEqual(error.response.headers['iothub-errorcode'], code);
+  assert.ok(error.message.length > 5, 'the text reaches the user: ' + error.message);
+  assert.strictEqual(error.message, body.Message.slice(body.Message.indexOf(';') + 1));
+  return error;
+}
+
+// A twin section without what the hub adds.
+function plain(section) {
+  return Object.fromEntries(Object.entries(section).filter(([key]) => !key.startsWith('$')));
+}
+
+module.exports = { connectionString, registryFor, registry, newId, newDevice, removeMade, refused, plain };
