@@ -9,6 +9,6 @@ mod embedded;
 mod memory;
 mod presence;
 
-pub use embedded::{BackupError, EmbeddedDocuments, EmbeddedOptions, IndexState, OpenError};
+pub use embedded::{BackupError, EmbeddedDocuments, EmbeddedOptions, OpenError};
 pub use memory::{MemoryDocuments, MemoryOptions, Weakness};
 pub use presence::{Presence, PresenceFull, PresenceOptions, PresenceTable};

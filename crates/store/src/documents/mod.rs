@@ -36,6 +36,7 @@ mod change;
 mod document;
 mod error;
 mod exact;
+pub(crate) mod index;
 mod jsonb;
 pub(crate) mod judge;
 mod narrow;
@@ -46,6 +47,7 @@ pub use document::{Body, Document, Key, Part, Revision, Space, Update};
 pub use error::{
     Busy, CommitError, Conflict, Damaged, FollowError, Full, Lagged, Late, Misuse, ReadError, TooLarge,
 };
+pub use index::{INDEX_FIELDS_MAX, INDEXES_MAX, IndexState};
 pub use jsonb::{JSON_DEPTH_MAX, Json, JsonError};
 pub use narrow::{Comparison, Field, Literal, Narrow, Step};
 pub use scan::{Accept, Page, Position, Scan};
@@ -92,6 +94,12 @@ pub trait Documents: Send + Sync {
     /// Asks for an index on `fields` of `space`; scans may be slow until it is built, never wrong.
     /// The engine builds it aside, a bounded piece at a time. Asking twice is one index.
     fn declare_index<'a>(&'a self, space: Space, fields: &'a [Field]) -> Answer<'a, (), CommitError>;
+
+    /// Forgets an index: of no use from now on, removed aside. No error when there is none.
+    fn drop_index<'a>(&'a self, space: Space, fields: &'a [Field]) -> Answer<'a, (), CommitError>;
+
+    /// The declared indexes and how far they are.
+    fn indexes(&self) -> Vec<IndexState>;
 
     /// Counters and gauges, for metrics.
     fn figures(&self) -> Figures;

@@ -8,8 +8,9 @@ use std::thread::JoinHandle;
 use tokio::sync::watch;
 
 use super::failure::{BackupError, OpenError};
+use super::file::Held;
 use super::follow::EmbeddedFollower;
-use super::index::{Declaration, Definition, IndexState, states};
+use super::index::{Declaration, Definition, states};
 use super::queue::Queue;
 use super::readers::{self, Readers};
 use super::scan::{Allowance, Window, count_keys, window};
@@ -17,8 +18,8 @@ use super::writer::Writer;
 use super::{EmbeddedOptions, backup, file};
 use crate::documents::judge::measured;
 use crate::documents::{
-    Answer, Commit, CommitError, Document, Documents, Field, Figures, Follower, Key, Late, Narrow, Page,
-    ReadError, Revision, Scan, Space,
+    Answer, Commit, CommitError, Document, Documents, Field, Figures, Follower, IndexState, Key, Late,
+    Narrow, Page, ReadError, Revision, Scan, Space,
 };
 
 /// Documents in a SQLite file. Share it behind an `Arc`; dropping it ends the queued commits,
@@ -33,6 +34,7 @@ pub struct EmbeddedDocuments {
 struct Threads {
     readers: Vec<JoinHandle<()>>,
     writer: Option<JoinHandle<()>>,
+    held: Option<Held>,
 }
 
 /// What the handle and the writer share.
@@ -59,6 +61,7 @@ impl EmbeddedDocuments {
     /// Opens or creates the file; recovery is part of it. Blocks for a moment.
     pub fn open(options: EmbeddedOptions) -> Result<Self, OpenError> {
         let options = options.settled();
+        let held = Held::take(&options)?;
         let connection = file::open_writer(&options)?;
         let shared = Arc::new(Shared {
             queue: Queue::new(&options),
@@ -74,7 +77,7 @@ impl EmbeddedDocuments {
         let engine = Self {
             shared: shared.clone(),
             readers,
-            threads: Mutex::new(Threads { readers: reading, writer: None }),
+            threads: Mutex::new(Threads { readers: reading, writer: None, held: Some(held) }),
         };
         let writing = std::thread::Builder::new()
             .name("documents-write".into())
@@ -91,22 +94,12 @@ impl EmbeddedDocuments {
         self.readers.close();
         // Followers that wait look up and see that it is over.
         self.shared.newest.send_modify(|_| {});
+        let _held = threads.held;
         threads.readers.into_iter().for_each(|thread| drop(thread.join()));
         self.shared.queue.close();
         if let Some(Err(_)) = threads.writer.map(JoinHandle::join) {
             tracing::error!("the writer of the document store panicked");
         }
-    }
-
-    /// The declared indexes and how far they are.
-    pub fn indexes(&self) -> Vec<IndexState> {
-        states(&self.definitions())
-    }
-
-    /// Forgets an index. It is of no use at once, and removed a piece at a time.
-    pub async fn drop_index(&self, space: Space, fields: &[Field]) -> Result<(), CommitError> {
-        let outcome = self.shared.queue.order(Declaration::Drop(space, fields.to_vec()))?;
-        outcome.await.unwrap_or(Err(CommitError::Unknown))
     }
 
     /// Copies the store as it is at this moment to a new file, durably. Writing goes on.
@@ -266,6 +259,17 @@ impl Documents for EmbeddedDocuments {
             let outcome = self.shared.queue.order(Declaration::Declare(space, fields.to_vec()))?;
             outcome.await.unwrap_or(Err(CommitError::Unknown))
         })
+    }
+
+    fn drop_index<'a>(&'a self, space: Space, fields: &'a [Field]) -> Answer<'a, (), CommitError> {
+        Box::pin(async move {
+            let outcome = self.shared.queue.order(Declaration::Drop(space, fields.to_vec()))?;
+            outcome.await.unwrap_or(Err(CommitError::Unknown))
+        })
+    }
+
+    fn indexes(&self) -> Vec<IndexState> {
+        states(&self.definitions())
     }
 
     fn figures(&self) -> Figures {

@@ -13,7 +13,7 @@ pub enum OpenError {
     Foreign { path: PathBuf, found: i32 },
     #[error("{path:?} has format {found}, this program knows {known}; start the newer program that wrote it")]
     Newer { path: PathBuf, found: i32, known: i32 },
-    #[error("{path:?} is in use by another process; stop that one first")]
+    #[error("{path:?} is in use by another process, or twice in this one; stop that one first")]
     InUse { path: PathBuf },
     #[error("{path:?} cannot be opened: {error}")]
     Unusable { path: PathBuf, error: Error },

@@ -1,5 +1,9 @@
 //! Opening the file: whose it is, its tables, its settings.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::EmbeddedOptions;
@@ -52,6 +56,32 @@ CREATE TABLE indexes (
     filled INTEGER NOT NULL
 );
 ";
+
+/// The files that are open in this process. SQLite keeps other processes out, but not a second
+/// engine here, which would give the same revisions again.
+static OPEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Holds a file for one engine.
+pub(super) struct Held(PathBuf);
+
+impl Held {
+    pub(super) fn take(options: &EmbeddedOptions) -> Result<Self, OpenError> {
+        // What cannot be found now cannot be opened either, and says so better then.
+        let directory = options.path.parent().and_then(|parent| parent.canonicalize().ok());
+        let name = options.path.file_name().map(PathBuf::from).unwrap_or_default();
+        let path = directory.unwrap_or_default().join(name);
+        match OPEN.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone()) {
+            true => Ok(Self(path)),
+            false => Err(OpenError::InUse { path: options.path.clone() }),
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        OPEN.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
+}
 
 /// The connection that writes. Creates the file where there is none.
 pub(super) fn open_writer(options: &EmbeddedOptions) -> Result<Connection, OpenError> {

@@ -52,5 +52,4 @@ mod writer;
 
 pub use engine::EmbeddedDocuments;
 pub use failure::{BackupError, OpenError};
-pub use index::IndexState;
 pub use options::EmbeddedOptions;

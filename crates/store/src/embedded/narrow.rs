@@ -182,17 +182,9 @@ pub(super) fn path_text(path: &[Step]) -> Option<String> {
     let mut text = String::from("$");
     for step in path {
         match step {
-            Step::Name(name) => {
-                let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-                if name.is_empty() || !name.bytes().all(plain) {
-                    return None;
-                }
-                let _ = write!(text, ".\"{name}\"");
-            }
-            Step::Index(index) if *index < 1_000_000 => {
-                let _ = write!(text, "[{index}]");
-            }
-            Step::Index(_) => return None,
+            _ if !step.is_plain() => return None,
+            Step::Name(name) => drop(write!(text, ".\"{name}\"")),
+            Step::Index(index) => drop(write!(text, "[{index}]")),
         }
     }
     Some(text)

@@ -8,10 +8,11 @@ use tokio::sync::watch;
 use super::follow::MemoryFollower;
 use super::state::{State, View};
 use super::weakness::{Dice, Weakness};
+use crate::documents::index::declarable;
 use crate::documents::judge::{judge, measured};
 use crate::documents::{
-    Answer, Commit, CommitError, Document, Documents, Field, Figures, Follower, Key, Late, Page, ReadError,
-    Revision, Scan, Space,
+    Answer, Commit, CommitError, Document, Documents, Field, Figures, Follower, IndexState, Key, Late, Page,
+    ReadError, Revision, Scan, Space,
 };
 
 #[derive(Clone, Debug)]
@@ -180,8 +181,33 @@ impl Documents for MemoryDocuments {
         Box::pin(async { Ok(self.shared.lock().0.revision) })
     }
 
-    fn declare_index<'a>(&'a self, _: Space, _: &'a [Field]) -> Answer<'a, (), CommitError> {
-        Box::pin(async { Ok(()) })
+    fn declare_index<'a>(&'a self, space: Space, fields: &'a [Field]) -> Answer<'a, (), CommitError> {
+        Box::pin(async move {
+            let indexes = &mut self.shared.lock().0.indexes;
+            let index = (space, fields.to_vec());
+            if !indexes.contains(&index) {
+                declarable(fields, indexes.len())?;
+                indexes.push(index);
+            }
+            Ok(())
+        })
+    }
+
+    fn drop_index<'a>(&'a self, space: Space, fields: &'a [Field]) -> Answer<'a, (), CommitError> {
+        Box::pin(async move {
+            self.shared.lock().0.indexes.retain(|(s, f)| *s != space || f != fields);
+            Ok(())
+        })
+    }
+
+    fn indexes(&self) -> Vec<IndexState> {
+        let state = |(space, fields): &(Space, Vec<Field>)| IndexState {
+            space: *space,
+            fields: fields.clone(),
+            complete: true,
+            filled: 0,
+        };
+        self.shared.lock().0.indexes.iter().map(state).collect()
     }
 
     fn figures(&self) -> Figures {

@@ -5,7 +5,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::documents::{
-    Action, ChangeKind, ChangeRecord, Commit, Document, Key, Page, Position, Revision, Scan, Space, Update,
+    Action, ChangeKind, ChangeRecord, Commit, Document, Field, Key, Page, Position, Revision, Scan, Space,
+    Update,
 };
 
 #[derive(Default)]
@@ -15,6 +16,8 @@ pub(super) struct State {
     pub(super) records: VecDeque<ChangeRecord>,
     /// The newest revision of which a record was thrown away.
     pub(super) trimmed: Revision,
+    /// Declared and of no use here: everything is looked at.
+    pub(super) indexes: Vec<(Space, Vec<Field>)>,
     /// What each of the last commits replaced, oldest first.
     undo: VecDeque<Undo>,
 }

@@ -58,6 +58,7 @@ on_every_engine! {
     scans::narrow_alone_is_exact,
     scans::a_group_alone,
     scans::an_index_changes_no_answer,
+    scans::indexes_are_listed_bounded_and_dropped,
     scans::the_future_is_late,
     following::followers_see_everything,
     following::followers_continue_where_they_were,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 use skerry_store::documents::{
-    Action, Body, Commit, Comparison, Documents, Expect, Field, Literal, Narrow, Part, ReadError, Revision,
-    Scan, Step,
+    Action, Body, Commit, CommitError, Comparison, Documents, Expect, Field, Literal, Narrow, Part,
+    ReadError, Revision, Scan, Step,
 };
 
 use crate::samples::{DEVICES, Dice, MODULES, change, create, key, remove, settle, site, walk};
@@ -190,4 +190,23 @@ pub(super) async fn the_future_is_late(store: Arc<dyn Documents>) {
     assert!(late(store.get_many(&[key("a")], future).await.map(drop)));
     assert!(late(store.scan(Scan { at_least: future, ..Scan::all(DEVICES) }).await.map(drop)));
     assert!(late(store.count(Scan { at_least: future, ..Scan::all(DEVICES) }).await.map(drop)));
+}
+
+pub(super) async fn indexes_are_listed_bounded_and_dropped(store: Arc<dyn Documents>) {
+    for n in 0..16 {
+        store.declare_index(DEVICES, &[tag(&format!("f{n}"))]).await.unwrap();
+    }
+    store.declare_index(DEVICES, &[tag("f3")]).await.unwrap();
+    assert_eq!(store.indexes().len(), 16);
+    let more = store.declare_index(MODULES, &[tag("f0")]).await;
+    assert!(matches!(more, Err(CommitError::Misuse(_))), "{more:?}");
+    store.drop_index(DEVICES, &[tag("f3")]).await.unwrap();
+    store.drop_index(DEVICES, &[tag("unknown")]).await.unwrap();
+    assert!(!store.indexes().iter().any(|index| index.fields == [tag("f3")]));
+    for wrong in [vec![], vec![Field::Group], vec![tag("o'dd")], vec![tag("a"); 5]] {
+        let refused = store.declare_index(DEVICES, &wrong).await;
+        assert!(matches!(refused, Err(CommitError::Misuse(_))), "{wrong:?}");
+    }
+    store.declare_index(MODULES, &[tag("f0"), tag("f1")]).await.unwrap();
+    assert_eq!(store.indexes().len(), 16);
 }

@@ -46,6 +46,8 @@ async fn a_restart_changes_nothing() {
     for n in 0..50 {
         create(&store, &format!("d{n:02}"), &json!({ "n": n })).await;
     }
+    let twice = EmbeddedDocuments::open(options(directory.path())).map(drop);
+    assert!(matches!(twice, Err(OpenError::InUse { .. })));
     let (before, revision) = (fresh(&store, &key("d07")).await, store.revision());
     drop(store);
     let log = directory.path().join("documents.db-wal");

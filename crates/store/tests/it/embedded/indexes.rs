@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde_json::json;
-use skerry_store::documents::{CommitError, Comparison, Documents, Field, Literal, Narrow, Part, Scan, Step};
+use skerry_store::documents::{Comparison, Documents, Field, Literal, Narrow, Part, Scan, Step};
 
-use crate::samples::{DEVICES, MODULES, create, embedded, remove, walk};
+use crate::samples::{DEVICES, create, embedded, remove, walk};
 
 fn tag(name: &str) -> Field {
     Field::In(Part::Tags, vec![Step::Name(name.into())])
@@ -53,7 +53,7 @@ async fn an_index_is_filled_over_restarts_and_then_used() {
 }
 
 #[tokio::test]
-async fn indexes_are_bounded_and_can_be_dropped() {
+async fn a_dropped_index_can_be_declared_again() {
     let directory = tempfile::tempdir().unwrap();
     let store = embedded(directory.path());
     for n in 0..1500 {
@@ -62,18 +62,8 @@ async fn indexes_are_bounded_and_can_be_dropped() {
     for n in 0..16 {
         store.declare_index(DEVICES, &[tag(&format!("f{n}"))]).await.unwrap();
     }
-    let more = store.declare_index(MODULES, &[tag("f0")]).await;
-    assert!(matches!(more, Err(CommitError::Misuse(_))), "{more:?}");
-    store.declare_index(DEVICES, &[tag("f0")]).await.unwrap();
-    for wrong in [vec![], vec![Field::Group], vec![tag("o'dd")], vec![tag("a"); 5]] {
-        assert!(
-            matches!(store.declare_index(DEVICES, &wrong).await, Err(CommitError::Misuse(_))),
-            "{wrong:?}"
-        );
-    }
     complete(&store).await;
     store.drop_index(DEVICES, &[tag("f0")]).await.unwrap();
-    store.drop_index(DEVICES, &[tag("unknown")]).await.unwrap();
     assert_eq!(store.indexes().len(), 15);
     store.declare_index(DEVICES, &[tag("f0")]).await.unwrap();
     complete(&store).await;
