@@ -11,12 +11,13 @@ use crate::registry::Record;
 
 impl Hub {
     pub(super) async fn list_devices(&self, request: &Request) -> Result<Reply, Problem> {
-        let top = match request.query("top") {
-            Some(text) => match text.parse::<usize>() {
-                Ok(top) if top > 0 => top.min(LISTING_MAX),
-                _ => return Err(Problem::argument("top must be a number from 1")),
-            },
+        let top = match request.query("top").map(|text| text.trim().parse::<i64>()) {
             None => LISTING_MAX,
+            // Out of range is the most there is, as the original has it.
+            Some(Ok(top)) => {
+                usize::try_from(top).ok().filter(|top| (1..=LISTING_MAX).contains(top)).unwrap_or(LISTING_MAX)
+            }
+            Some(Err(_)) => return Err(Problem::argument("top must be a number")),
         };
         let devices = self.registry.list_devices(top).await?;
         let documents: Vec<Value> = devices.iter().map(|device| self.device_json(device)).collect();
