@@ -5,7 +5,8 @@ use crate::world;
 #[test]
 fn the_python_service_sdk_is_content() {
     let python = world::provided("SKERRY_TEST_PYTHON");
-    let command = [python.as_str(), "-m", "pytest", "--quiet", "--no-header", "-p", "no:cacheprovider", "-rfE"];
+    let command =
+        [python.as_str(), "-m", "pytest", "--quiet", "--no-header", "-p", "no:cacheprovider", "-rfE"];
     world::run(&command, &[("PYTHONDONTWRITEBYTECODE", "1")], &world::suite("python"));
 }
 

@@ -44,11 +44,8 @@ pub(crate) fn run(command: &[&str], variables: &[(&str, &str)], folder: &Path) {
         .output()
         .unwrap_or_else(|error| panic!("unshare did not start ({error}): run `cargo xtask test`"));
     let log = fs::read_to_string(world.path().join("hub.log")).unwrap_or_default();
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     println!("{said}");
     let meaning = match output.status.code() {
         Some(97) => "the namespaces could not be made",
