@@ -1,6 +1,6 @@
 //! The hub as one handle: registry, queries and access, put together from its options.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use skerry_model::{Clock, Random};
@@ -40,6 +40,8 @@ pub struct Hub {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) backup: Option<Arc<dyn BackupSource>>,
+    /// The front door, once it is bound; for its figures.
+    pub(crate) front: OnceLock<skerry_front::Handle>,
     /// Held while a backup is made: one at a time.
     pub(crate) backup_turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -76,8 +78,14 @@ impl Hub {
             clock,
             random,
             backup,
+            front: OnceLock::new(),
             backup_turn: Arc::default(),
         }
+    }
+
+    /// Lets the status and the metrics show the front door's figures. Only the first one counts.
+    pub fn show_front(&self, front: skerry_front::Handle) {
+        drop(self.front.set(front));
     }
 
     pub fn registry(&self) -> &Registry {

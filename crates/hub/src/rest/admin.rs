@@ -1,4 +1,4 @@
-//! The hub's own management below `/skerry/v1/`: policies and status. Everything here needs a
+//! The hub's own management below `/skerry/v1/`: policies, status and metrics. Everything here needs a
 //! policy that holds all rights.
 
 use http::Method;
@@ -28,6 +28,7 @@ impl Hub {
         let method = &request.head.method;
         match (path, method) {
             (["status"], &Method::GET) => Ok(self.show_status()),
+            (["metrics"], &Method::GET) => Ok(self.show_metrics()),
             (["policies"], &Method::GET) => {
                 let policies: Vec<Value> = self.policies.all().iter().map(policy_json).collect();
                 Ok(Reply::json(200, &policies.into()))
@@ -60,29 +61,18 @@ impl Hub {
                 let policy = self.policies.regenerate(name, primary, secondary, self.random.as_ref())?;
                 Ok(Reply::json(200, &policy_json(&policy)))
             }
-            (["status" | "policies"], _) => Err(not_allowed(method, "GET")),
+            (["status" | "metrics" | "policies"], _) => Err(not_allowed(method, "GET")),
             (["policies", _], _) => Err(not_allowed(method, "GET, PUT, DELETE")),
             _ => Err(unknown(request)),
         }
     }
 
     fn show_status(&self) -> Reply {
-        let figures = self.registry.documents().figures();
         let body = json!({
             "hubName": self.name,
             "hostNames": self.authorizer.host_names,
             "version": env!("CARGO_PKG_VERSION"),
-            "connectedDeviceCount": self.registry.connected_count(),
-            "documents": {
-                "commits": figures.commits,
-                "conflicts": figures.conflicts,
-                "groups": figures.groups,
-                "queued": figures.queued,
-                "queuedBytes": figures.queued_bytes,
-                "turnedAway": figures.turned_away,
-                "reads": figures.reads,
-                "examined": figures.examined,
-            },
+            "figures": self.figures_json(),
         });
         Reply::json(200, &body)
     }

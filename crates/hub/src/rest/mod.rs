@@ -9,6 +9,7 @@ mod backup;
 mod bulk;
 mod devices;
 mod keys;
+mod metrics;
 mod modules;
 mod path;
 mod problem;

@@ -155,3 +155,23 @@ fn policies_are_made_changed_and_deleted() {
         assert_eq!(world.get("/skerry/v1/policies").await.expect(200).as_array().unwrap().len(), 5);
     });
 }
+
+#[test]
+fn the_status_and_the_metrics_count() {
+    everywhere(|world| async move {
+        world.device("d1", json!({})).await;
+        world.put("/devices/d1", json!({})).await.expect(409);
+        let status = world.get("/skerry/v1/status").await.expect(200);
+        assert_eq!(
+            (&status["hubName"], &status["version"]),
+            (&json!("hub1"), &json!(env!("CARGO_PKG_VERSION")))
+        );
+        assert!(status["figures"]["documents_commits"].as_u64().unwrap() >= 1);
+        assert!(status["figures"]["documents_conflicts"].as_u64().unwrap() >= 1);
+        let text = world.get_text("/skerry/v1/metrics").await;
+        for line in ["# TYPE skerry_hub_documents_commits_total counter", "skerry_hub_identities_connected 0"]
+        {
+            assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
+        }
+    });
+}

@@ -166,6 +166,17 @@ impl World {
         self.call(Method::GET, path, None).await
     }
 
+    /// An answer that is not JSON.
+    pub async fn get_text(&self, path: &str) -> String {
+        let uri = format!("{path}?api-version=2021-04-12");
+        let token = self.token("iothubowner");
+        let (head, ()) =
+            http::Request::get(uri).header("authorization", token).body(()).unwrap().into_parts();
+        let reply = self.hub.answer(&Request { head, body: Vec::new().into() }).await;
+        assert_eq!(reply.status, 200);
+        String::from_utf8(reply.body).unwrap()
+    }
+
     pub async fn put(&self, path: &str, body: Value) -> Answer {
         self.call(Method::PUT, path, Some(body)).await
     }

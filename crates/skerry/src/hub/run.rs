@@ -74,7 +74,9 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         backup: Some(Arc::new(DirectoryBackup::new(data.clone(), device_key_file, Arc::clone(&documents)))),
     });
 
-    let front = bind(settings.https, &tls, Arc::new(RestService::new(Arc::new(hub))))?;
+    let hub = Arc::new(hub);
+    let front = bind(settings.https, &tls, Arc::new(RestService::new(Arc::clone(&hub))))?;
+    hub.show_front(front.handle());
     let https = front.https_address();
     file.addresses.https = https.map(|address| address.to_string());
     data.write_hub_file(&file)?;

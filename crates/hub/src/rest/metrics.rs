@@ -1,0 +1,192 @@
+//! What the hub counts, as numbers with names: the status shows them, and `/skerry/v1/metrics` writes
+//! them as Prometheus reads them. A new counter is a new line of the table here.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value};
+use skerry_front::Figure;
+
+use super::Reply;
+use crate::Hub;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Counter,
+    Gauge,
+}
+
+struct Metric {
+    name: &'static str,
+    kind: Kind,
+    help: &'static str,
+    value: u64,
+}
+
+impl Hub {
+    fn metrics(&self) -> Vec<Metric> {
+        use Kind::{Counter, Gauge};
+        let mut metrics = Vec::new();
+        let mut add = |name, kind, help, value| metrics.push(Metric { name, kind, help, value });
+        add(
+            "identities_connected",
+            Gauge,
+            "Devices and modules whose connection is open",
+            self.registry.connected_count(),
+        );
+        let store = self.registry.documents().figures();
+        add("documents_commits", Counter, "Commits answered with success", store.commits);
+        add(
+            "documents_conflicts",
+            Counter,
+            "Commits refused because the document had changed",
+            store.conflicts,
+        );
+        add("documents_groups", Counter, "Groups of commits made durable together", store.groups);
+        add("documents_queued", Gauge, "Changes waiting for the writer", store.queued);
+        add("documents_queued_bytes", Gauge, "Bytes waiting for the writer", store.queued_bytes);
+        add(
+            "documents_turned_away",
+            Counter,
+            "Commits turned away because the queue stayed full",
+            store.turned_away,
+        );
+        add("documents_reads", Counter, "Documents read", store.reads);
+        add("documents_examined", Counter, "Documents looked at by queries", store.examined);
+        let Some(front) = self.front.get() else {
+            return metrics;
+        };
+        let of = Figure::get;
+        let front_figures = front.figures();
+        add(
+            "connections_accepted",
+            Counter,
+            "Connections taken from the system",
+            of(&front_figures.connections_accepted),
+        );
+        add("connections_open", Gauge, "Connections that are open", of(&front_figures.connections_open));
+        add(
+            "connections_half_open",
+            Gauge,
+            "Connections whose handshake is not done",
+            of(&front_figures.connections_half_open),
+        );
+        add(
+            "connections_refused_full",
+            Counter,
+            "Connections closed because too many were open",
+            of(&front_figures.connections_refused_full),
+        );
+        add(
+            "half_open_dropped",
+            Counter,
+            "Half-open connections that made room for newer ones",
+            of(&front_figures.half_open_dropped),
+        );
+        add("handshakes_done", Counter, "TLS handshakes that succeeded", of(&front_figures.handshakes_done));
+        add("handshakes_failed", Counter, "TLS handshakes that failed", of(&front_figures.handshakes_failed));
+        add(
+            "handshakes_timed_out",
+            Counter,
+            "TLS handshakes that took too long",
+            of(&front_figures.handshakes_timed_out),
+        );
+        add(
+            "accept_errors",
+            Counter,
+            "Times the system gave no connection",
+            of(&front_figures.accept_errors),
+        );
+        add(
+            "connections_panicked",
+            Counter,
+            "Connections ended by a fault of the hub",
+            of(&front_figures.connections_panicked),
+        );
+        add("http_requests", Counter, "HTTP requests", of(&front_figures.http_requests));
+        add(
+            "http_requests_open",
+            Gauge,
+            "HTTP requests being read or answered",
+            of(&front_figures.http_requests_open),
+        );
+        add("http_body_bytes", Gauge, "Bytes of request bodies held", of(&front_figures.http_body_bytes));
+        add(
+            "http_bodies_too_large",
+            Counter,
+            "Bodies refused for their size",
+            of(&front_figures.http_bodies_too_large),
+        );
+        add(
+            "http_bodies_timed_out",
+            Counter,
+            "Bodies that did not arrive in time",
+            of(&front_figures.http_bodies_timed_out),
+        );
+        add("http_bodies_broken", Counter, "Bodies that broke off", of(&front_figures.http_bodies_broken));
+        add(
+            "http_bodies_without_budget",
+            Counter,
+            "Bodies for which there was no memory",
+            of(&front_figures.http_bodies_without_budget),
+        );
+        add(
+            "http_headers_refused",
+            Counter,
+            "Requests with too many headers",
+            of(&front_figures.http_headers_refused),
+        );
+        add(
+            "http_handlers_panicked",
+            Counter,
+            "Requests ended by a fault of the hub",
+            of(&front_figures.http_handlers_panicked),
+        );
+        add(
+            "http_heads_timed_out",
+            Counter,
+            "Connections closed because a head did not arrive in time",
+            of(&front_figures.http_heads_timed_out),
+        );
+        add(
+            "http_idle_closed",
+            Counter,
+            "Connections closed because nothing was asked",
+            of(&front_figures.http_idle_closed),
+        );
+        add(
+            "http_writes_stalled",
+            Counter,
+            "Connections closed because the client stopped reading",
+            of(&front_figures.http_writes_stalled),
+        );
+        let until = front.tls().expires_at().since(self.clock.now());
+        add(
+            "server_certificate_seconds_left",
+            Gauge,
+            "Time until the server certificate expires",
+            until.as_secs(),
+        );
+        metrics
+    }
+
+    /// The same numbers by name, for the status.
+    pub(super) fn figures_json(&self) -> Value {
+        let figures: Map<String, Value> =
+            self.metrics().into_iter().map(|metric| (metric.name.to_owned(), metric.value.into())).collect();
+        figures.into()
+    }
+
+    pub(super) fn show_metrics(&self) -> Reply {
+        let mut text = String::new();
+        for Metric { name, kind, help, value } in self.metrics() {
+            let (name, kind) = match kind {
+                Kind::Counter => (format!("skerry_hub_{name}_total"), "counter"),
+                Kind::Gauge => (format!("skerry_hub_{name}"), "gauge"),
+            };
+            // Writing to a string cannot fail.
+            let _ = write!(text, "# HELP {name} {help}.\n# TYPE {name} {kind}\n{name} {value}\n");
+        }
+        let headers = vec![("content-type", "text/plain; version=0.0.4; charset=utf-8".to_owned())];
+        Reply { status: 200, headers, body: text.into_bytes() }
+    }
+}
