@@ -3,5 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 #![allow(clippy::disallowed_methods, reason = "tests of a process need the environment and a clock")]
 
+mod bad_input;
+mod client;
+mod process;
 mod sdk;
 mod world;
