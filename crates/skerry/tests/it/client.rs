@@ -73,7 +73,7 @@ impl Client {
         tokio::time::timeout(PATIENCE, sent).await.expect("the hub answers in time").unwrap()
     }
 
-    async fn try_send(
+    pub(crate) async fn try_send(
         &self,
         method: &str,
         path: &str,

@@ -4,7 +4,9 @@
 #![allow(clippy::disallowed_methods, reason = "tests of a process need the environment and a clock")]
 
 mod bad_input;
+mod cli;
 mod client;
+mod lifecycle;
 mod process;
 mod sdk;
 mod world;

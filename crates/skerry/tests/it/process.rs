@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
@@ -16,17 +16,34 @@ pub(crate) const HOST: &str = "hub1.skerry.test";
 
 pub(crate) struct Hub {
     child: Child,
+    data: PathBuf,
+    /// Holds the log, and the data where the test has no folder of its own for it.
     folder: TempDir,
     pub(crate) address: SocketAddr,
 }
 
 impl Hub {
+    /// On data of its own, under the usual name.
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        Self::launch(folder, data, &["--hostname", HOST])
+    }
+
+    /// On the given data, which may be there already; options are added to the usual ones.
+    pub(crate) fn start_in(data: &Path, options: &[&str]) -> Self {
+        let named = options.contains(&"--hostname") || data.join("hub.json").exists();
+        let usual: &[&str] = if named { &[] } else { &["--hostname", HOST] };
+        Self::launch(tempfile::tempdir().unwrap(), data.to_owned(), &[usual, options].concat())
+    }
+
+    fn launch(folder: TempDir, data: PathBuf, options: &[&str]) -> Self {
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let mut child = skerry()
-            .args(["hub", "run", "--hostname", HOST, "--https", "127.0.0.1:0", "--data"])
-            .arg(folder.path().join("data"))
+            .args(["hub", "run", "--https", "127.0.0.1:0"])
+            .args(options)
+            .arg("--data")
+            .arg(&data)
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
@@ -35,21 +52,31 @@ impl Hub {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let log = fs::read_to_string(folder.path().join("log")).unwrap();
         assert_eq!(line, "skerry hub ready\n", "the hub did not start:\n{log}");
-        let facts: Value =
-            serde_json::from_slice(&fs::read(folder.path().join("data/hub.json")).unwrap()).unwrap();
+        let facts: Value = serde_json::from_slice(&fs::read(data.join("hub.json")).unwrap()).unwrap();
         let address = facts["addresses"]["https"].as_str().unwrap().parse().unwrap();
-        Self { child, folder, address }
+        Self { child, data, folder, address }
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
     }
 
     pub(crate) fn root_certificate(&self) -> PathBuf {
-        self.folder.path().join("data/tls/root-ca.pem")
+        self.data.join("tls/root-ca.pem")
+    }
+
+    /// Kills it without a warning.
+    pub(crate) fn kill(mut self) {
+        self.assert_up();
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// The key of a policy, as an operator gets it.
     pub(crate) fn key(&self, policy: &str) -> SharedKey {
         let output = skerry()
             .args(["hub", "connection-string", "--policy", policy, "--data"])
-            .arg(self.folder.path().join("data"))
+            .arg(&self.data)
             .output()
             .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
@@ -110,7 +137,8 @@ pub(crate) fn token(policy: &str, key: SharedKey, resource: &str, seconds: i64) 
     Signer::policy(policy, key, KeyUse::Hub).issue(resource, expiry).reveal()
 }
 
-fn skerry() -> Command {
+/// The program, with none of the caller's settings.
+pub(crate) fn skerry() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_skerry"));
     for variable in ["SKERRY_CONFIG", "SKERRY_DATA", "SKERRY_LOG", "SKERRY_LOGIN", "SKERRY_CA"] {
         command.env_remove(variable);
