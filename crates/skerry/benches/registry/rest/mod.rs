@@ -1,0 +1,163 @@
+//! The whole hub: the program itself, asked over TLS on loopback by connections that stay open.
+
+mod client;
+mod hub;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+use self::client::{Client, Place};
+use self::hub::Hub;
+use crate::fleet::{self, Device, Dice};
+use crate::meter::{Measure, Trouble, measure, now};
+use crate::store::PAGE;
+
+/// Devices in one bulk request.
+const BULK: u64 = 100;
+/// Connections that load.
+const LOADERS: usize = 8;
+
+pub(crate) struct Rest {
+    devices: u64,
+    place: Arc<Place>,
+    clients: Vec<Arc<Mutex<Client>>>,
+    hub: Hub,
+}
+
+impl Rest {
+    /// Starts a hub in `folder` and connects to it so many times.
+    pub(crate) async fn start(
+        folder: &std::path::Path,
+        devices: u64,
+        connections: usize,
+    ) -> Result<Self, Trouble> {
+        let hub = Hub::start(folder).await?;
+        let place = Arc::new(hub.place()?);
+        let mut clients = Vec::new();
+        for _ in 0..connections.max(LOADERS) {
+            clients.push(Arc::new(Mutex::new(Client::connect(&place).await?)));
+        }
+        Ok(Self { devices, place, clients, hub })
+    }
+
+    /// Creates every device with tags and desired properties, a hundred in each request.
+    pub(crate) async fn load(&self) -> Result<(), Trouble> {
+        let next = Arc::new(AtomicU64::new(0));
+        let mut loaders: JoinSet<Result<(), Trouble>> = JoinSet::new();
+        for client in &self.clients[..LOADERS] {
+            let (next, devices, place) = (next.clone(), self.devices, self.place.clone());
+            let client = client.clone();
+            loaders.spawn(async move {
+                let mut client = client.lock().await;
+                loop {
+                    let first = next.fetch_add(BULK, Relaxed);
+                    if first >= devices {
+                        return Ok(());
+                    }
+                    let items: Vec<Value> = (first..devices.min(first + BULK)).map(item).collect();
+                    client.call(&place, Method::POST, "/devices", Some(&items.into())).await?;
+                }
+            });
+        }
+        while let Some(loader) = loaders.join_next().await {
+            loader??;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn twin_reads(&self, connections: usize, span: Duration) -> Result<Measure, Trouble> {
+        self.measure(connections, span, |rest, dice| {
+            let path = format!("/twins/{}", fleet::id(dice.below(rest.devices)));
+            (Method::GET, path, None)
+        })
+        .await
+    }
+
+    pub(crate) async fn twin_patches(&self, connections: usize, span: Duration) -> Result<Measure, Trouble> {
+        let before = self.hub.written();
+        let mut measured = self
+            .measure(connections, span, |rest, dice| {
+                let path = format!("/twins/{}", fleet::id(dice.below(rest.devices)));
+                let patch = json!({"properties": {"desired": {"interval": dice.below(100_000)}}});
+                (Method::PATCH, path, Some(patch))
+            })
+            .await?;
+        measured.written = before.zip(self.hub.written()).map(|(before, after)| after - before);
+        Ok(measured)
+    }
+
+    /// Two tags that enough devices share to fill the first page.
+    pub(crate) async fn queries(&self, span: Duration) -> Result<Measure, Trouble> {
+        self.measure(1, span, |_, dice| {
+            let (building, kind) = (dice.below(fleet::BUILDINGS), dice.below(fleet::KINDS));
+            let (building, kind) = (fleet::building(building), fleet::kind(kind));
+            let text =
+                format!("SELECT * FROM devices WHERE tags.building = '{building}' AND tags.kind = '{kind}'");
+            (Method::POST, "/devices/query".to_owned(), Some(json!({"query": text})))
+        })
+        .await
+    }
+
+    async fn measure(
+        &self,
+        connections: usize,
+        span: Duration,
+        request: fn(&Asked, &mut Dice) -> (Method, String, Option<Value>),
+    ) -> Result<Measure, Trouble> {
+        measure(connections, span, |lane, mut recorder| {
+            let client = self.clients.get(lane as usize).cloned();
+            let (place, mut dice) = (self.place.clone(), Dice::new(4_000_000 + lane));
+            let asked = Asked { devices: self.devices };
+            async move {
+                let client = client.ok_or("fewer connections than lanes")?;
+                let mut client = client.lock().await;
+                while recorder.goes_on() {
+                    let (method, path, body) = request(&asked, &mut dice);
+                    let began = now();
+                    client.call(&place, method, &path, body.as_ref()).await?;
+                    recorder.done(began);
+                }
+                drop(client);
+                Ok(recorder)
+            }
+        })
+        .await
+    }
+
+    /// Checks that the questions are answered with full pages, and by the index.
+    pub(crate) async fn check(&self) -> Result<(), Trouble> {
+        let mut client = self.clients[0].lock().await;
+        let text = "SELECT * FROM devices WHERE tags.building = 'building-1' AND tags.kind = 'kind-1'";
+        let body = json!({"query": text});
+        let answer = client.call(&self.place, Method::POST, "/devices/query", Some(&body)).await?;
+        let rows = serde_json::from_slice::<Vec<Value>>(&answer)?.len();
+        let expected = self.devices / fleet::BUILDINGS / fleet::KINDS / 2;
+        if (rows as u64) < expected.min(PAGE as u64) {
+            return Err(format!("a page of {rows} rows where at least {expected} were expected").into());
+        }
+        Ok(())
+    }
+}
+
+/// What a request is made of.
+struct Asked {
+    devices: u64,
+}
+
+fn item(number: u64) -> Value {
+    let Device { tags, desired, .. } = Device::new(number);
+    json!({
+        "id": fleet::id(number),
+        "importMode": "create",
+        "status": "enabled",
+        "authentication": {"type": "sas"},
+        "tags": tags,
+        "properties": {"desired": desired},
+    })
+}
