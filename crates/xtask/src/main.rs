@@ -1,10 +1,11 @@
-//! The front doors for developers and CI: `cargo xtask check`, `cargo xtask test`.
+//! The front doors for developers and CI: `cargo xtask check`, `cargo xtask test`, `cargo xtask bench`.
 //!
 //! CI calls nothing else, so that what passes here passes there. Each verb is one folder; a new one
 //! is one line in [`VERBS`].
 
 use std::process::ExitCode;
 
+mod bench;
 mod check;
 mod failure;
 mod graph;
@@ -32,6 +33,7 @@ const VERBS: &[Verb] = &[
                 further arguments go to the test runner",
         run: test::run,
     },
+    Verb { name: "bench", about: "measure beside the peers that the goals name: registry", run: bench::run },
 ];
 
 /// What the shell expects of a program that was called wrongly.

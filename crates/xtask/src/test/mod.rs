@@ -10,6 +10,8 @@ mod runner;
 mod sdk;
 mod system;
 
+pub(crate) use system::install;
+
 use crate::failure::Failure;
 use crate::graph::Graph;
 use crate::stage::Stages;

@@ -50,7 +50,7 @@ fn missing() -> impl Iterator<Item = &'static Need> {
     NEEDS.iter().filter(|need| !(need.is_met)())
 }
 
-fn install(packages: &[&str]) -> Result<(), Failure> {
+pub(crate) fn install(packages: &[&str]) -> Result<(), Failure> {
     if !runs("apt-get", "--version") {
         return Err(Failure::new(format!(
             "this system has no apt-get: install what Debian calls {}",
