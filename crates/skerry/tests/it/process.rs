@@ -106,8 +106,9 @@ impl Hub {
     /// Stops it as an operator does; it must go cleanly.
     pub(crate) fn stop(mut self) {
         self.assert_up();
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        // The shell's own `kill`: a small system has no program of that name.
+        let kill = format!("kill -TERM {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
         for _ in 0..300 {
             if let Some(status) = self.child.try_wait().unwrap() {
                 assert!(status.success(), "the hub ended with {status}:\n{}", self.log());

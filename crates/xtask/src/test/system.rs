@@ -67,7 +67,8 @@ pub(crate) fn install(packages: &[&str]) -> Result<(), Failure> {
 fn apt(arguments: &[&str]) -> Result<(), Failure> {
     let mut apt = shell::command("apt-get");
     apt.arg("--quiet=2").args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-    shell::run(&mut apt)
+    // Hundreds of lines about unpacking say nothing; what goes wrong goes to stderr.
+    shell::output(&mut apt).map(drop)
 }
 
 /// Each SDK suite has its own ports and host names, in namespaces that need no rights.
