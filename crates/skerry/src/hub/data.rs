@@ -13,6 +13,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -25,6 +26,10 @@ use crate::failure::Failure;
 /// What a sealed probe in `hub.json` holds, to know the right device key file from a wrong one.
 const PROBE: &[u8] = b"skerry";
 const PROBE_CONTEXT: &str = "hub.json";
+
+/// How often, and how far apart, a start tries to take the directory.
+const HOLD_TRIES: u32 = 10;
+const HOLD_PAUSE: Duration = Duration::from_millis(50);
 
 /// Who the hub is and where it listens; for commands on the same machine.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -87,21 +92,27 @@ impl DataDirectory {
         let lock = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
         let lock =
             lock.map_err(|error| Failure::failed(format!("cannot open {}: {error}", path.display())))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Held { _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(Failure::Conflict(format!(
-                "another process uses the data directory {}. Stop it first, or choose another with --data",
-                self.path.display()
-            ))),
-            Err(TryLockError::Error(error)) => {
-                Err(Failure::failed(format!("cannot lock {}: {error}", path.display())))
+        // A command that only looks whether somebody holds it has it for a moment itself.
+        for attempt in 1.. {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Held { _lock: lock }),
+                Err(TryLockError::WouldBlock) if attempt < HOLD_TRIES => std::thread::sleep(HOLD_PAUSE),
+                Err(TryLockError::WouldBlock) => break,
+                Err(TryLockError::Error(error)) => {
+                    return Err(Failure::failed(format!("cannot lock {}: {error}", path.display())));
+                }
             }
         }
+        Err(Failure::Conflict(format!(
+            "another process uses the data directory {}. Stop it first, or choose another with --data",
+            self.path.display()
+        )))
     }
 
     /// Whether a hub runs on the directory now.
     pub fn is_held(&self) -> bool {
-        self.file("lock").exists() && matches!(self.hold(), Err(Failure::Conflict(_)))
+        let lock = File::open(self.file("lock"));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     pub fn read_hub_file(&self) -> Result<Option<HubFile>, Failure> {

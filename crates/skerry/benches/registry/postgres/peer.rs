@@ -236,7 +236,7 @@ impl Lane {
             let Some(step) = steps.pop_front() else { return Ok(recorder) };
             let reply = self.wire.reply().await?;
             match step {
-                Step::Read(began, id) => match self.arrived(began, id, &reply)? {
+                Step::Read(began, id) => match self.arrived(began, &id, &reply)? {
                     Some(next) => steps.push_back(next),
                     None => recorder.done(began),
                 },
@@ -251,7 +251,7 @@ impl Lane {
             let mut step = Some(self.begin());
             while let Some(Step::Read(began, id)) = step {
                 let reply = self.wire.reply().await?;
-                step = self.arrived(began, id, &reply)?;
+                step = self.arrived(began, &id, &reply)?;
             }
             self.wire.reply().await?;
         }
@@ -264,7 +264,7 @@ impl Lane {
     }
 
     /// A device came; a patch goes on with it.
-    fn arrived(&mut self, began: Instant, id: String, reply: &Reply) -> Result<Option<Step>, Trouble> {
+    fn arrived(&mut self, began: Instant, id: &str, reply: &Reply) -> Result<Option<Step>, Trouble> {
         let row = reply.rows.first().ok_or("a device is not there")?;
         match self.work {
             Work::Read { decoded } => {
