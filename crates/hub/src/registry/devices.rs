@@ -48,21 +48,7 @@ impl Registry {
     ) -> Result<Record, RegistryError> {
         let now = self.clock.now();
         let generation = self.new_generation();
-        let mut identity = Identity {
-            device: device.clone(),
-            module: None,
-            generation: generation.to_string(),
-            etag: self.new_etag(),
-            status: Status::Enabled,
-            status_reason: None,
-            status_updated: Timestamp::NEVER,
-            authentication: Authentication::None,
-            edge: false,
-            scope: None,
-            parent_scopes: Vec::new(),
-            managed_by: None,
-            model: String::new(),
-        };
+        let mut identity = Identity::new(device.clone(), None, generation, self.new_etag());
         self.apply_document(&mut identity, document, now)?;
         identity.status_updated = Timestamp::NEVER;
         if identity.edge {
@@ -217,24 +203,11 @@ impl Registry {
     fn system_modules(&self, device: &Record, now: Timestamp) -> Result<Vec<Change>, RegistryError> {
         [EDGE_AGENT, EDGE_HUB]
             .map(|name| {
-                let identity = Identity {
-                    module: Some(system_module(name)),
-                    generation: device.identity.generation.clone(),
-                    etag: self.new_etag(),
-                    status: Status::Enabled,
-                    status_reason: None,
-                    status_updated: Timestamp::NEVER,
-                    authentication: Authentication::None,
-                    edge: false,
-                    scope: None,
-                    parent_scopes: Vec::new(),
-                    managed_by: Some("iotEdge".to_owned()),
-                    ..device.identity.clone()
-                };
-                self.put(
-                    &Record { identity, twin: Twin::new(now), revision: device.revision },
-                    Expect::Anything,
-                )
+                let revision = device.revision;
+                let (device, module) = (device.identity.device.clone(), Some(system_module(name)));
+                let mut identity = Identity::new(device, module, self.new_generation(), self.new_etag());
+                identity.managed_by = Some("iotEdge".to_owned());
+                self.put(&Record { identity, twin: Twin::new(now), revision }, Expect::Anything)
             })
             .into_iter()
             .collect()

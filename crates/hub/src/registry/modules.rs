@@ -7,7 +7,7 @@ use skerry_model::identity::Identity;
 use skerry_model::identity::wire::IdentityDocument;
 use skerry_model::limits::MODULES_PER_DEVICE_MAX;
 use skerry_model::twin::{Twin, TwinPatch};
-use skerry_model::{Authentication, DeviceId, ModuleId, Status, Timestamp};
+use skerry_model::{DeviceId, ModuleId};
 use skerry_store::documents::{Action, Change, Expect, Lane, Scan};
 
 use super::{CHANGE_TRIES_MAX, Precondition, Record, Registry, RegistryError, Settled};
@@ -56,21 +56,9 @@ impl Registry {
         lane: Lane,
     ) -> Result<Record, RegistryError> {
         let now = self.clock.now();
-        let mut identity = Identity {
-            device: device.clone(),
-            module: Some(module.clone()),
-            generation: self.new_generation().to_string(),
-            etag: self.new_etag(),
-            status: Status::Enabled,
-            status_reason: None,
-            status_updated: Timestamp::NEVER,
-            authentication: Authentication::None,
-            edge: false,
-            scope: None,
-            parent_scopes: Vec::new(),
-            managed_by: document.managed_by.clone().filter(|name| !name.is_empty()),
-            model: String::new(),
-        };
+        let (owner, generation) = (device.clone(), self.new_generation());
+        let mut identity = Identity::new(owner, Some(module.clone()), generation, self.new_etag());
+        identity.managed_by = document.managed_by.clone().filter(|name| !name.is_empty());
         self.apply_document(&mut identity, document, now)?;
         identity.edge = false;
         let mut twin = Twin::new(now);

@@ -61,6 +61,25 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// An identity as it begins: enabled, unable to authenticate, without parents.
+    pub fn new(device: DeviceId, module: Option<ModuleId>, generation: u64, etag: u64) -> Self {
+        Self {
+            device,
+            module,
+            generation: generation.to_string(),
+            etag,
+            status: Status::Enabled,
+            status_reason: None,
+            status_updated: Timestamp::NEVER,
+            authentication: Authentication::None,
+            edge: false,
+            scope: None,
+            parent_scopes: Vec::new(),
+            managed_by: None,
+            model: String::new(),
+        }
+    }
+
     /// The etag as clients see it, without quotes: base64 of the decimal counter.
     pub fn etag_text(&self) -> String {
         etag_text(&self.etag.to_string())
