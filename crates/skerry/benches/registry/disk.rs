@@ -1,33 +1,34 @@
-//! What processes wrote, and what the system keeps of it.
+//! What went to the disk, and what the system keeps of it.
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
-/// Bytes that a process caused to be sent to the disk; `None` where the system does not tell.
-pub(crate) fn written_by(process: &str) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{process}/io")).ok()?;
-    text.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.trim().parse().ok())
+/// The device below a folder.
+///
+/// Counting on the device catches what each engine hands over late, and by other processes of its
+/// own; it also counts what others write there meanwhile. What the system books on a process
+/// (`write_bytes`) would not do: it counts a whole folio for each page made dirty.
+#[derive(Clone, Debug)]
+pub(crate) struct Device {
+    statistics: PathBuf,
 }
 
-/// The same for all children of a process.
-pub(crate) fn written_by_children(parent: u32) -> Option<u64> {
-    let mut sum = 0;
-    for entry in fs::read_dir("/proc").ok()?.flatten() {
-        let name = entry.file_name();
-        let Some(process) = name.to_str().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
-        else {
-            continue;
-        };
-        if parent_of(process) == Some(parent) {
-            sum += written_by(process).unwrap_or(0);
-        }
+impl Device {
+    pub(crate) fn of(folder: &Path) -> Self {
+        let device = fs::metadata(folder).map_or(0, |metadata| metadata.dev());
+        // As `makedev` of the C library puts it together.
+        let major = (device >> 32 & 0xffff_f000) | (device >> 8 & 0xfff);
+        let minor = (device >> 12 & 0xffff_ff00) | (device & 0xff);
+        Self { statistics: PathBuf::from(format!("/sys/dev/block/{major}:{minor}/stat")) }
     }
-    Some(sum)
-}
 
-fn parent_of(process: &str) -> Option<u32> {
-    let text = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    text.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok())
+    /// Bytes written to it so far; `None` where the system does not tell.
+    pub(crate) fn written(&self) -> Option<u64> {
+        let text = fs::read_to_string(&self.statistics).ok()?;
+        let sectors: u64 = text.split_whitespace().nth(6)?.parse().ok()?;
+        Some(sectors * 512)
+    }
 }
 
 /// Makes the system forget what it has read, where we may; answers whether it did.

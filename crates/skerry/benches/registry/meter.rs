@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use crate::disk::Device;
+
 /// What went wrong. The bench ends with it; nobody reacts to its kind.
 pub(crate) type Trouble = Box<dyn std::error::Error + Send + Sync>;
 
@@ -19,10 +21,12 @@ pub(crate) struct Measure {
     pub(crate) elapsed: Duration,
     /// Of each operation, sorted once the measure is whole.
     latencies: Vec<Duration>,
-    /// Bytes handed to the disk meanwhile, where the system tells.
+    /// Bytes that went to the disk meanwhile, where the system tells.
     pub(crate) written: Option<u64>,
     /// Times the engine waited for the disk in a commit.
     pub(crate) syncs: Option<u64>,
+    /// What this process computed meanwhile, the caller's part included.
+    pub(crate) processor: Option<Duration>,
 }
 
 impl Measure {
@@ -37,6 +41,16 @@ impl Measure {
     pub(crate) fn percentile(&self, percent: f64) -> Duration {
         let last = self.latencies.len().saturating_sub(1);
         self.latencies.get((last as f64 * percent / 100.0).round() as usize).copied().unwrap_or_default()
+    }
+
+    /// The same, with what the disk took since it had taken `before`.
+    pub(crate) fn with_writes(mut self, device: &Device, before: Option<u64>) -> Self {
+        self.written = before.zip(device.written()).map(|(before, after)| after.saturating_sub(before));
+        self
+    }
+
+    pub(crate) fn without_processor(self) -> Self {
+        Self { processor: None, ..self }
     }
 
     /// Puts together what several tasks recorded.
@@ -81,7 +95,7 @@ pub(crate) async fn measure<F>(
 where
     F: Future<Output = Result<Recorder, Trouble>> + Send + 'static,
 {
-    let began = now();
+    let (began, before) = (now(), processor_time());
     let mut running = JoinSet::new();
     for number in 0..lanes {
         let recorder = Recorder { deadline: began + span, latencies: Vec::new() };
@@ -91,7 +105,23 @@ where
     while let Some(done) = running.join_next().await {
         parts.push(done??.into_latencies());
     }
-    Ok(Measure::whole(span, parts))
+    Ok(Measure { processor: processor_time_since(before), ..Measure::whole(span, parts) })
+}
+
+/// Time on processors that this process has used; what else the machine does is not in it.
+/// Without it, as where the system does not tell, there is no note of it in the report.
+pub(crate) fn processor_time() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // Behind the program's name; user and system time are the 14th and 15th of the whole, in
+    // hundredths of a second on every Linux.
+    let words: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks: u64 = words.get(11)?.parse::<u64>().ok()? + words.get(12)?.parse::<u64>().ok()?;
+    Some(Duration::from_millis(ticks * 10))
+}
+
+/// The time since `before`, where both are known.
+pub(crate) fn processor_time_since(before: Option<Duration>) -> Option<Duration> {
+    before.zip(processor_time()).map(|(before, after)| after.saturating_sub(before))
 }
 
 /// How long one thing takes.

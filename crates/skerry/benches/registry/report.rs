@@ -73,7 +73,15 @@ impl Report {
         self.row(name, Unit::PerSecond, Goal::default());
         self.number(side, name, measured.rate());
         if let Some(row) = self.rows.iter_mut().find(|row| row.name == name) {
-            row.notes[side as usize] = note(measured);
+            row.notes[side as usize] = note(measured, side);
+        }
+    }
+
+    /// One thing that was done once, and what this process computed for it.
+    pub(crate) fn once(&mut self, name: &str, took: Duration, processor: Option<Duration>) {
+        self.time(Side::Ours, name, took);
+        if let (Some(row), Some(used)) = (self.rows.iter_mut().find(|row| row.name == name), processor) {
+            row.notes[Side::Ours as usize] = format!("{:.0} ms of processor", milliseconds(used));
         }
     }
 
@@ -142,12 +150,16 @@ impl Unit {
     }
 }
 
-fn note(measured: &Measure) -> String {
+fn note(measured: &Measure, side: Side) -> String {
     let [p50, p99] = [50.0, 99.0].map(|percent| milliseconds(measured.percentile(percent)));
     let mut note = format!("p50 {p50:.3} ms, p99 {p99:.3} ms");
     let count = measured.count().max(1) as f64;
+    // Of the peer we would see the client only.
+    if let (Some(used), Side::Ours) = (measured.processor, side) {
+        note.push_str(&format!(", {:.1} µs of processor each", milliseconds(used) * 1000.0 / count));
+    }
     if let Some(written) = measured.written {
-        note.push_str(&format!(", {:.1} KB written each", written as f64 / count / 1000.0));
+        note.push_str(&format!(", {:.1} KB to the disk each", written as f64 / count / 1000.0));
     }
     if let Some(syncs) = measured.syncs {
         note.push_str(&format!(", {syncs} syncs ({:.1} in one)", count / syncs.max(1) as f64));

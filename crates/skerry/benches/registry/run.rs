@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::cold;
 use crate::disk;
 use crate::fleet::Device;
-use crate::meter::{Measure, Trouble, timed};
+use crate::meter::{Measure, Trouble, processor_time, processor_time_since, timed};
 use crate::options::Options;
 use crate::postgres::{Peer, Way};
 use crate::report::{Goal, Report, Side, Unit, milliseconds};
@@ -98,8 +98,12 @@ fn announce(report: &mut Report) {
 async fn handles(options: &Options, folder: &Path, report: &mut Report) -> Result<(), Trouble> {
     let path = folder.join("documents.db");
     let store = Store::open(&path, options.devices)?;
+    let before = processor_time();
     let ((), took) = timed(store.load()).await?;
     report.number(Ours, LOAD, options.devices as f64 / took.as_secs_f64());
+    if let Some(used) = processor_time_since(before) {
+        println!("loaded with {:.1} µs of processor each", used.as_micros() as f64 / options.devices as f64);
+    }
     let mut peer = None;
     if !options.without_peer {
         let started = Peer::start(folder, options.devices).await?;
@@ -135,8 +139,7 @@ async fn handles(options: &Options, folder: &Path, report: &mut Report) -> Resul
 
 /// What is slow and steady enough to be measured once.
 async fn once(store: &Store, peer: Option<&Peer>, report: &mut Report) -> Result<(), Trouble> {
-    let (found, took) = timed(store.query(1, 1)).await?;
-    report.time(Ours, QUERY_SCAN, took);
+    let found = alone(report, QUERY_SCAN, store.query(1, 1)).await?;
     if let Some(peer) = peer {
         peer.tidy().await?;
         let (theirs, took) = timed(peer.query(1, 1)).await?;
@@ -145,18 +148,30 @@ async fn once(store: &Store, peer: Option<&Peer>, report: &mut Report) -> Result
             return Err(format!("ours found {found} devices, the peer {theirs}").into());
         }
     }
-    report.time(Ours, INDEX, timed(store.build_index()).await?.1);
+    alone(report, INDEX, store.build_index()).await?;
     if let Some(peer) = peer {
         report.time(Theirs, INDEX, timed(peer.build_index()).await?.1);
         peer.tidy().await?;
     }
-    report.time(Ours, FILTER, timed(store.filter()).await?.1);
-    report.time(Ours, COUNT, timed(store.count()).await?.1);
+    alone(report, FILTER, store.filter()).await?;
+    alone(report, COUNT, store.count()).await?;
     if let Some(peer) = peer {
         report.time(Theirs, FILTER, timed(peer.filter()).await?.1);
         report.time(Theirs, COUNT, timed(peer.count()).await?.1);
     }
     Ok(())
+}
+
+/// Ours, with nothing else in flight.
+async fn alone<T>(
+    report: &mut Report,
+    name: &str,
+    work: impl Future<Output = Result<T, Trouble>>,
+) -> Result<T, Trouble> {
+    let before = processor_time();
+    let (value, took) = timed(work).await?;
+    report.once(name, took, processor_time_since(before));
+    Ok(value)
 }
 
 async fn ours(store: &Store, options: &Options, report: &mut Report) -> Result<(), Trouble> {

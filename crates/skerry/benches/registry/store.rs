@@ -26,11 +26,13 @@ const LOADERS: u64 = 2048;
 pub(crate) struct Store {
     documents: Arc<EmbeddedDocuments>,
     devices: u64,
+    disk: disk::Device,
 }
 
 impl Store {
     pub(crate) fn open(path: &Path, devices: u64) -> Result<Self, Trouble> {
-        Ok(Self { documents: Arc::new(EmbeddedDocuments::open(EmbeddedOptions::new(path))?), devices })
+        let documents = Arc::new(EmbeddedDocuments::open(EmbeddedOptions::new(path))?);
+        Ok(Self { documents, devices, disk: disk::Device::of(path) })
     }
 
     /// Puts every device in, by the bulk lane, as an import does.
@@ -93,8 +95,8 @@ impl Store {
 
     /// Reads a random device, changes its desired properties and commits if nobody was faster.
     pub(crate) async fn patches(&self, lanes: usize, span: Duration) -> Result<Measure, Trouble> {
-        let before = (disk::written_by("self"), self.documents.figures().groups);
-        let mut measured = measure(lanes, span, |lane, mut recorder| {
+        let before = (self.disk.written(), self.documents.figures().groups);
+        let measured = measure(lanes, span, |lane, mut recorder| {
             let (store, mut dice) = (self.clone(), Dice::new(1_000_000 + lane));
             async move {
                 while recorder.goes_on() {
@@ -107,8 +109,7 @@ impl Store {
             }
         })
         .await?;
-        let after = disk::written_by("self");
-        measured.written = before.0.zip(after).map(|(before, after)| after - before);
+        let mut measured = measured.with_writes(&self.disk, before.0);
         measured.syncs = Some(self.documents.figures().groups - before.1);
         Ok(measured)
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::Value;
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::Server;
@@ -104,8 +105,9 @@ impl Peer {
     }
 
     pub(crate) async fn patches(&self, way: Way, span: Duration) -> Result<Measure, Trouble> {
-        let syncs_before = self.syncs().await?;
-        let mut measured = self.work(way, Work::Patch, span).await?;
+        let device = disk::Device::of(&self.data());
+        let (syncs_before, before) = (self.syncs().await?, device.written());
+        let mut measured = self.work(way, Work::Patch, span).await?.with_writes(&device, before);
         measured.syncs = syncs_before.zip(self.syncs().await?).map(|(before, after)| after - before);
         Ok(measured)
     }
@@ -115,30 +117,16 @@ impl Peer {
         for _ in 0..way.connections {
             sessions.push(Some(self.session().await?));
         }
-        let sessions = Arc::new(std::sync::Mutex::new(sessions));
-        let back = Arc::new(std::sync::Mutex::new(Vec::new()));
-        let before = disk::written_by_children(self.server.process_id());
-        let mut measured = measure(way.connections, span, |lane, recorder| {
-            let (sessions, back) = (sessions.clone(), back.clone());
-            let dice = Dice::new(3_000_000 + lane);
-            let devices = self.devices;
+        let sessions = Arc::new(Mutex::new(sessions));
+        measure(way.connections, span, |lane, recorder| {
+            let (sessions, dice, devices) = (sessions.clone(), Dice::new(3_000_000 + lane), self.devices);
             async move {
-                let wire =
-                    sessions.lock().ok().and_then(|mut sessions| sessions.get_mut(lane as usize)?.take());
+                let wire = sessions.lock().await.get_mut(lane as usize).and_then(Option::take);
                 let mut lane = Lane { wire: wire.ok_or("no session")?, dice, devices, work };
-                let recorder = lane.run(way.depth, recorder).await?;
-                // Kept open until the bytes are counted: who has left is counted no more.
-                if let Ok(mut back) = back.lock() {
-                    back.push(lane.wire);
-                }
-                Ok(recorder)
+                lane.run(way.depth, recorder).await
             }
         })
-        .await?;
-        let after = disk::written_by_children(self.server.process_id());
-        let written = before.zip(after).map(|(before, after)| after.saturating_sub(before));
-        measured.written = written.filter(|_| work == Work::Patch);
-        Ok(measured)
+        .await
     }
 
     /// Times that the write-ahead log was synced. Sessions tell it when they end.
@@ -150,7 +138,7 @@ impl Peer {
     }
 
     pub(crate) async fn queries(&self, span: Duration) -> Result<Measure, Trouble> {
-        let session = Arc::new(tokio::sync::Mutex::new(self.session().await?));
+        let session = Arc::new(Mutex::new(self.session().await?));
         measure(1, span, |lane, mut recorder| {
             let (session, mut dice) = (session.clone(), Dice::new(2_000_000 + lane));
             async move {

@@ -74,10 +74,6 @@ impl Server {
         Wire::connect(&self.folder.join(".s.PGSQL.5432"), "postgres").await
     }
 
-    pub(crate) fn process_id(&self) -> u32 {
-        self.process.as_ref().map_or(0, Child::id)
-    }
-
     /// Ends it at once, as a crash does: the next start has to recover.
     pub(crate) fn crash(&mut self) -> Result<(), Trouble> {
         self.end("QUIT")

@@ -9,7 +9,7 @@ use serde_json::Value;
 use skerry_tokens::{Claim, ConnectionString, Credential, KeyUse, Signer, resource};
 
 use super::client::Place;
-use crate::disk;
+use crate::disk::Device;
 use crate::meter::Trouble;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_skerry");
@@ -57,8 +57,8 @@ impl Hub {
         Ok(Place { address, root: self.data.join("tls/root-ca.pem"), token })
     }
 
-    pub(super) fn written(&self) -> Option<u64> {
-        disk::written_by(&self.process.id().to_string())
+    pub(super) fn disk(&self) -> Device {
+        Device::of(&self.data)
     }
 }
 

@@ -72,24 +72,23 @@ impl Rest {
     }
 
     pub(crate) async fn twin_reads(&self, connections: usize, span: Duration) -> Result<Measure, Trouble> {
-        self.measure(connections, span, |rest, dice| {
-            let path = format!("/twins/{}", fleet::id(dice.below(rest.devices)));
+        self.measure(connections, span, |devices, dice| {
+            let path = format!("/twins/{}", fleet::id(dice.below(devices)));
             (Method::GET, path, None)
         })
         .await
     }
 
     pub(crate) async fn twin_patches(&self, connections: usize, span: Duration) -> Result<Measure, Trouble> {
-        let before = self.hub.written();
-        let mut measured = self
-            .measure(connections, span, |rest, dice| {
-                let path = format!("/twins/{}", fleet::id(dice.below(rest.devices)));
+        let (disk, before) = (self.hub.disk(), self.hub.disk().written());
+        let measured = self
+            .measure(connections, span, |devices, dice| {
+                let path = format!("/twins/{}", fleet::id(dice.below(devices)));
                 let patch = json!({"properties": {"desired": {"interval": dice.below(100_000)}}});
                 (Method::PATCH, path, Some(patch))
             })
             .await?;
-        measured.written = before.zip(self.hub.written()).map(|(before, after)| after - before);
-        Ok(measured)
+        Ok(measured.with_writes(&disk, before))
     }
 
     /// Two tags that enough devices share to fill the first page.
@@ -108,17 +107,17 @@ impl Rest {
         &self,
         connections: usize,
         span: Duration,
-        request: fn(&Asked, &mut Dice) -> (Method, String, Option<Value>),
+        request: fn(u64, &mut Dice) -> (Method, String, Option<Value>),
     ) -> Result<Measure, Trouble> {
         measure(connections, span, |lane, mut recorder| {
             let client = self.clients.get(lane as usize).cloned();
             let (place, mut dice) = (self.place.clone(), Dice::new(4_000_000 + lane));
-            let asked = Asked { devices: self.devices };
+            let devices = self.devices;
             async move {
                 let client = client.ok_or("fewer connections than lanes")?;
                 let mut client = client.lock().await;
                 while recorder.goes_on() {
-                    let (method, path, body) = request(&asked, &mut dice);
+                    let (method, path, body) = request(devices, &mut dice);
                     let began = now();
                     client.call(&place, method, &path, body.as_ref()).await?;
                     recorder.done(began);
@@ -128,6 +127,8 @@ impl Rest {
             }
         })
         .await
+        // Ours is the client's here, not the hub's.
+        .map(Measure::without_processor)
     }
 
     /// Checks that the questions are answered with full pages, and by the index.
@@ -143,11 +144,6 @@ impl Rest {
         }
         Ok(())
     }
-}
-
-/// What a request is made of.
-struct Asked {
-    devices: u64,
 }
 
 fn item(number: u64) -> Value {
