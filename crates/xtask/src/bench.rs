@@ -19,7 +19,7 @@ struct Bench {
 
 const BENCHES: &[Bench] = &[Bench {
     name: "registry",
-    about: "twins at the store's handle and by REST, beside PostgreSQL (about ten minutes); \
+    about: "twins at the store's handle and by REST, beside PostgreSQL (six minutes and more); \
             --devices N, --seconds S, --rounds R, --help for more",
     package: "skerry",
     packages: &["postgresql"],

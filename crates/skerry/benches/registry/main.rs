@@ -20,6 +20,7 @@ mod postgres;
 mod report;
 mod rest;
 mod run;
+mod signal;
 mod store;
 
 use clap::Parser as _;

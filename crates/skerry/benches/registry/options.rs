@@ -7,7 +7,7 @@ use clap::Parser;
 
 /// Measures the registry's documents beside PostgreSQL, and the hub's REST service.
 ///
-/// The default takes about ten minutes and 6 GB of disk. Nothing is asserted: the numbers are for
+/// The default takes six minutes on two idle processors, and 5 GB of disk. Nothing is asserted: the numbers are for
 /// people, on the machine they were taken on.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "registry")]

@@ -36,11 +36,17 @@ pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
     introduce(options, folder.path());
     let mut report = Report::default();
     announce(&mut report);
-    Box::pin(handles(options, folder.path(), &mut report)).await?;
-    if !options.without_rest {
-        Box::pin(by_rest(options, folder.path(), &mut report)).await?;
-    }
+    let done = Box::pin(measure(options, folder.path(), &mut report)).await;
+    // What was measured until then is worth reading, however it ended.
     report.print();
+    done
+}
+
+async fn measure(options: &Options, folder: &Path, report: &mut Report) -> Result<(), Trouble> {
+    Box::pin(handles(options, folder, report)).await?;
+    if !options.without_rest {
+        Box::pin(by_rest(options, folder, report)).await?;
+    }
     Ok(())
 }
 
@@ -222,7 +228,7 @@ fn queries(side: Side, measured: &Measure, report: &mut Report) {
 /// The program as a whole; the client takes its share of the same processors.
 async fn by_rest(options: &Options, folder: &Path, report: &mut Report) -> Result<(), Trouble> {
     let devices = options.rest_devices();
-    let rest = Rest::start(folder, devices, REST_CONNECTIONS).await?;
+    let rest = Rest::start(folder, devices).await?;
     let load = format!("REST, {devices} devices: bulk load");
     report.row(&load, Unit::PerSecond, Goal::default());
     report.number(Ours, &load, devices as f64 / timed(rest.load()).await?.1.as_secs_f64());

@@ -81,8 +81,7 @@ impl Server {
 
     fn end(&mut self, signal: &str) -> Result<(), Trouble> {
         if let Some(mut process) = self.process.take() {
-            let id = process.id().to_string();
-            Command::new("kill").args(["-s", signal, &id]).status()?;
+            crate::signal::send(signal, process.id())?;
             process.wait()?;
         }
         Ok(())

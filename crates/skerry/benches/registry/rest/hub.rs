@@ -11,6 +11,7 @@ use skerry_tokens::{Claim, ConnectionString, Credential, KeyUse, Signer, resourc
 use super::client::Place;
 use crate::disk::Device;
 use crate::meter::Trouble;
+use crate::signal;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_skerry");
 const READY: &str = "skerry hub ready";
@@ -64,8 +65,7 @@ impl Hub {
 
 impl Drop for Hub {
     fn drop(&mut self) {
-        let id = self.process.id().to_string();
-        drop(Command::new("kill").args(["-s", "TERM", &id]).status());
+        drop(signal::send("TERM", self.process.id()));
         drop(self.process.wait());
     }
 }

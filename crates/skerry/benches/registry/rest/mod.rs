@@ -3,6 +3,7 @@
 mod client;
 mod hub;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -26,35 +27,32 @@ const LOADERS: usize = 8;
 pub(crate) struct Rest {
     devices: u64,
     place: Arc<Place>,
-    clients: Vec<Arc<Mutex<Client>>>,
     hub: Hub,
 }
 
 impl Rest {
-    /// Starts a hub in `folder` and connects to it so many times.
-    pub(crate) async fn start(
-        folder: &std::path::Path,
-        devices: u64,
-        connections: usize,
-    ) -> Result<Self, Trouble> {
+    /// Starts a hub in `folder`.
+    pub(crate) async fn start(folder: &Path, devices: u64) -> Result<Self, Trouble> {
         let hub = Hub::start(folder).await?;
-        let place = Arc::new(hub.place()?);
+        Ok(Self { devices, place: Arc::new(hub.place()?), hub })
+    }
+
+    /// New connections for each measure: the hub closes those that are idle for long.
+    async fn clients(&self, connections: usize) -> Result<Vec<Client>, Trouble> {
         let mut clients = Vec::new();
-        for _ in 0..connections.max(LOADERS) {
-            clients.push(Arc::new(Mutex::new(Client::connect(&place).await?)));
+        for _ in 0..connections {
+            clients.push(Client::connect(&self.place).await?);
         }
-        Ok(Self { devices, place, clients, hub })
+        Ok(clients)
     }
 
     /// Creates every device with tags and desired properties, a hundred in each request.
     pub(crate) async fn load(&self) -> Result<(), Trouble> {
         let next = Arc::new(AtomicU64::new(0));
         let mut loaders: JoinSet<Result<(), Trouble>> = JoinSet::new();
-        for client in &self.clients[..LOADERS] {
+        for mut client in self.clients(LOADERS).await? {
             let (next, devices, place) = (next.clone(), self.devices, self.place.clone());
-            let client = client.clone();
             loaders.spawn(async move {
-                let mut client = client.lock().await;
                 loop {
                     let first = next.fetch_add(BULK, Relaxed);
                     if first >= devices {
@@ -109,20 +107,21 @@ impl Rest {
         span: Duration,
         request: fn(u64, &mut Dice) -> (Method, String, Option<Value>),
     ) -> Result<Measure, Trouble> {
+        let clients: Vec<_> = self.clients(connections).await?.into_iter().map(Some).collect();
+        let clients = Arc::new(Mutex::new(clients));
         measure(connections, span, |lane, mut recorder| {
-            let client = self.clients.get(lane as usize).cloned();
+            let clients = clients.clone();
             let (place, mut dice) = (self.place.clone(), Dice::new(4_000_000 + lane));
             let devices = self.devices;
             async move {
-                let client = client.ok_or("fewer connections than lanes")?;
-                let mut client = client.lock().await;
+                let client = clients.lock().await.get_mut(lane as usize).and_then(Option::take);
+                let mut client = client.ok_or("fewer connections than lanes")?;
                 while recorder.goes_on() {
                     let (method, path, body) = request(devices, &mut dice);
                     let began = now();
                     client.call(&place, method, &path, body.as_ref()).await?;
                     recorder.done(began);
                 }
-                drop(client);
                 Ok(recorder)
             }
         })
@@ -133,7 +132,7 @@ impl Rest {
 
     /// Checks that the questions are answered with full pages, and by the index.
     pub(crate) async fn check(&self) -> Result<(), Trouble> {
-        let mut client = self.clients[0].lock().await;
+        let mut client = Client::connect(&self.place).await?;
         let text = "SELECT * FROM devices WHERE tags.building = 'building-1' AND tags.kind = 'kind-1'";
         let body = json!({"query": text});
         let answer = client.call(&self.place, Method::POST, "/devices/query", Some(&body)).await?;
