@@ -126,6 +126,12 @@ pub struct Figures {
     pub queued_bytes: u64,
     /// Commits turned away because the queue was full for too long.
     pub turned_away: u64,
+    /// Groups of commits refused because the disk was full.
+    pub full: u64,
+    /// Reads waiting for their turn.
+    pub reads_queued: u64,
+    /// Reads turned away because the queue was full for too long.
+    pub reads_turned_away: u64,
     /// Documents read, one by one or in scans.
     pub reads: u64,
     /// Documents looked at by scans.

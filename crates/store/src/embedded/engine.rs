@@ -282,6 +282,9 @@ impl Documents for EmbeddedDocuments {
             queued,
             queued_bytes,
             turned_away: counted.turned_away.load(Relaxed),
+            full: counted.full.load(Relaxed),
+            reads_queued: self.readers.waiting(),
+            reads_turned_away: self.readers.turned_away(),
             reads: counted.reads.load(Relaxed),
             examined: counted.examined.load(Relaxed),
         }

@@ -176,6 +176,10 @@ impl Queue {
         self.arrived.notify_all();
     }
 
+    pub(super) fn somebody_waits(&self) -> bool {
+        self.lock().lanes.iter().any(|lane| !lane.is_empty())
+    }
+
     /// Changes and bytes that wait, or are being written.
     pub(super) fn waiting(&self) -> (u64, u64) {
         let changes = self.room.iter().map(|room| room.changes_max - room.changes.available_permits());

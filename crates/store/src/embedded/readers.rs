@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -38,6 +39,7 @@ struct Line {
     room: Arc<Semaphore>,
     room_max: usize,
     wait_max: Duration,
+    turned_away: AtomicU64,
 }
 
 #[derive(Default)]
@@ -55,6 +57,7 @@ impl Readers {
             room: Arc::new(Semaphore::new(options.reads_queued_max)),
             room_max: options.reads_queued_max,
             wait_max: options.wait_max,
+            turned_away: AtomicU64::new(0),
         });
         let readers = Self { line };
         let mut threads = Vec::new();
@@ -106,7 +109,10 @@ impl Readers {
         }
         match tokio::time::timeout(self.line.wait_max, room.clone().acquire_owned()).await {
             Ok(permit) => permit.map_err(|_| ReadError::Closed),
-            Err(_) => Err(Busy { queued: self.waiting() }.into()),
+            Err(_) => {
+                self.line.turned_away.fetch_add(1, Relaxed);
+                Err(Busy { queued: self.waiting() }.into())
+            }
         }
     }
 
@@ -126,6 +132,10 @@ impl Readers {
 
     pub(super) fn waiting(&self) -> u64 {
         (self.line.room_max - self.line.room.available_permits()) as u64
+    }
+
+    pub(super) fn turned_away(&self) -> u64 {
+        self.line.turned_away.load(Relaxed)
     }
 
     pub(super) fn closed(&self) -> bool {

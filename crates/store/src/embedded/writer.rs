@@ -166,10 +166,11 @@ impl Writer {
     /// Small pieces of work between groups.
     fn chores(&mut self) {
         if self.builder.has_work() {
+            let busy = self.shared.queue.somebody_waits();
             let builder = &mut self.builder;
             let mut filled = 0;
             let fate = transact(&self.connection, |connection| {
-                filled = builder.piece(connection)?;
+                filled = builder.piece(connection, busy)?;
                 Ok(())
             });
             self.checkpoint.filled(filled);

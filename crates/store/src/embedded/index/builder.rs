@@ -99,10 +99,10 @@ impl Builder {
     }
 
     /// One piece of the first unfinished index. Answers how many documents or entries it touched.
-    pub(in crate::embedded) fn piece(&mut self, connection: &Connection) -> Result<u64> {
+    pub(in crate::embedded) fn piece(&mut self, connection: &Connection, busy: bool) -> Result<u64> {
         match self.definitions.iter().find(|definition| definition.stage != COMPLETE) {
-            Some(index) if index.stage == DROPPING => remove_piece(connection, index),
-            Some(index) => fill_piece(connection, index),
+            Some(index) if index.stage == DROPPING => remove_piece(connection, index, busy),
+            Some(index) => fill_piece(connection, index, busy),
             None => Ok(0),
         }
     }

@@ -8,8 +8,14 @@ use super::{BUILDING, COMPLETE, Definition, TEXT_MAX};
 use crate::documents::{Field, Part, Space};
 use crate::embedded::narrow::{column, path_text};
 
-/// Documents looked at, or entries removed, in one transaction.
+/// Documents looked at, or entries removed, in one transaction while nobody waits.
 const PIECE: i64 = 500;
+/// The same while somebody does.
+const PIECE_BUSY: i64 = 100;
+
+fn piece(busy: bool) -> i64 {
+    if busy { PIECE_BUSY } else { PIECE }
+}
 
 /// The parts and paths of an index; every field has them, or it could not have been declared.
 fn places(fields: &[Field]) -> Vec<(Part, String)> {
@@ -73,7 +79,8 @@ pub(super) fn drop_triggers(connection: &Connection, id: u32) -> Result<()> {
     ))
 }
 
-pub(super) fn fill_piece(connection: &Connection, index: &Definition) -> Result<u64> {
+pub(super) fn fill_piece(connection: &Connection, index: &Definition, busy: bool) -> Result<u64> {
+    let piece = piece(busy);
     let parts = places(&index.fields);
     let done = "SELECT done_grp, done_name FROM indexes WHERE id = ?1";
     let (group, name): (Option<String>, Option<String>) =
@@ -83,7 +90,7 @@ pub(super) fn fill_piece(connection: &Connection, index: &Definition) -> Result<
     let order = "ORDER BY d.grp, d.name";
     let space = index.space.number();
     let end: Option<(String, String)> = connection
-        .prepare_cached(&format!("SELECT d.grp, d.name {window} {order} LIMIT 1 OFFSET {}", PIECE - 1))?
+        .prepare_cached(&format!("SELECT d.grp, d.name {window} {order} LIMIT 1 OFFSET {}", piece - 1))?
         .query_row(params![space, group, name], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let until =
@@ -100,17 +107,18 @@ pub(super) fn fill_piece(connection: &Connection, index: &Definition) -> Result<
     let stage = if end.is_some() { BUILDING } else { COMPLETE };
     connection.execute(
         "UPDATE indexes SET stage = ?2, done_grp = ?3, done_name = ?4, filled = filled + ?5 WHERE id = ?1",
-        params![index.id, stage, end_group, end_name, if end.is_some() { PIECE } else { 0 }],
+        params![index.id, stage, end_group, end_name, if end.is_some() { piece } else { 0 }],
     )?;
-    Ok(PIECE as u64)
+    Ok(piece as u64)
 }
 
-pub(super) fn remove_piece(connection: &Connection, index: &Definition) -> Result<u64> {
+pub(super) fn remove_piece(connection: &Connection, index: &Definition, busy: bool) -> Result<u64> {
+    let piece = piece(busy);
     let (id, values) = (index.id, index.values());
     let gone = connection.execute(
         &format!(
             "DELETE FROM index_{id} WHERE ({values} grp, name) IN
-             (SELECT {values} grp, name FROM index_{id} LIMIT {PIECE})"
+             (SELECT {values} grp, name FROM index_{id} LIMIT {piece})"
         ),
         [],
     )?;

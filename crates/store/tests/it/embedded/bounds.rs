@@ -1,10 +1,11 @@
 //! What happens at the bounds: records, room, callers' own panics.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use skerry_store::documents::{
-    Action, Body, Commit, CommitError, Documents, Expect, FollowError, Revision, Scan,
+    Action, Body, Busy, Commit, CommitError, Document, Documents, Expect, FollowError, Revision, Scan,
 };
 use skerry_store::{EmbeddedDocuments, EmbeddedOptions};
 
@@ -120,4 +121,46 @@ async fn the_log_stays_short() {
         longest = longest.max(log);
     }
     assert!(longest < 4 << 20, "{longest}");
+}
+
+#[tokio::test]
+async fn reads_that_find_no_room_are_told_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = EmbeddedOptions {
+        readers: 1,
+        reads_queued_max: 2,
+        wait_max: Duration::from_millis(30),
+        ..options(directory.path())
+    };
+    let store = Arc::new(EmbeddedDocuments::open(options).unwrap());
+    create(&*store, "a", &site("x")).await;
+    let (let_go, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let (begun, begins) = tokio::sync::oneshot::channel();
+    let begun = std::sync::Mutex::new(Some(begun));
+    let accept = move |_: &Document| {
+        begun.lock().unwrap().take().into_iter().for_each(|begun| begun.send(()).unwrap());
+        held.lock().unwrap().recv().is_ok()
+    };
+    let slow = {
+        let scan = Scan { accept: Some(Arc::new(accept)), ..Scan::all(DEVICES) };
+        let store = store.clone();
+        tokio::spawn(async move { store.scan(scan).await })
+    };
+    begins.await.unwrap();
+    let second = {
+        let store = store.clone();
+        tokio::spawn(async move { store.get(&key("a"), None).await })
+    };
+    while store.figures().reads_queued < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(store.get(&key("a"), None).await, Err(Busy { queued: 2 }.into()));
+    assert_eq!(store.figures().reads_turned_away, 1);
+    create(&*store, "b", &site("x")).await;
+    let_go.send(()).unwrap();
+    let_go.send(()).unwrap();
+    assert_eq!(slow.await.unwrap().unwrap().documents.len(), 1, "its state is older than the second commit");
+    assert!(second.await.unwrap().unwrap().is_some());
+    assert!(store.get(&key("b"), None).await.unwrap().is_some());
 }
