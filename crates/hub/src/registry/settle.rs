@@ -7,7 +7,7 @@
 //! When somebody else wrote in between, that cannot be told any more, and the caller decides anew:
 //! a merge made twice is a merge made once, though a version may count it twice.
 
-use skerry_store::documents::{Action, Change, Commit, CommitError, Conflict, Document, Documents, Revision};
+use skerry_store::documents::{Action, Change, Commit, CommitError, Document, Documents};
 
 use super::RegistryError;
 
@@ -27,8 +27,8 @@ pub(super) async fn settle(documents: &dyn Documents, commit: Commit) -> Result<
         match documents.commit(commit.clone()).await {
             Ok(_) => return Ok(Settled::Committed),
             Err(CommitError::Unknown) => in_doubt = true,
-            Err(CommitError::Conflict(conflict)) => {
-                if in_doubt && happened(documents, &commit, &conflict).await? {
+            Err(CommitError::Conflict(_)) => {
+                if in_doubt && happened(documents, &commit).await? {
                     return Ok(Settled::Committed);
                 }
                 return Ok(Settled::Conflict);
@@ -40,14 +40,9 @@ pub(super) async fn settle(documents: &dyn Documents, commit: Commit) -> Result<
 }
 
 /// Whether the documents are as the commit would have left them.
-async fn happened(
-    documents: &dyn Documents,
-    commit: &Commit,
-    conflict: &Conflict,
-) -> Result<bool, RegistryError> {
-    // What the conflict saw is newer than our first try, so this read shows its outcome.
-    let at_least =
-        conflict.found.max(Some(documents.revision())).filter(|revision| *revision > Revision::ZERO);
+async fn happened(documents: &dyn Documents, commit: &Commit) -> Result<bool, RegistryError> {
+    // Not before our first try, whatever became of it.
+    let at_least = Some(documents.latest().await?);
     for change in &commit.changes {
         let now = documents.get(&change.key, at_least).await?;
         if !shows(change, now.as_ref()) {

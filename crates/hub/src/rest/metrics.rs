@@ -50,6 +50,19 @@ impl Hub {
             "Commits turned away because the queue stayed full",
             store.turned_away,
         );
+        add(
+            "documents_refused_full",
+            Counter,
+            "Groups of commits refused because the disk was full",
+            store.full,
+        );
+        add("documents_reads_queued", Gauge, "Reads waiting for their turn", store.reads_queued);
+        add(
+            "documents_reads_turned_away",
+            Counter,
+            "Reads turned away because the queue stayed full",
+            store.reads_turned_away,
+        );
         add("documents_reads", Counter, "Documents read", store.reads);
         add("documents_examined", Counter, "Documents looked at by queries", store.examined);
         let Some(front) = self.front.get() else {
