@@ -12,8 +12,10 @@ use super::file::Held;
 use super::follow::EmbeddedFollower;
 use super::index::{Declaration, Definition, states};
 use super::queue::Queue;
-use super::readers::{self, Readers};
+use super::readers::Readers;
+use super::row;
 use super::scan::{Allowance, Window, count_keys, window};
+use super::tally::{looks_at_all, tally};
 use super::writer::Writer;
 use super::{EmbeddedOptions, backup, file};
 use crate::documents::judge::measured;
@@ -176,6 +178,9 @@ impl EmbeddedDocuments {
             return self.readers.run(move |connection| count_keys(connection, &scan)).await;
         }
         scan.after = None;
+        if looks_at_all(&scan, &self.definitions()) {
+            return self.count_rows(scan).await;
+        }
         let most = usize::MAX;
         let allowance = Allowance { limit: most, bytes: most, examine: most, first: true, count_only: true };
         let mut count = 0;
@@ -187,6 +192,18 @@ impl EmbeddedDocuments {
             }
             scan.after = found.at;
         }
+    }
+
+    async fn count_rows(&self, scan: Scan) -> Result<u64, ReadError> {
+        let (mut count, mut next) = (0, Some(0));
+        while let Some(after) = next {
+            let scan = scan.clone();
+            let found = self.readers.run(move |connection| tally(connection, &scan, after)).await?;
+            self.shared.counted.examined.fetch_add(found.examined, Relaxed);
+            count += found.found;
+            next = found.next;
+        }
+        Ok(count)
     }
 }
 
@@ -221,7 +238,8 @@ impl Documents for EmbeddedDocuments {
             for some in keys.chunks(super::scan::WINDOW) {
                 let some = some.to_vec();
                 let read = self.readers.run(move |connection| {
-                    some.iter().map(|key| readers::find(connection, key)).collect::<Result<Vec<_>, _>>()
+                    let mut one = connection.prepare_cached(row::ONE)?;
+                    some.into_iter().map(|key| row::one(&mut one, key)).collect::<Result<Vec<_>, _>>()
                 });
                 found.extend(read.await?);
             }

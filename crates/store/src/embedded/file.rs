@@ -51,8 +51,7 @@ CREATE TABLE indexes (
     space INTEGER NOT NULL,
     fields TEXT NOT NULL,
     stage INTEGER NOT NULL,
-    done_grp TEXT,
-    done_name TEXT,
+    done INTEGER NOT NULL,
     filled INTEGER NOT NULL
 );
 ";

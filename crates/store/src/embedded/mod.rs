@@ -48,6 +48,7 @@ mod queue;
 mod readers;
 mod row;
 mod scan;
+mod tally;
 mod writer;
 
 pub use engine::EmbeddedDocuments;

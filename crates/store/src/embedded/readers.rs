@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::failure::{OpenError, unreadable};
@@ -204,8 +204,9 @@ type Get = (Key, oneshot::Sender<rusqlite::Result<Option<Document>>>, OwnedSemap
 fn get_all(connection: &Connection, gets: Vec<Get>) {
     let mut answers = Vec::with_capacity(gets.len());
     let read = reading(connection, || {
+        let mut one = connection.prepare_cached(row::ONE)?;
         for (key, answer, room) in gets {
-            answers.push((answer, find(connection, &key), room));
+            answers.push((answer, row::one(&mut one, key), room));
         }
         Ok(())
     });
@@ -215,13 +216,6 @@ fn get_all(connection: &Connection, gets: Vec<Get>) {
     for (answer, found, _room) in answers {
         drop(answer.send(found));
     }
-}
-
-pub(super) fn find(connection: &Connection, key: &Key) -> rusqlite::Result<Option<Document>> {
-    connection
-        .prepare_cached(row::ONE)?
-        .query_row(params![key.space.number(), key.group, key.name], row::document)
-        .optional()
 }
 
 /// One read transaction around `work`.

@@ -72,6 +72,14 @@ impl<'a> Items<'a> {
         Ok(Some(element))
     }
 
+    fn count(mut self) -> Result<usize, JsonError> {
+        let mut count = 0;
+        while self.next()?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
     fn member(&mut self, label: Element<'_>) -> Result<Element<'a>, JsonError> {
         self.next()?.ok_or(JsonError { at: label.at, what: "a name has no value" })
     }
@@ -99,9 +107,10 @@ fn value(element: Element<'_>, depth: usize) -> Result<Value, JsonError> {
             Ok(Value::Array(array))
         }
         header::OBJECT => {
-            let mut object = Map::new();
+            // Walking the headers first costs less than a map that grows.
+            let mut object = Map::with_capacity(Items::of(element).count()? / 2);
             while let Some(label) = items.next()? {
-                let name = text::read(label)?;
+                let name = text::read(label)?.into_owned();
                 let member = value(items.member(label)?, depth)?;
                 object.entry(name).or_insert(member);
             }

@@ -91,7 +91,7 @@ impl Builder {
             return Ok(Some(misuse));
         }
         connection.execute(
-            "INSERT INTO indexes (space, fields, stage, done_grp, done_name, filled) VALUES (?1, ?2, ?3, NULL, NULL, 0)",
+            "INSERT INTO indexes (space, fields, stage, done, filled) VALUES (?1, ?2, ?3, 0, 0)",
             params![space.number(), fields_text(fields), BUILDING],
         )?;
         create(connection, connection.last_insert_rowid(), space, fields)?;
