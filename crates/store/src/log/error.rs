@@ -120,3 +120,14 @@ pub enum ReadError {
     #[error("the log is shutting down")]
     Closed,
 }
+
+impl From<ReadError> for CursorError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Busy(busy) => Self::Busy(busy),
+            ReadError::Broken(broken) => Self::Broken(broken),
+            ReadError::Misuse(misuse) => Self::Misuse(misuse),
+            ReadError::Closed => Self::Closed,
+        }
+    }
+}

@@ -48,6 +48,8 @@ pub use figures::Figures;
 pub use limits::{Limits, Winner};
 pub use names::NAMES_WINDOW;
 pub(crate) use names::Names;
+#[cfg(test)]
+pub(crate) use names::Window;
 pub use read::{Extent, From, Loss, Lost, Page, Partition, Reading, Record, Sequence};
 
 use crate::documents::Answer;

@@ -80,6 +80,17 @@ impl Names {
         self.producers.insert(name.producer, window);
     }
 
+    /// The name's record did not come about after all. The producer's newest number stays: a new
+    /// try is told from a repetition all the same.
+    pub(crate) fn take_back(&mut self, name: Name) {
+        if let Some(window) = self.producers.get_mut(&name.producer)
+            && window.newest >= name.number
+            && window.newest - name.number < NAMES_WINDOW
+        {
+            window.set(name.number, false);
+        }
+    }
+
     /// An eighth at once, so that a stream of new producers does not search each time.
     fn forget_the_silent(&mut self) {
         let mut moments: Vec<u64> = self.producers.values().map(|window| window.moment).collect();

@@ -1,0 +1,169 @@
+//! The file that grows.
+
+use std::io;
+use std::sync::{Arc, PoisonError};
+
+use super::block::{Block, Kind, Place};
+use super::chunks::Chunks;
+use super::group::Growing;
+use super::index::Index;
+use super::ledger::Ledger;
+use super::prelude::Prelude;
+use super::segment::{Head, Segment, UNBORN, beginning, name};
+use super::walk::{Found, Walk};
+use super::{File, Files};
+
+pub(super) struct Active {
+    pub(super) segment: Arc<Segment>,
+    pub(super) file: Box<dyn File>,
+    salt: u64,
+    /// Where the next block goes.
+    pub(super) offset: u64,
+    /// Up to where it is durable, and which group was the last before there.
+    pub(super) durable: u64,
+    durable_group: u64,
+    group: u64,
+    index: Index,
+    /// What is written next; kept for its memory.
+    buffer: Vec<u8>,
+}
+
+impl Active {
+    /// Makes the file `number`, beginning after `ledger.group`. It has its name only when its beginning is durable, so a file with
+    /// a name and no beginning was damaged.
+    pub(super) fn begin(
+        files: &dyn Files,
+        number: u64,
+        salt: u64,
+        time: i64,
+        ledger: &Ledger,
+        previous: Option<(u64, u64)>,
+    ) -> io::Result<Self> {
+        let starts = ledger.partitions.iter().map(|(partition, known)| (partition.number(), known.next));
+        let mut head = Head {
+            prelude: Prelude { first: number, last: number, salt, end: None },
+            time,
+            group: ledger.group,
+            starts: starts.collect(),
+            previous,
+            body: 0,
+        };
+        let bytes = beginning(&mut head, ledger);
+        let name = name(number, number);
+        let unborn = format!("{name}{UNBORN}");
+        let file = match files.create(&unborn) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                files.remove(&unborn)?;
+                files.create(&unborn)?
+            }
+            created => created?,
+        };
+        let written = file.write_all_at(&bytes, 0).and_then(|()| file.sync());
+        if let Err(error) = written.and_then(|()| files.rename(&unborn, &name)) {
+            drop(file);
+            // What cannot be removed now is removed when the journal is opened.
+            drop(files.remove(&unborn));
+            return Err(error);
+        }
+        files.sync_directory()?;
+        let offset = bytes.len() as u64;
+        let segment = Arc::new(Segment::new(number, number, offset).with_head(head));
+        segment.set_end(offset);
+        let (group, index, buffer) = (ledger.group, Index::default(), Vec::new());
+        Ok(Self { segment, file, salt, offset, durable: offset, durable_group: group, group, index, buffer })
+    }
+
+    /// Writes a group's block, not synced. Returns its length; after an error the file is as it
+    /// was, for what was written counts only together with [`Active::keep`].
+    pub(super) fn write(&mut self, block: &Block, slices: &[Growing]) -> io::Result<u64> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        block.encode(Place { salt: self.salt, offset: self.offset }, &mut buffer);
+        slices.iter().for_each(|growing| buffer.extend_from_slice(&growing.bytes));
+        let written = self.file.write_all_at(&buffer, self.offset).map(|()| buffer.len() as u64);
+        // One large group should not hold its memory for ever.
+        if buffer.capacity() <= 4 << 20 {
+            self.buffer = buffer;
+        }
+        written
+    }
+
+    /// The block that was written last, of `len` bytes, counts from now on.
+    pub(super) fn keep(&mut self, block: &Block, len: u64) {
+        if self.index.add(block, self.offset) {
+            let index = Arc::new(self.index.clone());
+            *self.segment.index.lock().unwrap_or_else(PoisonError::into_inner) = Some(index);
+        }
+        self.offset += len;
+        self.group = block.group;
+    }
+
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        self.file.sync()?;
+        self.is_durable_now();
+        Ok(())
+    }
+
+    /// It was synced after all that counts was written.
+    pub(super) fn is_durable_now(&mut self) {
+        (self.durable, self.durable_group) = (self.offset, self.group);
+    }
+
+    pub(super) fn is_durable(&self) -> bool {
+        self.durable == self.offset
+    }
+
+    /// Whether groups were written since the beginning.
+    pub(super) fn has_groups(&self) -> bool {
+        !self.index.entries.is_empty()
+    }
+
+    /// Ends the file where it is durable, with its index behind. The index can be made again, so
+    /// nobody waits for it and nobody minds when there is no room for it.
+    pub(super) fn end(self, group: u64, time: i64) -> (Arc<Segment>, u64) {
+        let bytes = self.index.encode(self.salt, self.durable, group, time);
+        let written = self.file.write_all_at(&bytes, self.durable).is_ok();
+        let added = if written { bytes.len() as u64 } else { 0 };
+        self.segment.set_end(self.durable);
+        *self.segment.index.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        (self.segment, added)
+    }
+
+    /// The groups that are written and not durable, as far as they can be read back, and how many
+    /// places cannot. The first number is the group before them.
+    pub(super) fn undurable(&self) -> (u64, Vec<(Block, Vec<Growing>)>, u64) {
+        let chunks = Chunks::new(&*self.file, self.offset);
+        let mut walk = Walk::new(chunks, self.salt, self.durable, self.durable_group);
+        let (mut groups, mut damaged) = (Vec::new(), 0);
+        loop {
+            match walk.next() {
+                Found::Block(standing) => {
+                    let slices: Option<Vec<Growing>> = standing
+                        .slices()
+                        .map(|(offset, slice)| {
+                            Some(Growing::again(*slice, walk.slice(offset, slice)?.to_vec()))
+                        })
+                        .collect();
+                    match slices {
+                        Some(slices) => groups.push((standing.block, slices)),
+                        None => damaged += 1,
+                    }
+                }
+                Found::Damage { .. } => damaged += 1,
+                Found::End => return (self.durable_group, groups, damaged),
+            }
+        }
+    }
+
+    /// The file failed: it ends where it is durable, and nothing more is asked of it.
+    pub(super) fn give_up(self) -> Arc<Segment> {
+        self.segment.set_end(self.durable);
+        *self.segment.index.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.segment
+    }
+
+    pub(super) fn group_block(&self, group: u64, time: i64, slices: &[Growing]) -> Block {
+        let slices = slices.iter().map(|growing| growing.slice).collect();
+        Block { kind: Kind::Group, group, time, durable: self.durable, slices }
+    }
+}

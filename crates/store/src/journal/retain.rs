@@ -1,0 +1,149 @@
+//! Which files go: those too old, those that nobody wants, and at the cap those that must.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use skerry_model::Timestamp;
+
+use super::ledger::Ledger;
+use super::segment::{Head, Segment};
+use super::shared::Shared;
+use super::writer::Writer;
+use crate::log::{Full, Partition, Winner};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    Age,
+    Cap,
+    Settled,
+}
+
+impl Writer {
+    /// Between groups.
+    pub(super) fn retain(&mut self) {
+        if std::mem::take(&mut self.may_be_settled) {
+            self.remove_settled(false);
+            if self.shared.is_tight() {
+                self.shared.rewriting.wake();
+            }
+        }
+        if let Some(age_max) = self.shared.options.limits.age_max {
+            let now = self.shared.options.clock.now();
+            let limit = ticks_before(now, age_max);
+            self.remove_older_than(limit);
+        }
+    }
+
+    /// Room for `len` bytes more, if the rules find any. Where cursors win, the length of one file
+    /// stays free for rewriting what lags.
+    pub(super) fn make_room(&mut self, len: u64) -> Result<(), Full> {
+        let shared = self.shared.clone();
+        let limits = &shared.options.limits;
+        // A new file begins with what is known.
+        let needed = len + (128 << 10);
+        let spare = match limits.winner {
+            Winner::Retention => 0,
+            Winner::Cursors => shared.options.segment_bytes,
+        };
+        let cap = limits.bytes_max.saturating_sub(spare);
+        let fits = || shared.catalog.bytes() + needed <= cap;
+        if fits() {
+            return Ok(());
+        }
+        self.remove_settled(true);
+        while !fits() {
+            let oldest = shared.catalog.oldest().filter(|oldest| !self.is_active(oldest));
+            match (limits.winner, oldest) {
+                (Winner::Retention, Some(oldest)) => self.remove(&oldest, Why::Cap),
+                _ => {
+                    shared.rewriting.wake();
+                    return Err(Full::Cap { bytes: shared.catalog.bytes(), bytes_max: limits.bytes_max });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// From the oldest on; behind a file that is still wanted only where `thorough`.
+    fn remove_settled(&mut self, thorough: bool) {
+        let shared = self.shared.clone();
+        let files = &*shared.options.files;
+        for segment in self.shared.catalog.all() {
+            let Some(after) = self.shared.catalog.after(&segment) else { break };
+            let heads = (segment.head(files).ok().flatten(), after.head(files).ok().flatten());
+            let (Some(head), Some(after)) = heads else { continue };
+            let is_dead = is_dead(&head, &after, &self.shared.ledger(), self.shared.options.limits.winner);
+            if is_dead {
+                self.remove(&segment, Why::Settled);
+            } else if !thorough {
+                break;
+            }
+        }
+    }
+
+    fn remove_older_than(&mut self, limit: i64) {
+        let shared = self.shared.clone();
+        let files = &*shared.options.files;
+        let wins = self.shared.options.limits.winner;
+        while let Some(oldest) = self.shared.catalog.oldest() {
+            // The newest record of a file is no newer than the beginning of the next.
+            let Some(after) = self.shared.catalog.after(&oldest) else { break };
+            match after.head(files) {
+                Ok(Some(head)) if head.time < limit && wins == Winner::Retention => {
+                    self.remove(&oldest, Why::Age);
+                }
+                _ => break,
+            }
+        }
+        // A file that hardly grows must end for its records to grow old.
+        let is_old = self.shared.ledger().time < limit
+            && self.active.as_ref().is_some_and(super::active::Active::has_groups);
+        if is_old && wins == Winner::Retention && self.roll_for_age().is_err() {
+            tracing::debug!("an old file could not be ended yet");
+        }
+    }
+
+    fn is_active(&self, segment: &Arc<Segment>) -> bool {
+        self.active.as_ref().is_some_and(|active| Arc::ptr_eq(&active.segment, segment))
+    }
+
+    fn remove(&mut self, segment: &Segment, why: Why) {
+        let shared = &self.shared;
+        let _removing = shared.removing();
+        let Some(segment) = shared.catalog.take(segment.first) else { return };
+        count(shared, why, segment.bytes());
+        if let Err(error) = shared.options.files.remove(&segment.name()) {
+            // It is out of the log all the same; when it is opened again it may be back.
+            tracing::warn!(file = segment.name(), %error, "a file of the log could not be removed");
+        }
+    }
+}
+
+pub(super) fn count(shared: &Shared, why: Why, bytes: u64) {
+    let counter = match why {
+        Why::Age => &shared.counted.removed_by_age_bytes,
+        Why::Cap => &shared.counted.removed_by_cap_bytes,
+        Why::Settled => &shared.counted.removed_settled_bytes,
+    };
+    counter.fetch_add(bytes, Relaxed);
+}
+
+/// Whether nobody asks for anything between two heads.
+pub(super) fn is_dead(head: &Head, after: &Head, ledger: &Ledger, winner: Winner) -> bool {
+    after.starts.iter().all(|(number, end)| {
+        if *end <= head.start(*number) {
+            return true;
+        }
+        let partition = Partition::new(*number);
+        if ledger.partitions.get(&partition).is_some_and(|known| known.first >= *end) {
+            return true;
+        }
+        let mut cursors = ledger.cursors.values().filter(|cursor| cursor.partition == partition).peekable();
+        winner == Winner::Cursors && !ledger.cursors.is_empty() && cursors.all(|cursor| cursor.below >= *end)
+    })
+}
+
+fn ticks_before(now: Timestamp, age: std::time::Duration) -> i64 {
+    let ticks = i64::try_from(age.as_nanos() / 100).unwrap_or(i64::MAX);
+    now.ticks().saturating_sub(ticks)
+}

@@ -1,0 +1,346 @@
+//! Files that a lagging reader keeps: what is still wanted of them goes into fewer, and the rest of
+//! the disk comes free.
+//!
+//! The new file takes the place of the old ones under their numbers, so records keep their
+//! sequences and readers their way. It is durable before it has its name, and its name is durable
+//! before the old ones go: at any moment one of the two is whole.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+
+use super::block::{Block, Kind, NOTES, Place, Slice};
+use super::chunks::Chunks;
+use super::envelope::Envelopes;
+use super::index::Index;
+use super::ledger::{CursorLedger, Ledger};
+use super::prelude::Prelude;
+use super::retain::{Why, count};
+use super::segment::{Head, Opening, Segment, UNBORN, beginning, name};
+use super::shared::Shared;
+use super::walk::{Found, Standing, Walk};
+use super::{File, Files};
+use crate::log::{CursorId, Partition, Winner};
+
+/// A file is rewritten when less than three quarters of it are wanted.
+const WORTH_IT: (u64, u64) = (3, 4);
+/// So many small neighbours are made one file.
+const SMALL_RUN: usize = 8;
+
+/// The thread that rewrites, one pass each time it is woken.
+pub(super) fn run(shared: &Shared) {
+    while shared.rewriting.wait() {
+        match pass(shared) {
+            Ok(()) => {}
+            Err(error) => tracing::warn!(%error, "old files of the log could not be rewritten"),
+        }
+    }
+}
+
+fn pass(shared: &Shared) -> io::Result<()> {
+    let wanted = Wanted::new(&shared.ledger(), shared.options.limits.winner);
+    let is_tight = shared.is_tight();
+    let mut all = shared.catalog.all();
+    // The newest grows.
+    all.pop();
+    let small = |segment: &Segment| segment.bytes() < shared.options.segment_bytes / 8;
+    let small_run = all.windows(SMALL_RUN).any(|run| run.iter().all(|segment| small(segment)));
+    let mut output: Option<Output<'_>> = None;
+    for segment in &all {
+        let live = match (is_tight, small_run && small(segment)) {
+            (false, false) => None,
+            (_, true) => Some(measure(shared, segment, &wanted)?.unwrap_or(u64::MAX)),
+            (true, false) => {
+                let live = measure(shared, segment, &wanted)?;
+                live.filter(|live| live * WORTH_IT.1 < segment.bytes() * WORTH_IT.0)
+            }
+        };
+        let fits = |output: &Output<'_>| {
+            live.is_some_and(|live| output.offset + live <= shared.options.segment_bytes)
+                && output.sources.last().is_some_and(|last| last.last + 1 == segment.first)
+        };
+        if output.as_ref().is_some_and(|output| !fits(output)) {
+            output.take().map_or(Ok(()), Output::finish)?;
+        }
+        let Some(_) = live.filter(|live| *live != u64::MAX) else { continue };
+        let output = match &mut output {
+            Some(output) => output,
+            None => output.insert(match Output::begin(shared, segment)? {
+                Some(begun) => begun,
+                None => continue,
+            }),
+        };
+        output.take(segment, &wanted)?;
+        if shared.rewriting.is_closed() {
+            break;
+        }
+    }
+    output.map_or(Ok(()), Output::finish)
+}
+
+/// What cursors want, at one moment.
+struct Wanted {
+    keeps_all: bool,
+    named: BTreeMap<CursorId, CursorLedger>,
+    every: Vec<CursorLedger>,
+    trimmed: BTreeMap<Partition, u64>,
+}
+
+impl Wanted {
+    fn new(ledger: &Ledger, winner: Winner) -> Self {
+        let (mut named, mut every) = (BTreeMap::new(), Vec::new());
+        for (id, cursor) in &ledger.cursors {
+            match cursor.kind {
+                crate::log::CursorKind::Wanted => drop(named.insert(*id, cursor.clone())),
+                crate::log::CursorKind::Every => every.push(cursor.clone()),
+            }
+        }
+        let trimmed = ledger.partitions.iter().map(|(partition, known)| (*partition, known.first)).collect();
+        // Without any cursor nobody has said what is not wanted.
+        let keeps_all = winner == Winner::Retention || ledger.cursors.is_empty();
+        Self { keeps_all, named, every, trimmed }
+    }
+
+    fn wants(&self, partition: Partition, sequence: u64, mut names: impl Iterator<Item = CursorId>) -> bool {
+        if self.trimmed.get(&partition).is_some_and(|first| sequence < *first) {
+            return false;
+        }
+        self.keeps_all
+            || self.every.iter().any(|cursor| cursor.partition == partition && cursor.wants(sequence))
+            || names.any(|id| self.named.get(&id).is_some_and(|cursor| cursor.wants(sequence)))
+    }
+}
+
+/// A file's blocks, up to its end.
+fn walk<'a>(shared: &Shared, file: &'a dyn File, segment: &Segment, head: &Head) -> io::Result<Walk<'a>> {
+    let end = match shared.catalog.end(&*shared.options.files, segment, head)? {
+        Some(end) => end,
+        None => file.size()?,
+    };
+    let chunks = Chunks::new(file, end).ahead(1 << 20);
+    Ok(Walk::new(chunks, head.prelude.salt, head.body, head.group))
+}
+
+/// The bytes that are wanted of a file; `None` when some of it cannot be read: a damaged file is
+/// left as it is.
+fn measure(shared: &Shared, segment: &Segment, wanted: &Wanted) -> io::Result<Option<u64>> {
+    let file = shared.options.files.open(&segment.name())?;
+    let Some(head) = Head::read(&*file)? else { return Ok(None) };
+    let mut walk = walk(shared, &*file, segment, &head)?;
+    let mut live = head.body;
+    loop {
+        match walk.next() {
+            Found::Block(standing) if standing.block.kind == Kind::Group => {
+                let Some(kept) = keep(&mut walk, &standing, wanted) else { return Ok(None) };
+                let bytes: usize = kept.iter().map(|(_, bytes)| bytes.len()).sum();
+                live +=
+                    if kept.is_empty() { 0 } else { Block::head_len(&[]) + kept.len() * 40 + bytes } as u64;
+            }
+            Found::Block(_) => {}
+            Found::Damage { .. } => return Ok(None),
+            Found::End => return Ok(Some(live)),
+        }
+    }
+}
+
+/// What is wanted of a block; `None` when it cannot be read.
+fn keep(walk: &mut Walk<'_>, standing: &Standing, wanted: &Wanted) -> Option<Vec<(Slice, Vec<u8>)>> {
+    let mut kept = Vec::new();
+    for (offset, slice) in standing.slices() {
+        if slice.partition == NOTES {
+            continue;
+        }
+        let partition = Partition::new(slice.partition);
+        let bytes = walk.slice(offset, slice)?;
+        let (mut out, mut first, mut next, mut count) = (Vec::new(), 0, 0, 0);
+        for envelope in Envelopes::new(&bytes, slice.first) {
+            let envelope = envelope.ok()?;
+            if !wanted.wants(partition, envelope.sequence, envelope.wanted_by()) {
+                continue;
+            }
+            if count == 0 {
+                (first, next) = (envelope.sequence, envelope.sequence);
+            }
+            envelope.encode_again(envelope.sequence - next, &mut out);
+            (next, count) = (envelope.sequence + 1, count + 1);
+        }
+        if count > 0 {
+            let (len, sum) = (u32::try_from(out.len()).ok()?, crc32fast::hash(&out));
+            kept.push((Slice { count, first, next, len, sum, ..*slice }, out));
+        }
+    }
+    Some(kept)
+}
+
+/// A file in the making. Dropped before it is finished, it leaves nothing behind.
+struct Output<'a> {
+    shared: &'a Shared,
+    /// Bytes that the catalog counts for it.
+    lent: u64,
+    is_finished: bool,
+    file: Box<dyn File>,
+    unborn: String,
+    head: Head,
+    offset: u64,
+    index: Index,
+    sources: Vec<Arc<Segment>>,
+    records: u64,
+    group: u64,
+    time: i64,
+}
+
+impl<'a> Output<'a> {
+    /// Begins as the first of its sources does.
+    fn begin(shared: &'a Shared, source: &Arc<Segment>) -> io::Result<Option<Self>> {
+        let files = &*shared.options.files;
+        let old = files.open(&source.name())?;
+        let Some(opening) = Opening::read(&*old)? else { return Ok(None) };
+        let Some(ledger) = opening.ledger(&*old, shared.options.limits.producers_max) else {
+            return Ok(None);
+        };
+        let mut salt = [0; 8];
+        shared.options.random.fill(&mut salt);
+        let mut head = opening.head;
+        head.prelude =
+            Prelude { first: source.first, last: source.last, salt: u64::from_le_bytes(salt), end: None };
+        let unborn = format!("{}{UNBORN}", name(source.first, source.first));
+        let file = create(files, &unborn)?;
+        let bytes = beginning(&mut head, &ledger);
+        let mut output = Self {
+            shared,
+            lent: 0,
+            is_finished: false,
+            file,
+            unborn,
+            offset: bytes.len() as u64,
+            index: Index::default(),
+            sources: Vec::new(),
+            records: 0,
+            group: head.group,
+            time: head.time,
+            head,
+        };
+        output.write(&bytes, 0)?;
+        Ok(Some(output))
+    }
+
+    /// Adds what is wanted of one more file.
+    fn take(&mut self, segment: &Arc<Segment>, wanted: &Wanted) -> io::Result<()> {
+        let shared = self.shared;
+        let file = shared.options.files.open(&segment.name())?;
+        let unreadable = || io::Error::other(format!("{} cannot be read any more", segment.name()));
+        let head = Head::read(&*file)?.ok_or_else(unreadable)?;
+        let mut walk = walk(shared, &*file, segment, &head)?;
+        let salt = self.head.prelude.salt;
+        let mut buffer = Vec::new();
+        let mut buffered_at = self.offset;
+        loop {
+            let found = walk.next();
+            if buffer.len() >= 1 << 20 || matches!(found, Found::End) {
+                self.write(&buffer, buffered_at)?;
+                buffered_at += buffer.len() as u64;
+                buffer.clear();
+            }
+            match found {
+                Found::Block(standing) if standing.block.kind == Kind::Group => {
+                    let kept = keep(&mut walk, &standing, wanted).ok_or_else(unreadable)?;
+                    if kept.is_empty() {
+                        continue;
+                    }
+                    let (group, time) = (standing.block.group, standing.block.time);
+                    let slices = kept.iter().map(|(slice, _)| *slice).collect();
+                    let block = Block { kind: Kind::Group, group, time, durable: self.offset, slices };
+                    let before = buffer.len();
+                    block.encode(Place { salt, offset: self.offset }, &mut buffer);
+                    kept.iter().for_each(|(_, bytes)| buffer.extend_from_slice(bytes));
+                    self.index.add(&block, self.offset);
+                    self.offset += (buffer.len() - before) as u64;
+                    self.records += kept.iter().map(|(slice, _)| u64::from(slice.count)).sum::<u64>();
+                    (self.group, self.time) = (group, time);
+                }
+                Found::Block(_) => {}
+                Found::Damage { .. } => return Err(unreadable()),
+                Found::End => break,
+            }
+        }
+        self.sources.push(segment.clone());
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.shared.catalog.lend(bytes.len() as u64);
+        self.lent += bytes.len() as u64;
+        self.shared.counted.written_bytes.fetch_add(bytes.len() as u64, Relaxed);
+        self.shared.counted.rewritten_bytes.fetch_add(bytes.len() as u64, Relaxed);
+        self.file.write_all_at(bytes, offset)
+    }
+
+    /// Puts the file in the place of its sources.
+    fn finish(mut self) -> io::Result<()> {
+        let shared = self.shared;
+        self.replace(shared, &*shared.options.files)
+    }
+
+    fn replace(&mut self, shared: &Shared, files: &dyn Files) -> io::Result<()> {
+        let (Some(first), Some(last)) = (self.sources.first().cloned(), self.sources.last().cloned()) else {
+            return Ok(());
+        };
+        let old: u64 = self.sources.iter().map(|source| source.bytes()).sum();
+        if self.records == 0 {
+            // Nothing is wanted: the files go, and nothing takes their place.
+            let _removing = shared.removing();
+            for source in &self.sources {
+                if let Some(taken) = shared.catalog.take(source.first) {
+                    count(shared, Why::Settled, taken.bytes());
+                    files.remove(&taken.name())?;
+                }
+            }
+            return Ok(());
+        }
+        self.head.prelude.last = last.last;
+        self.head.prelude.end = Some(self.offset);
+        let index = self.index.encode(self.head.prelude.salt, self.offset, self.group, self.time);
+        self.write(&index, self.offset)?;
+        self.file.write_all_at(&self.head.prelude.encode(), 0)?;
+        self.file.sync()?;
+        shared.counted.syncs.fetch_add(2, Relaxed);
+        let _removing = shared.removing();
+        if !self.sources.iter().all(|source| shared.catalog.holds(source)) {
+            return Ok(());
+        }
+        let new = name(first.first, last.last);
+        files.rename(&self.unborn, &new)?;
+        self.is_finished = true;
+        files.sync_directory()?;
+        let segment = Segment::new(first.first, last.last, self.offset + index.len() as u64);
+        let segment = Arc::new(segment.with_head(self.head.clone()));
+        segment.set_end(self.offset);
+        shared.catalog.replace(&self.sources, segment.clone());
+        for source in self.sources.iter().filter(|source| source.name() != new) {
+            files.remove(&source.name())?;
+        }
+        shared.counted.removed_settled_bytes.fetch_add(old.saturating_sub(segment.bytes()), SeqCst);
+        Ok(())
+    }
+}
+
+impl Drop for Output<'_> {
+    fn drop(&mut self) {
+        self.shared.catalog.give_back(self.lent);
+        if !self.is_finished {
+            // What cannot be removed now is removed when the journal is opened.
+            drop(self.shared.options.files.remove(&self.unborn));
+        }
+    }
+}
+
+fn create(files: &dyn Files, unborn: &str) -> io::Result<Box<dyn File>> {
+    match files.create(unborn) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            files.remove(unborn)?;
+            files.create(unborn)
+        }
+        created => created,
+    }
+}

@@ -1,0 +1,483 @@
+//! The thread that writes.
+//!
+//! ```text
+//!  turn ──group──▶ jobs ─ roll ─ room ─ write ─ sync ──▶ commit ─▶ answers
+//!   ▲                │               │ full   │ failed
+//!   │                ▼               ▼        ▼
+//!   │          notes for the block   refused  rescue: all that is not durable into a new file,
+//!   │                                         or stand still for good
+//!   └── between groups: sync what was only written, remove what retention says
+//! ```
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::time::Duration;
+
+use bytes::Bytes;
+use skerry_model::Timestamp;
+use tokio::time::Instant;
+
+use super::active::Active;
+use super::block::{Block, NOTES, Slice};
+use super::files::is_full;
+use super::group::{Group, Growing};
+use super::intake::Turn;
+use super::note::Note;
+use super::shared::Shared;
+use crate::log::{AppendError, Broken, CursorError, Durability, Full, Partition};
+
+/// How far a partition may run ahead of what is durable before that is written down.
+const CEILING_STEP: u64 = 1 << 20;
+/// How often retention by age looks when nothing else happens.
+const AGE_TICK: Duration = Duration::from_secs(5);
+
+pub(super) struct Writer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) active: Option<Active>,
+    /// The number of the next file, and the file before it with its end.
+    pub(super) next_number: u64,
+    pub(super) previous: Option<(u64, u64)>,
+    /// Since when something is written and not durable.
+    undurable_since: Option<Instant>,
+    /// Cursors whose standing found no room yet.
+    pub(super) late: super::jobs::Late,
+    /// Cursors moved or files ended: some may be wanted no more.
+    pub(super) may_be_settled: bool,
+    /// Readers should look again: what they read lies in another file.
+    is_rescued: bool,
+    failed: Option<Broken>,
+}
+
+/// Why a group did not become part of the log.
+pub(super) enum Refusal {
+    Full(Full),
+    Broken(Broken),
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, next_number: u64, previous: Option<(u64, u64)>) -> Self {
+        let late = super::jobs::Late::default();
+        Self {
+            shared,
+            active: None,
+            next_number,
+            previous,
+            undurable_since: None,
+            late,
+            may_be_settled: true,
+            is_rescued: false,
+            failed: None,
+        }
+    }
+
+    /// Runs until the intake is closed and empty.
+    pub(super) fn run(mut self) {
+        loop {
+            match self.shared.intake.turn(self.patience()) {
+                Turn::Group(group) => self.group(group),
+                Turn::Tick => {}
+                Turn::Closed => break,
+            }
+            if self.failed.is_none() {
+                self.chores();
+            }
+        }
+        if self.failed.is_none() {
+            self.part();
+        }
+        self.shared.wake_all();
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        let age = self.shared.options.limits.age_max.map(|_| AGE_TICK);
+        match self.undurable_since {
+            Some(since) => Some(
+                self.shared.options.sync_after.saturating_sub(since.elapsed()).max(Duration::from_millis(1)),
+            ),
+            None => age,
+        }
+    }
+
+    fn group(&mut self, mut group: Group) {
+        if let Some(broken) = self.failed.clone() {
+            self.refuse(group, &broken.into());
+            return;
+        }
+        let now = self.shared.options.clock.now().ticks();
+        let (time, number) = {
+            let ledger = self.shared.ledger();
+            (now.max(ledger.time), ledger.group + 1)
+        };
+        self.may_be_settled |= !group.jobs.is_empty();
+        let mut asked = self.carry_out(&mut group);
+        let fate = self.put(&mut group, &mut asked.notes, time, number);
+        let bytes = group.bytes;
+        match fate {
+            Ok(written) => {
+                self.commit(&group, written, time, number);
+                let time = Timestamp::from_ticks(time);
+                for waiting in group.waiting {
+                    drop(waiting.answer.send(Ok(time)));
+                }
+                asked.answer(&self.shared, Ok(()));
+                self.shared.intake.give_room(bytes);
+            }
+            Err(Refusal::Full(full)) => {
+                if self.shared.counted.full.fetch_add(1, Relaxed) == 0 {
+                    tracing::warn!(reason = %full, "the log has no room, new records are refused");
+                }
+                self.late.note(&asked);
+                let behind = self.shared.intake.fall_back(&group, &self.shared.ledger());
+                asked.answer(&self.shared, Err(&CursorError::Full(full.clone())));
+                self.refuse(group, &full.clone().into());
+                for group in behind {
+                    self.refuse(group, &full.clone().into());
+                }
+            }
+            Err(Refusal::Broken(broken)) => {
+                tracing::error!(reason = %broken, "the log stops writing");
+                self.shared.intake.break_off(&broken);
+                let behind = self.shared.intake.fall_back(&group, &self.shared.ledger());
+                asked.answer(&self.shared, Err(&CursorError::Broken(broken.clone())));
+                self.refuse(group, &AppendError::Unknown);
+                for group in behind {
+                    self.refuse(group, &broken.clone().into());
+                }
+                self.failed = Some(broken);
+            }
+        }
+    }
+
+    /// Answers a group that was never written.
+    fn refuse(&self, group: Group, error: &AppendError) {
+        let bytes = group.bytes;
+        for waiting in group.waiting {
+            if let Some(order) = &waiting.order {
+                order.break_off();
+            }
+            drop(waiting.answer.send(Err(error.clone())));
+        }
+        group.jobs.into_iter().for_each(|job| job.refuse(error));
+        self.shared.intake.give_room(bytes);
+    }
+
+    /// Brings the group to the disk; returns its slices for readers.
+    fn put(
+        &mut self,
+        group: &mut Group,
+        notes: &mut Vec<u8>,
+        time: i64,
+        number: u64,
+    ) -> Result<Vec<Growing>, Refusal> {
+        self.late.encode(&self.shared.ledger(), notes);
+        let mut must_sync = group.durability >= Some(Durability::Synced);
+        let mut raised = Vec::new();
+        if !must_sync {
+            raised = self.raise_ceilings(group, notes);
+            must_sync = !raised.is_empty();
+        }
+        let written = self.write(group, notes, must_sync, time, number);
+        if written.is_err() {
+            // What was not written down is to be written down the next time.
+            let mut ledger = self.shared.ledger();
+            for partition in raised {
+                ledger.apply(Note::Ceiling { partition, to: 0 });
+            }
+        }
+        written
+    }
+
+    fn write(
+        &mut self,
+        group: &mut Group,
+        notes: &mut Vec<u8>,
+        mut must_sync: bool,
+        time: i64,
+        number: u64,
+    ) -> Result<Vec<Growing>, Refusal> {
+        let slices = group.finish(std::mem::take(notes));
+        if slices.is_empty() {
+            // What was repeated may be written only.
+            return if must_sync { self.sync_now().map(|()| slices) } else { Ok(slices) };
+        }
+        let table: Vec<Slice> = slices.iter().map(|growing| growing.slice).collect();
+        let len =
+            Block::head_len(&table) as u64 + table.iter().map(|slice| u64::from(slice.len)).sum::<u64>();
+        self.make_room(len).map_err(Refusal::Full)?;
+        let is_due =
+            |active: &Active| active.has_groups() && active.offset + len > self.shared.options.segment_bytes;
+        if self.active.as_ref().is_none_or(is_due) {
+            self.roll(time)?;
+        }
+        let Some(active) = &mut self.active else {
+            return Err(Refusal::Broken(Broken { what: "there is no file to write to".into() }));
+        };
+        let block = active.group_block(number, time, &slices);
+        let written = match active.write(&block, &slices) {
+            Ok(written) => written,
+            Err(error) if is_full(&error) => return Err(Refusal::Full(Full::Disk)),
+            Err(error) => {
+                self.rescue(&error, Some((number, &slices)), time).map_err(Refusal::Broken)?;
+                return Ok(slices);
+            }
+        };
+        self.shared.catalog.grow(&active.segment, written);
+        self.shared.counted.written_bytes.fetch_add(written, Relaxed);
+        let undurable = active.offset + written - active.durable;
+        must_sync |= undurable >= self.shared.options.unsynced_bytes_max;
+        if must_sync {
+            self.shared.counted.syncs.fetch_add(1, Relaxed);
+            if let Err(error) = active.file.sync() {
+                self.rescue(&error, Some((number, &slices)), time).map_err(Refusal::Broken)?;
+                return Ok(slices);
+            }
+        }
+        active.keep(&block, written);
+        if must_sync {
+            active.is_durable_now();
+            self.undurable_since = None;
+        } else if self.undurable_since.is_none() {
+            self.undurable_since = Some(Instant::now());
+        }
+        self.late.clear();
+        Ok(slices)
+    }
+
+    /// Readers will see records that a power cut can take: their sequences must not come again.
+    fn raise_ceilings(&self, group: &Group, notes: &mut Vec<u8>) -> Vec<Partition> {
+        let mut ledger = self.shared.ledger();
+        let mut raised = Vec::new();
+        for growing in &group.slices {
+            let partition = Partition::new(growing.slice.partition);
+            if ledger.partitions.get(&partition).is_none_or(|known| known.ceiling < growing.slice.next) {
+                let note = Note::Ceiling { partition, to: growing.slice.next.saturating_add(CEILING_STEP) };
+                note.encode(notes);
+                ledger.apply(note);
+                raised.push(partition);
+            }
+        }
+        raised
+    }
+
+    /// The group is part of the log: from here on readers see it.
+    fn commit(&mut self, group: &Group, slices: Vec<Growing>, time: i64, number: u64) {
+        let shared = &self.shared;
+        let counted = &shared.counted;
+        counted.repetitions.fetch_add(group.repetitions, Relaxed);
+        if slices.is_empty() {
+            return;
+        }
+        {
+            let mut ledger = shared.ledger();
+            slices.iter().filter(|growing| growing.slice.partition != NOTES).for_each(|growing| {
+                ledger.extend(&growing.slice, time);
+            });
+            group.names.iter().for_each(|name| ledger.names.place(*name));
+            group.wants.iter().for_each(|(id, (records, bytes))| ledger.want(*id, *records, *bytes));
+            (ledger.group, ledger.time) = (number, time);
+        }
+        if let Some(active) = &self.active {
+            active.segment.set_end(active.offset);
+        }
+        let moved: Vec<(Partition, u64)> = slices
+            .iter()
+            .filter(|growing| growing.slice.partition != NOTES)
+            .map(|growing| (Partition::new(growing.slice.partition), growing.slice.next))
+            .collect();
+        let recent = slices.into_iter().filter(|growing| growing.slice.partition != NOTES);
+        let recent: Vec<_> = recent.map(|growing| (growing.slice, Bytes::from(growing.bytes))).collect();
+        if !recent.is_empty() {
+            shared.recent().push(time, recent);
+        }
+        for (partition, next) in moved {
+            if let Some(gate) = shared.gate(partition) {
+                gate.newest.store(time, SeqCst);
+                gate.next.store(next, SeqCst);
+                gate.moved.notify_waiters();
+            }
+        }
+        counted.groups.fetch_add(1, Relaxed);
+        counted.records.fetch_add(group.records, Relaxed);
+        counted.record_bytes.fetch_add(group.record_bytes, Relaxed);
+    }
+
+    /// Ends the file and begins the next.
+    fn roll(&mut self, time: i64) -> Result<(), Refusal> {
+        self.sync_now()?;
+        if let Some(active) = self.active.take() {
+            let group = self.shared.ledger().group;
+            let (segment, added) = active.end(group, time);
+            self.shared.catalog.grow(&segment, added);
+            self.previous = segment.known_end().map(|end| (segment.last, end));
+        }
+        let shared = &self.shared;
+        let begun = {
+            let ledger = shared.ledger().clone();
+            Active::begin(&*shared.options.files, self.next_number, self.salt(), time, &ledger, self.previous)
+        };
+        match begun {
+            Ok(active) => {
+                self.adopt(active);
+                Ok(())
+            }
+            Err(error) if is_full(&error) => Err(Refusal::Full(Full::Disk)),
+            Err(error) => {
+                Err(Refusal::Broken(Broken { what: format!("no new file could be begun: {error}") }))
+            }
+        }
+    }
+
+    fn adopt(&mut self, active: Active) {
+        let shared = &self.shared;
+        shared.counted.written_bytes.fetch_add(active.offset, Relaxed);
+        // Its beginning, and the directory.
+        shared.counted.syncs.fetch_add(2, Relaxed);
+        shared.catalog.insert(active.segment.clone());
+        self.next_number += 1;
+        self.may_be_settled = true;
+        self.active = Some(active);
+        // Many openings make many small files.
+        if self.shared.catalog.len() > 8 {
+            self.shared.rewriting.wake();
+        }
+    }
+
+    fn salt(&self) -> u64 {
+        let mut salt = [0; 8];
+        self.shared.options.random.fill(&mut salt);
+        u64::from_le_bytes(salt)
+    }
+
+    /// The file does not become durable: what is not goes to a new one, with the group at hand,
+    /// and nobody learns of it but the operator. If that fails too, the log stands still.
+    fn rescue(
+        &mut self,
+        failure: &io::Error,
+        at_hand: Option<(u64, &[Growing])>,
+        time: i64,
+    ) -> Result<(), Broken> {
+        self.shared.counted.syncs_failed.fetch_add(1, Relaxed);
+        tracing::error!(error = %failure, "a file of the log does not become durable; going on in a new one");
+        let broken = |error: io::Error| Broken {
+            what: format!("a file could not be made durable ({failure}), and a new one neither ({error})"),
+        };
+        let Some(old) = self.active.take() else { return Ok(()) };
+        let (group, groups, damaged) = old.undurable();
+        let mut ledger = self.shared.ledger().clone();
+        ledger.group = group;
+        for (_, slices) in &groups {
+            let slices: Vec<_> = slices.iter().map(|growing| (growing.slice, &growing.bytes[..])).collect();
+            ledger.without(&slices);
+        }
+        if damaged > 0 {
+            self.shared.counted.damaged.fetch_add(damaged, Relaxed);
+            tracing::error!(places = damaged, "records that were written and not yet durable are lost");
+        }
+        let segment = old.give_up();
+        self.previous = segment.known_end().map(|end| (segment.last, end));
+        let files = &*self.shared.options.files;
+        let mut new = Active::begin(files, self.next_number, self.salt(), time, &ledger, self.previous)
+            .map_err(broken)?;
+        let mut written = 0;
+        for (block, slices) in &groups {
+            let again = new.group_block(block.group, block.time, slices);
+            let len = new.write(&again, slices).map_err(broken)?;
+            new.keep(&again, len);
+            written += len;
+        }
+        if let Some((number, slices)) = at_hand {
+            let block = new.group_block(number, time, slices);
+            let len = new.write(&block, slices).map_err(broken)?;
+            new.keep(&block, len);
+            written += len;
+        }
+        new.sync().map_err(broken)?;
+        self.shared.counted.syncs.fetch_add(1, Relaxed);
+        self.shared.counted.written_bytes.fetch_add(written, Relaxed);
+        self.is_rescued = true;
+        let segment = new.segment.clone();
+        self.adopt(new);
+        self.shared.catalog.grow(&segment, written);
+        // What was committed is readable here now; the group at hand will be when it is.
+        let at_hand = at_hand.map_or(0, |(_, slices)| slices.len());
+        if at_hand == 0
+            && let Some(active) = &self.active
+        {
+            segment.set_end(active.offset);
+        }
+        Ok(())
+    }
+
+    /// Ends a file that hardly grows, so that it can be removed.
+    pub(super) fn roll_for_age(&mut self) -> Result<(), Refusal> {
+        let time = self.shared.ledger().time;
+        self.roll(time)
+    }
+
+    /// What was only written becomes durable.
+    pub(super) fn sync_now(&mut self) -> Result<(), Refusal> {
+        self.undurable_since = None;
+        let Some(active) = self.active.as_mut().filter(|active| !active.is_durable()) else { return Ok(()) };
+        self.shared.counted.syncs.fetch_add(1, Relaxed);
+        match active.sync() {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let time = self.shared.ledger().time;
+                self.rescue(&error, None, time).map_err(Refusal::Broken)
+            }
+        }
+    }
+
+    fn chores(&mut self) {
+        if std::mem::take(&mut self.is_rescued) {
+            self.shared.wake_all();
+        }
+        let is_due = |since: Instant| since.elapsed() >= self.shared.options.sync_after;
+        if self.undurable_since.is_some_and(is_due)
+            && let Err(Refusal::Broken(broken)) = self.sync_now()
+        {
+            tracing::error!(reason = %broken, "the log stops writing");
+            self.shared.intake.break_off(&broken);
+            self.failed = Some(broken);
+            return;
+        }
+        self.retain();
+    }
+
+    /// The last words: nothing was seen that is not durable.
+    fn part(&mut self) {
+        if self.sync_now().is_err() {
+            return;
+        }
+        let mut notes = Vec::new();
+        let (number, time) = {
+            let mut ledger = self.shared.ledger();
+            let raised: Vec<Partition> = ledger
+                .partitions
+                .iter()
+                .filter(|(_, known)| known.ceiling > known.next)
+                .map(|(partition, _)| *partition)
+                .collect();
+            for partition in raised {
+                let note = Note::Ceiling { partition, to: 0 };
+                note.encode(&mut notes);
+                ledger.apply(note);
+            }
+            (ledger.group + 1, ledger.time)
+        };
+        if !notes.is_empty() || !self.late.is_empty() {
+            let mut group = Group::default();
+            group.want(Durability::Synced);
+            let put = self.put(&mut group, &mut notes, time, number);
+            if put.is_err() {
+                tracing::warn!("the log ends without its last words; some sequences will be left out");
+            }
+        }
+        // With its index behind, the end of the file is known for one.
+        if let Some(active) = self.active.take() {
+            let file = active.end(number, time);
+            drop(file);
+        }
+    }
+}
