@@ -27,6 +27,33 @@ pub enum Command {
     Query(QueryArgs),
     /// Access policies of the hub and their keys.
     Policy(PolicyArgs),
+    /// Look at the files of a log, beside a running hub or without one.
+    Log(LogArgs),
+}
+
+#[derive(Args)]
+pub struct LogArgs {
+    #[command(subcommand)]
+    pub verb: LogVerb,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Subcommand)]
+pub enum LogVerb {
+    /// List its files, partitions and cursors.
+    Inspect {
+        /// The log's directory, or a hub's data directory.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
+    /// Read everything back and name every place that is damaged.
+    Verify {
+        /// The log's directory, or a hub's data directory.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]

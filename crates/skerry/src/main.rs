@@ -10,6 +10,7 @@ mod client;
 mod commands;
 mod failure;
 mod hub;
+mod log;
 mod output;
 mod world;
 
@@ -37,6 +38,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Hub(HubCommand::ConnectionString(options)) => hub::connection_string(&options),
         Command::Hub(HubCommand::Backup(options)) => hub::backup(&options),
         Command::Hub(HubCommand::Restore(options)) => hub::restore(&options),
+        Command::Log(args) => log::run(&args),
         other => commands::run(other),
     }
 }

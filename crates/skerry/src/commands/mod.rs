@@ -20,7 +20,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
             Command::Twin(args) => twin::run(args).await,
             Command::Query(args) => query::run(args).await,
             Command::Policy(args) => policy::run(args).await,
-            Command::Hub(_) => Err(Failure::usage("hub commands do not go over REST")),
+            Command::Hub(_) | Command::Log(_) => Err(Failure::usage("commands on files do not go over REST")),
         }
     })
 }

@@ -11,6 +11,7 @@ mod follow;
 mod group;
 mod index;
 mod indexes;
+mod inspect;
 mod intake;
 mod jobs;
 mod ledger;
@@ -31,5 +32,6 @@ mod writer;
 
 pub use engine::Journal;
 pub use files::{Directory, File, Files};
+pub use inspect::{Fault, FileView, Overview, Verdict, inspect, verify};
 pub use options::JournalOptions;
 pub use recover::JournalOpenError;
