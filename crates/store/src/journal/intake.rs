@@ -12,15 +12,15 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use skerry_model::Timestamp;
 use tokio::sync::{Notify, oneshot};
 
 use super::group::{Group, Job, Waiting};
 use super::ledger::Ledger;
+use super::staged::{Slot, Staged};
 use super::{JournalOptions, envelope};
 use crate::log::{
     AppendError, Batch, Broken, Busy, CursorId, Durability, Limits, Misuse, Names, NoSuchCursor, Partition,
-    Placed, Sequence, TooLarge, Winner,
+    TooLarge, Winner,
 };
 
 pub(super) struct Intake {
@@ -46,40 +46,6 @@ struct Inner {
     cursors: HashSet<CursorId>,
     broken: Option<Broken>,
     closed: bool,
-}
-
-/// What became of one draft when it was staged.
-pub(super) enum Slot {
-    At(u64),
-    Already,
-    Failed(AppendError),
-}
-
-/// A staged batch: a slot for each draft, and the fate of its group.
-pub(super) struct Staged {
-    pub(super) slots: Vec<Slot>,
-    /// `None` when nothing has to be written.
-    pub(super) fate: Option<oneshot::Receiver<Result<Timestamp, AppendError>>>,
-}
-
-impl Staged {
-    /// Nothing was staged: every draft fails alike.
-    pub(super) fn failed(count: usize, error: &AppendError) -> Self {
-        Self { slots: (0..count).map(|_| Slot::Failed(error.clone())).collect(), fate: None }
-    }
-
-    pub(super) fn outcomes(self, fate: &Result<Timestamp, AppendError>) -> Vec<crate::log::Outcome> {
-        let slots = self.slots.into_iter();
-        let outcomes = slots.map(|slot| match (slot, fate) {
-            (Slot::Failed(error), _) => Err(error),
-            (_, Err(error)) => Err(error.clone()),
-            (Slot::Already, Ok(_)) => Ok(Placed::Already),
-            (Slot::At(sequence), Ok(time)) => {
-                Ok(Placed::At { sequence: Sequence::from_number(sequence), time: *time })
-            }
-        });
-        outcomes.collect()
-    }
 }
 
 pub(super) enum Turn {

@@ -5,23 +5,20 @@
 //! sequences and readers their way. It is durable before it has its name, and its name is durable
 //! before the old ones go: at any moment one of the two is whole.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-use super::block::{Block, Kind, NOTES, Place, Slice};
+use super::block::{Block, Kind, Place};
 use super::chunks::Chunks;
-use super::envelope::Envelopes;
 use super::index::Index;
-use super::ledger::{CursorLedger, Ledger};
 use super::prelude::Prelude;
 use super::retain::{Why, count};
 use super::segment::{Head, Opening, Segment, UNBORN, beginning, name};
 use super::shared::Shared;
-use super::walk::{Found, Standing, Walk};
+use super::walk::{Found, Walk};
+use super::wanted::{Wanted, keep};
 use super::{File, Files};
-use crate::log::{CursorId, Partition, Winner};
 
 /// A file is rewritten when less than three quarters of it are wanted.
 const WORTH_IT: (u64, u64) = (3, 4);
@@ -79,39 +76,6 @@ fn pass(shared: &Shared) -> io::Result<()> {
     output.map_or(Ok(()), Output::finish)
 }
 
-/// What cursors want, at one moment.
-struct Wanted {
-    keeps_all: bool,
-    named: BTreeMap<CursorId, CursorLedger>,
-    every: Vec<CursorLedger>,
-    trimmed: BTreeMap<Partition, u64>,
-}
-
-impl Wanted {
-    fn new(ledger: &Ledger, winner: Winner) -> Self {
-        let (mut named, mut every) = (BTreeMap::new(), Vec::new());
-        for (id, cursor) in &ledger.cursors {
-            match cursor.kind {
-                crate::log::CursorKind::Wanted => drop(named.insert(*id, cursor.clone())),
-                crate::log::CursorKind::Every => every.push(cursor.clone()),
-            }
-        }
-        let trimmed = ledger.partitions.iter().map(|(partition, known)| (*partition, known.first)).collect();
-        // Without any cursor nobody has said what is not wanted.
-        let keeps_all = winner == Winner::Retention || ledger.cursors.is_empty();
-        Self { keeps_all, named, every, trimmed }
-    }
-
-    fn wants(&self, partition: Partition, sequence: u64, mut names: impl Iterator<Item = CursorId>) -> bool {
-        if self.trimmed.get(&partition).is_some_and(|first| sequence < *first) {
-            return false;
-        }
-        self.keeps_all
-            || self.every.iter().any(|cursor| cursor.partition == partition && cursor.wants(sequence))
-            || names.any(|id| self.named.get(&id).is_some_and(|cursor| cursor.wants(sequence)))
-    }
-}
-
 /// A file's blocks, up to its end.
 fn walk<'a>(shared: &Shared, file: &'a dyn File, segment: &Segment, head: &Head) -> io::Result<Walk<'a>> {
     let end = match shared.catalog.end(&*shared.options.files, segment, head)? {
@@ -142,35 +106,6 @@ fn measure(shared: &Shared, segment: &Segment, wanted: &Wanted) -> io::Result<Op
             Found::End => return Ok(Some(live)),
         }
     }
-}
-
-/// What is wanted of a block; `None` when it cannot be read.
-fn keep(walk: &mut Walk<'_>, standing: &Standing, wanted: &Wanted) -> Option<Vec<(Slice, Vec<u8>)>> {
-    let mut kept = Vec::new();
-    for (offset, slice) in standing.slices() {
-        if slice.partition == NOTES {
-            continue;
-        }
-        let partition = Partition::new(slice.partition);
-        let bytes = walk.slice(offset, slice)?;
-        let (mut out, mut first, mut next, mut count) = (Vec::new(), 0, 0, 0);
-        for envelope in Envelopes::new(&bytes, slice.first) {
-            let envelope = envelope.ok()?;
-            if !wanted.wants(partition, envelope.sequence, envelope.wanted_by()) {
-                continue;
-            }
-            if count == 0 {
-                (first, next) = (envelope.sequence, envelope.sequence);
-            }
-            envelope.encode_again(envelope.sequence - next, &mut out);
-            (next, count) = (envelope.sequence + 1, count + 1);
-        }
-        if count > 0 {
-            let (len, sum) = (u32::try_from(out.len()).ok()?, crc32fast::hash(&out));
-            kept.push((Slice { count, first, next, len, sum, ..*slice }, out));
-        }
-    }
-    Some(kept)
 }
 
 /// A file in the making. Dropped before it is finished, it leaves nothing behind.

@@ -9,7 +9,6 @@
 //!   └── between groups: sync what was only written, remove what retention says
 //! ```
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
@@ -45,7 +44,7 @@ pub(super) struct Writer {
     /// Cursors moved or files ended: some may be wanted no more.
     pub(super) may_be_settled: bool,
     /// Readers should look again: what they read lies in another file.
-    is_rescued: bool,
+    pub(super) is_rescued: bool,
     failed: Option<Broken>,
 }
 
@@ -300,119 +299,6 @@ impl Writer {
         counted.groups.fetch_add(1, Relaxed);
         counted.records.fetch_add(group.records, Relaxed);
         counted.record_bytes.fetch_add(group.record_bytes, Relaxed);
-    }
-
-    /// Ends the file and begins the next.
-    fn roll(&mut self, time: i64) -> Result<(), Refusal> {
-        self.sync_now()?;
-        if let Some(active) = self.active.take() {
-            let group = self.shared.ledger().group;
-            let (segment, added) = active.end(group, time);
-            self.shared.catalog.grow(&segment, added);
-            self.previous = segment.known_end().map(|end| (segment.last, end));
-        }
-        let shared = &self.shared;
-        let begun = {
-            let ledger = shared.ledger().clone();
-            Active::begin(&*shared.options.files, self.next_number, self.salt(), time, &ledger, self.previous)
-        };
-        match begun {
-            Ok(active) => {
-                self.adopt(active);
-                Ok(())
-            }
-            Err(error) if is_full(&error) => Err(Refusal::Full(Full::Disk)),
-            Err(error) => {
-                Err(Refusal::Broken(Broken { what: format!("no new file could be begun: {error}") }))
-            }
-        }
-    }
-
-    fn adopt(&mut self, active: Active) {
-        let shared = &self.shared;
-        shared.counted.written_bytes.fetch_add(active.offset, Relaxed);
-        // Its beginning, and the directory.
-        shared.counted.syncs.fetch_add(2, Relaxed);
-        shared.catalog.insert(active.segment.clone());
-        self.next_number += 1;
-        self.may_be_settled = true;
-        self.active = Some(active);
-        // Many openings make many small files.
-        if self.shared.catalog.len() > 8 {
-            self.shared.rewriting.wake();
-        }
-    }
-
-    fn salt(&self) -> u64 {
-        let mut salt = [0; 8];
-        self.shared.options.random.fill(&mut salt);
-        u64::from_le_bytes(salt)
-    }
-
-    /// The file does not become durable: what is not goes to a new one, with the group at hand,
-    /// and nobody learns of it but the operator. If that fails too, the log stands still.
-    fn rescue(
-        &mut self,
-        failure: &io::Error,
-        at_hand: Option<(u64, &[Growing])>,
-        time: i64,
-    ) -> Result<(), Broken> {
-        self.shared.counted.syncs_failed.fetch_add(1, Relaxed);
-        tracing::error!(error = %failure, "a file of the log does not become durable; going on in a new one");
-        let broken = |error: io::Error| Broken {
-            what: format!("a file could not be made durable ({failure}), and a new one neither ({error})"),
-        };
-        let Some(old) = self.active.take() else { return Ok(()) };
-        let (group, groups, damaged) = old.undurable();
-        let mut ledger = self.shared.ledger().clone();
-        ledger.group = group;
-        for (_, slices) in &groups {
-            let slices: Vec<_> = slices.iter().map(|growing| (growing.slice, &growing.bytes[..])).collect();
-            ledger.without(&slices);
-        }
-        if damaged > 0 {
-            self.shared.counted.damaged.fetch_add(damaged, Relaxed);
-            tracing::error!(places = damaged, "records that were written and not yet durable are lost");
-        }
-        let segment = old.give_up();
-        self.previous = segment.known_end().map(|end| (segment.last, end));
-        let files = &*self.shared.options.files;
-        let mut new = Active::begin(files, self.next_number, self.salt(), time, &ledger, self.previous)
-            .map_err(broken)?;
-        let mut written = 0;
-        for (block, slices) in &groups {
-            let again = new.group_block(block.group, block.time, slices);
-            let len = new.write(&again, slices).map_err(broken)?;
-            new.keep(&again, len);
-            written += len;
-        }
-        if let Some((number, slices)) = at_hand {
-            let block = new.group_block(number, time, slices);
-            let len = new.write(&block, slices).map_err(broken)?;
-            new.keep(&block, len);
-            written += len;
-        }
-        new.sync().map_err(broken)?;
-        self.shared.counted.syncs.fetch_add(1, Relaxed);
-        self.shared.counted.written_bytes.fetch_add(written, Relaxed);
-        self.is_rescued = true;
-        let segment = new.segment.clone();
-        self.adopt(new);
-        self.shared.catalog.grow(&segment, written);
-        // What was committed is readable here now; the group at hand will be when it is.
-        let at_hand = at_hand.map_or(0, |(_, slices)| slices.len());
-        if at_hand == 0
-            && let Some(active) = &self.active
-        {
-            segment.set_end(active.offset);
-        }
-        Ok(())
-    }
-
-    /// Ends a file that hardly grows, so that it can be removed.
-    pub(super) fn roll_for_age(&mut self) -> Result<(), Refusal> {
-        let time = self.shared.ledger().time;
-        self.roll(time)
     }
 
     /// What was only written becomes durable.
