@@ -46,6 +46,8 @@ struct Inner {
     cursors: HashSet<CursorId>,
     broken: Option<Broken>,
     closed: bool,
+    /// The writer waits and must be woken: a call to the system that is spared otherwise.
+    idle: bool,
 }
 
 pub(super) enum Turn {
@@ -68,6 +70,7 @@ impl Intake {
             cursors: ledger.cursors.keys().copied().collect(),
             broken: None,
             closed: false,
+            idle: false,
         };
         Self {
             inner: Mutex::new(inner),
@@ -132,8 +135,11 @@ impl Intake {
             }
             inner.queued_bytes += weight;
             let done = work(&mut inner);
+            let wake = std::mem::take(&mut inner.idle);
             drop(inner);
-            self.arrived.notify_one();
+            if wake {
+                self.arrived.notify_one();
+            }
             Some(Ok(done))
         };
         if let Some(done) = attempt(false) {
@@ -261,6 +267,7 @@ impl Intake {
             if inner.closed {
                 return Turn::Closed;
             }
+            inner.idle = true;
             inner = match patience {
                 None => self.arrived.wait(inner).unwrap_or_else(PoisonError::into_inner),
                 Some(patience) => {
