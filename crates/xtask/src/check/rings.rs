@@ -26,6 +26,7 @@ const PLACES: &[Place] = &[
     Place { package: "skerry-model", ring: Ring::Pure, engines: &[] },
     Place { package: "skerry-query", ring: Ring::Pure, engines: &[] },
     Place { package: "skerry-tokens", ring: Ring::Pure, engines: &[] },
+    Place { package: "skerry-mqtt", ring: Ring::Pure, engines: &[] },
     Place { package: "skerry-store", ring: Ring::Engine, engines: &[] },
     Place { package: "skerry-front", ring: Ring::Engine, engines: &[] },
     Place { package: "skerry-hub", ring: Ring::Engine, engines: &["skerry-store", "skerry-front"] },
