@@ -12,5 +12,5 @@ mod memory;
 mod presence;
 
 pub use embedded::{BackupError, EmbeddedDocuments, EmbeddedOptions, OpenError};
-pub use memory::{MemoryDocuments, MemoryOptions, Weakness};
+pub use memory::{LogWeakness, MemoryDocuments, MemoryLog, MemoryLogOptions, MemoryOptions, Weakness};
 pub use presence::{Presence, PresenceFull, PresenceOptions, PresenceTable};

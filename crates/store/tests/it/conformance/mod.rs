@@ -5,6 +5,7 @@
 
 mod commits;
 mod following;
+mod log;
 mod scans;
 
 use std::sync::Arc;
