@@ -59,6 +59,8 @@ async fn goes_on(log: &dyn Log, producer: &mut Producer, draft: Draft) {
         let outcome = settle(log, draft.clone()).await;
         if !is_full(&outcome) {
             outcome.unwrap();
+            let bytes = log.figures().disk_bytes;
+            assert!(bytes <= CAP + CAP / 8, "{bytes} bytes on disk");
             return;
         }
         tokio::task::yield_now().await;

@@ -87,6 +87,7 @@ on_every_engine! {
     queues::a_queue_reads_what_names_it,
     queues::a_follower_of_a_queue_skips_the_rest,
     queues::a_queue_counts_what_waits,
+    queues::a_queue_is_told_what_was_trimmed,
     queues::a_record_for_nobody_in_particular_is_refused,
     queues::a_cursor_of_another_partition_or_kind_is_not_named,
     queues::a_log_of_retention_has_no_queues,

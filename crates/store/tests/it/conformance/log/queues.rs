@@ -109,6 +109,20 @@ pub(super) async fn a_queue_counts_what_waits(engine: &dyn Engine) {
     assert_eq!(count(), (0, 0));
 }
 
+/// Trimming is the caller's word against the cursor's: nobody will ask, and who asks is told.
+pub(super) async fn a_queue_is_told_what_was_trimmed(engine: &dyn Engine) {
+    let log = engine.open(of_cursors());
+    let [a, b] = [queue(&*log, "a", HERE).await, queue(&*log, "b", HERE).await];
+    mixed(&*log, [a, b]).await;
+    let before = read_to(&*log, of(a), "end").await.sequences();
+    log.trim(HERE, before[5]).await.unwrap();
+    let after = read_to(&*log, of(a), "end").await;
+    assert_eq!(after.sequences(), before[5..]);
+    for gone in &before[..5] {
+        assert!(after.lost.iter().any(|lost| lost.from <= *gone && *gone < lost.to), "{gone}: {after:?}");
+    }
+}
+
 pub(super) async fn a_record_for_nobody_in_particular_is_refused(engine: &dyn Engine) {
     let log = engine.open(of_cursors());
     let [a, gone] = [queue(&*log, "a", HERE).await, queue(&*log, "gone", HERE).await];
