@@ -35,7 +35,7 @@ impl Connect {
         let level = input.byte()?;
         // Another level may have other fields: nothing behind it is looked at.
         if name != NAME || level != 4 {
-            if name != NAME && name != &b"MQIsdp"[..] {
+            if name != NAME && name != b"MQIsdp"[..] {
                 return Err(Malformed::Protocol);
             }
             drop(input.rest());

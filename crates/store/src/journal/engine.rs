@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::follow::JournalFollower;
 use super::group::Job;
+use super::intake::Appending;
 use super::read::Paging;
 use super::recover::{JournalOpenError, recover};
 use super::shared::Shared;
@@ -62,10 +63,8 @@ impl Journal {
         self.shared.wake_all();
     }
 
-    async fn append_staged(&self, batch: Batch) -> Vec<Outcome> {
-        let staged = self.shared.intake.append(&batch).await;
-        drop(batch);
-        let mut staged = staged;
+    async fn outcomes(&self, appending: Appending<'_>) -> Vec<Outcome> {
+        let mut staged = self.shared.intake.finish(appending).await;
         let fate = match staged.fate.take() {
             // Only a writer that died leaves without an answer.
             Some(fate) => fate.await.unwrap_or(Err(AppendError::Unknown)),
@@ -149,7 +148,8 @@ fn no_partition(partition: Partition) -> ReadError {
 
 impl Log for Journal {
     fn append(&self, batch: Batch) -> Outcomes<'_> {
-        Box::pin(self.append_staged(batch))
+        let appending = self.shared.intake.append(batch);
+        Box::pin(self.outcomes(appending))
     }
 
     fn read(&self, reading: Reading) -> Answer<'_, Page, ReadError> {

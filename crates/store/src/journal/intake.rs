@@ -8,8 +8,8 @@
 //! Sequences are given here, as if every group before succeeded. When one fails, all that was
 //! staged behind it fails with it, and counting starts again at what is committed.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
@@ -19,18 +19,14 @@ use super::ledger::Ledger;
 use super::staged::{Slot, Staged};
 use super::{JournalOptions, envelope};
 use crate::log::{
-    AppendError, Batch, Broken, Busy, CursorId, Durability, Limits, Misuse, Names, NoSuchCursor, Partition,
-    TooLarge, Winner,
+    AppendError, Batch, Broken, Busy, Cursor, CursorId, CursorKind, Durability, Limits, Misuse, Names,
+    NoSuchCursor, Partition, TooLarge, Winner,
 };
 
 pub(super) struct Intake {
     inner: Mutex<Inner>,
     /// For the writer: a group is there, or it is over.
     arrived: Condvar,
-    /// For callers: there may be room.
-    room: Notify,
-    /// Who waits for room stands in line here.
-    line: tokio::sync::Mutex<()>,
     limits: Limits,
     group_bytes_max: usize,
 }
@@ -38,12 +34,13 @@ pub(super) struct Intake {
 struct Inner {
     groups: VecDeque<Group>,
     queued_bytes: usize,
-    /// Callers in the line: nobody overtakes them.
-    in_line: usize,
+    /// Callers who wait for room, in the order of their calls: nobody overtakes them.
+    line: VecDeque<(u64, Arc<Notify>)>,
+    tickets: u64,
     turned_away: u64,
     next: BTreeMap<Partition, u64>,
     names: Names,
-    cursors: HashSet<CursorId>,
+    cursors: HashMap<CursorId, (Partition, CursorKind)>,
     broken: Option<Broken>,
     closed: bool,
     /// The writer waits and must be woken: a call to the system that is spared otherwise.
@@ -63,11 +60,16 @@ impl Intake {
         let inner = Inner {
             groups: VecDeque::new(),
             queued_bytes: 0,
-            in_line: 0,
+            line: VecDeque::new(),
+            tickets: 0,
             turned_away: 0,
             next: ledger.partitions.iter().map(|(partition, known)| (*partition, known.next)).collect(),
             names: ledger.names.clone(),
-            cursors: ledger.cursors.keys().copied().collect(),
+            cursors: ledger
+                .cursors
+                .iter()
+                .map(|(id, cursor)| (*id, (cursor.partition, cursor.kind)))
+                .collect(),
             broken: None,
             closed: false,
             idle: false,
@@ -75,29 +77,41 @@ impl Intake {
         Self {
             inner: Mutex::new(inner),
             arrived: Condvar::new(),
-            room: Notify::new(),
-            line: tokio::sync::Mutex::new(()),
             limits: options.limits.clone(),
             group_bytes_max: options.group_bytes_max,
         }
     }
 
-    /// Stages the batch when there is room, or waits for some.
-    pub(super) async fn append(&self, batch: &Batch) -> Staged {
-        let weight: usize = batch.drafts.iter().map(envelope::len_max).sum();
-        if let Err(error) = self.check(batch) {
-            if let Some(order) = &batch.order {
-                order.break_off();
-            }
-            return Staged::failed(batch.drafts.len(), &error);
+    /// Stages the batch if there is room, else takes a place in the line: the order of batches is
+    /// that of the calls.
+    pub(super) fn append(&self, batch: Batch) -> Appending<'_> {
+        let weight = batch.drafts.iter().map(envelope::len_max).sum();
+        if let Err(error) = self.check(&batch) {
+            return Appending::Done(self.refused(&batch, &error));
         }
-        let staged = self.enter(weight, |inner| self.stage(inner, batch, weight)).await;
-        staged.unwrap_or_else(|refused| {
-            if let Some(order) = &batch.order {
-                order.break_off();
+        match self.attempt(None, weight, |inner| self.stage(inner, &batch, weight)) {
+            Some(Ok(staged)) => Appending::Done(staged),
+            Some(Err(error)) => Appending::Done(self.refused(&batch, &error)),
+            None => Appending::Waiting { place: self.join(), batch, weight },
+        }
+    }
+
+    /// Waits for room for what found none.
+    pub(super) async fn finish(&self, appending: Appending<'_>) -> Staged {
+        match appending {
+            Appending::Done(staged) => staged,
+            Appending::Waiting { place, batch, weight } => {
+                let entered = self.wait(&place, weight, |inner| self.stage(inner, &batch, weight)).await;
+                entered.unwrap_or_else(|error| self.refused(&batch, &error))
             }
-            Staged::failed(batch.drafts.len(), &refused)
-        })
+        }
+    }
+
+    fn refused(&self, batch: &Batch, error: &AppendError) -> Staged {
+        if let Some(order) = &batch.order {
+            order.break_off();
+        }
+        Staged::failed(batch.drafts.len(), error)
     }
 
     /// Queues a job behind everything that was staged before it.
@@ -108,59 +122,76 @@ impl Intake {
         durability: Durability,
     ) -> Result<(), AppendError> {
         let mut job = Some(job);
-        self.enter(weight, |inner| {
+        let mut work = |inner: &mut Inner| {
             let group = self.group(&mut inner.groups, weight);
             group.bytes += weight;
             group.want(durability);
             group.jobs.extend(job.take());
-        })
-        .await
+        };
+        match self.attempt(None, weight, &mut work) {
+            Some(done) => done,
+            None => self.wait(&self.join(), weight, work).await,
+        }
     }
 
-    /// Does `work` with `weight` bytes of room, in the order of arrival.
-    async fn enter<T>(&self, weight: usize, mut work: impl FnMut(&mut Inner) -> T) -> Result<T, AppendError> {
-        let mut attempt = |is_first_in_line: bool| {
-            let mut inner = self.lock();
-            if let Some(broken) = &inner.broken {
-                return Some(Err(broken.clone().into()));
-            }
-            if inner.closed {
-                return Some(Err(AppendError::Closed));
-            }
-            let is_turn = is_first_in_line || inner.in_line == 0;
-            // Whatever is heavier than everything goes alone.
-            let fits = inner.queued_bytes == 0 || inner.queued_bytes + weight <= self.limits.queued_bytes_max;
-            if !is_turn || !fits {
-                return None;
-            }
-            inner.queued_bytes += weight;
-            let done = work(&mut inner);
-            let wake = std::mem::take(&mut inner.idle);
-            drop(inner);
-            if wake {
-                self.arrived.notify_one();
-            }
-            Some(Ok(done))
-        };
-        if let Some(done) = attempt(false) {
-            return done;
+    /// Does `work` if it is the caller's turn and there are `weight` bytes of room.
+    fn attempt<T>(
+        &self,
+        ticket: Option<u64>,
+        weight: usize,
+        work: impl FnOnce(&mut Inner) -> T,
+    ) -> Option<Result<T, AppendError>> {
+        let mut inner = self.lock();
+        if let Some(broken) = &inner.broken {
+            return Some(Err(broken.clone().into()));
         }
-        let in_line = InLine::join(self);
+        if inner.closed {
+            return Some(Err(AppendError::Closed));
+        }
+        let is_turn = inner.line.front().map(|(first, _)| *first) == ticket;
+        // Whatever is heavier than everything goes alone.
+        let fits = inner.queued_bytes == 0 || inner.queued_bytes + weight <= self.limits.queued_bytes_max;
+        if !is_turn || !fits {
+            return None;
+        }
+        inner.queued_bytes += weight;
+        let done = work(&mut inner);
+        let wake = std::mem::take(&mut inner.idle);
+        drop(inner);
+        if wake {
+            self.arrived.notify_one();
+        }
+        Some(Ok(done))
+    }
+
+    fn join(&self) -> Place<'_> {
+        let mut inner = self.lock();
+        inner.tickets += 1;
+        let (ticket, called) = (inner.tickets, Arc::new(Notify::new()));
+        inner.line.push_back((ticket, called.clone()));
+        Place { intake: self, ticket, called }
+    }
+
+    async fn wait<T>(
+        &self,
+        place: &Place<'_>,
+        weight: usize,
+        work: impl FnOnce(&mut Inner) -> T,
+    ) -> Result<T, AppendError> {
+        let mut work = Some(work);
         let waited = tokio::time::timeout(self.limits.wait_max, async {
-            let _place = self.line.lock().await;
             loop {
-                let room = self.room.notified();
-                tokio::pin!(room);
-                room.as_mut().enable();
-                if let Some(done) = attempt(true) {
-                    return done;
+                let called = place.called.notified();
+                let done =
+                    self.attempt(Some(place.ticket), weight, |inner| work.take().map(|work| work(inner)));
+                match done {
+                    Some(Ok(Some(done))) => return Ok(done),
+                    Some(Err(error)) => return Err(error),
+                    Some(Ok(None)) | None => called.await,
                 }
-                room.await;
             }
         });
-        let waited = waited.await;
-        drop(in_line);
-        waited.unwrap_or_else(|_| {
+        waited.await.unwrap_or_else(|_| {
             let mut inner = self.lock();
             inner.turned_away += 1;
             Err(Busy { queued_bytes: inner.queued_bytes as u64 }.into())
@@ -228,7 +259,7 @@ impl Intake {
         &self,
         draft: &crate::log::Draft,
         names: &Names,
-        cursors: &HashSet<CursorId>,
+        cursors: &HashMap<CursorId, (Partition, CursorKind)>,
     ) -> Result<bool, AppendError> {
         let limits = &self.limits;
         let size = draft.headers.len() + draft.payload.len();
@@ -248,8 +279,15 @@ impl Intake {
         if !draft.wanted_by.is_empty() && limits.winner != Winner::Cursors {
             return Err(Misuse { what: "records are wanted by cursors only where cursors win".into() }.into());
         }
-        if let Some(id) = draft.wanted_by.iter().find(|id| !cursors.contains(id)) {
-            return Err(NoSuchCursor { id: *id }.into());
+        for id in draft.wanted_by.iter() {
+            match cursors.get(id) {
+                None => return Err(NoSuchCursor { id: *id }.into()),
+                Some(known) if *known == (draft.partition, CursorKind::Wanted) => {}
+                Some(_) => {
+                    let what = format!("cursor {} does not choose records of this partition", id.number());
+                    return Err(Misuse { what }.into());
+                }
+            }
         }
         match draft.name {
             Some(name) => names.look_up(name).verdict(name),
@@ -286,8 +324,7 @@ impl Intake {
     pub(super) fn give_room(&self, bytes: usize) {
         let mut inner = self.lock();
         inner.queued_bytes -= bytes.min(inner.queued_bytes);
-        drop(inner);
-        self.room.notify_waiters();
+        inner.call_first();
     }
 
     /// The group failed. So does everything behind it, in the same step, so that nothing overtakes;
@@ -307,8 +344,8 @@ impl Intake {
         behind
     }
 
-    pub(super) fn know(&self, cursor: CursorId) {
-        self.lock().cursors.insert(cursor);
+    pub(super) fn know(&self, cursor: &Cursor) {
+        self.lock().cursors.insert(cursor.id, (cursor.partition, cursor.kind));
     }
 
     pub(super) fn forget(&self, cursor: CursorId) {
@@ -317,14 +354,16 @@ impl Intake {
 
     /// Nothing can be written any more.
     pub(super) fn break_off(&self, broken: &Broken) {
-        self.lock().broken = Some(broken.clone());
-        self.room.notify_waiters();
+        let mut inner = self.lock();
+        inner.broken = Some(broken.clone());
+        inner.call_all();
     }
 
     pub(super) fn close(&self) {
-        self.lock().closed = true;
+        let mut inner = self.lock();
+        inner.closed = true;
+        inner.call_all();
         self.arrived.notify_all();
-        self.room.notify_waiters();
     }
 
     /// Bytes that wait or are being written, and how many callers were turned away.
@@ -338,18 +377,36 @@ impl Intake {
     }
 }
 
-/// A place in the line, given up when dropped.
-struct InLine<'a>(&'a Intake);
+impl Inner {
+    fn call_first(&self) {
+        if let Some((_, called)) = self.line.front() {
+            called.notify_one();
+        }
+    }
 
-impl<'a> InLine<'a> {
-    fn join(intake: &'a Intake) -> Self {
-        intake.lock().in_line += 1;
-        Self(intake)
+    fn call_all(&self) {
+        self.line.iter().for_each(|(_, called)| called.notify_one());
     }
 }
 
-impl Drop for InLine<'_> {
+/// A batch that is staged, or waits for room in its place.
+pub(super) enum Appending<'a> {
+    Done(Staged),
+    Waiting { place: Place<'a>, batch: Batch, weight: usize },
+}
+
+/// A place in the line, given up when dropped.
+pub(super) struct Place<'a> {
+    intake: &'a Intake,
+    ticket: u64,
+    called: Arc<Notify>,
+}
+
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.lock().in_line -= 1;
+        let mut inner = self.intake.lock();
+        inner.line.retain(|(ticket, _)| *ticket != self.ticket);
+        // Who is first now may find room already.
+        inner.call_first();
     }
 }

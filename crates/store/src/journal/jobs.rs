@@ -141,8 +141,8 @@ impl Asked {
                 drop(answer.send(Err(error.clone())));
                 continue;
             }
-            shared.intake.know(id);
             let cursor = ledger.cursors.get(&id).map(|cursor| cursor.show(id));
+            cursor.iter().for_each(|cursor| shared.intake.know(cursor));
             drop(answer.send(cursor.ok_or(NoSuchCursor { id }.into())));
         }
     }

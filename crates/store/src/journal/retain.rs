@@ -1,7 +1,7 @@
 //! Which files go: those too old, those that nobody wants, and at the cap those that must.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use skerry_model::Timestamp;
 
@@ -53,9 +53,10 @@ impl Writer {
         self.remove_settled(true);
         while !fits() {
             let oldest = shared.catalog.oldest().filter(|oldest| !self.is_active(oldest));
+            let oldest = oldest.filter(|oldest| self.may_go(oldest));
             match (limits.winner, oldest) {
-                (Winner::Retention, Some(oldest)) => self.remove(&oldest, Why::Cap),
-                _ => {
+                (_, Some(oldest)) => self.remove(&oldest, Why::Cap),
+                (_, None) => {
                     shared.rewriting.wake();
                     return Err(Full::Cap { bytes: shared.catalog.bytes(), bytes_max: limits.bytes_max });
                 }
@@ -81,15 +82,27 @@ impl Writer {
         }
     }
 
+    /// Whether a file may go although it was not settled.
+    fn may_go(&self, segment: &Segment) -> bool {
+        let shared = &self.shared;
+        if shared.options.limits.winner == Winner::Retention {
+            return true;
+        }
+        let files = &*shared.options.files;
+        let Some(after) = shared.catalog.after(segment) else { return false };
+        let heads = (segment.head(files).ok().flatten(), after.head(files).ok().flatten());
+        let (Some(head), Some(after)) = heads else { return false };
+        is_unwanted(&head, &after, &shared.ledger())
+    }
+
     fn remove_older_than(&mut self, limit: i64) {
         let shared = self.shared.clone();
         let files = &*shared.options.files;
-        let wins = self.shared.options.limits.winner;
         while let Some(oldest) = self.shared.catalog.oldest() {
             // The newest record of a file is no newer than the beginning of the next.
             let Some(after) = self.shared.catalog.after(&oldest) else { break };
             match after.head(files) {
-                Ok(Some(head)) if head.time < limit && wins == Winner::Retention => {
+                Ok(Some(head)) if head.time < limit && self.may_go(&oldest) => {
                     self.remove(&oldest, Why::Age);
                 }
                 _ => break,
@@ -98,7 +111,7 @@ impl Writer {
         // A file that hardly grows must end for its records to grow old.
         let is_old = self.shared.ledger().time < limit
             && self.active.as_ref().is_some_and(super::active::Active::has_groups);
-        if is_old && wins == Winner::Retention && self.roll_for_age().is_err() {
+        if is_old && self.roll_for_age().is_err() {
             tracing::debug!("an old file could not be ended yet");
         }
     }
@@ -116,6 +129,14 @@ impl Writer {
             // It is out of the log all the same; when it is opened again it may be back.
             tracing::warn!(file = segment.name(), %error, "a file of the log could not be removed");
         }
+        // What is gone from the files is not read from memory either.
+        let oldest = shared.catalog.oldest();
+        let head = oldest.and_then(|oldest| oldest.head(&*shared.options.files).ok().flatten());
+        for (partition, start) in head.iter().flat_map(|head| &head.starts) {
+            if let Some(gate) = shared.gate(Partition::new(*partition)) {
+                gate.first.fetch_max(*start, SeqCst);
+            }
+        }
     }
 }
 
@@ -128,19 +149,31 @@ pub(super) fn count(shared: &Shared, why: Why, bytes: u64) {
     counter.fetch_add(bytes, Relaxed);
 }
 
-/// Whether nobody asks for anything between two heads.
-pub(super) fn is_dead(head: &Head, after: &Head, ledger: &Ledger, winner: Winner) -> bool {
-    after.starts.iter().all(|(number, end)| {
-        if *end <= head.start(*number) {
-            return true;
-        }
-        let partition = Partition::new(*number);
-        if ledger.partitions.get(&partition).is_some_and(|known| known.first >= *end) {
-            return true;
-        }
-        let mut cursors = ledger.cursors.values().filter(|cursor| cursor.partition == partition).peekable();
-        winner == Winner::Cursors && !ledger.cursors.is_empty() && cursors.all(|cursor| cursor.below >= *end)
+/// Whether nobody will ask for anything between two heads: it was trimmed, or every cursor has
+/// settled it. Where there is no cursor at all, nobody has said so.
+fn is_dead(head: &Head, after: &Head, ledger: &Ledger, winner: Winner) -> bool {
+    let is_trimmed = |partition: Partition, end: u64| {
+        ledger.partitions.get(&partition).is_some_and(|known| known.first >= end)
+    };
+    let is_settled = winner == Winner::Cursors && !ledger.cursors.is_empty();
+    spans(head, after).all(|(partition, end)| {
+        is_trimmed(partition, end) || (is_settled && !is_wanted(ledger, partition, end))
     })
+}
+
+/// Whether no cursor wants anything between two heads.
+fn is_unwanted(head: &Head, after: &Head, ledger: &Ledger) -> bool {
+    spans(head, after).all(|(partition, end)| !is_wanted(ledger, partition, end))
+}
+
+/// The partitions that have records between two heads, with the sequence after the last.
+fn spans(head: &Head, after: &Head) -> impl Iterator<Item = (Partition, u64)> {
+    let spans = after.starts.iter().filter(|(partition, end)| *end > head.start(*partition));
+    spans.map(|(partition, end)| (Partition::new(*partition), *end))
+}
+
+fn is_wanted(ledger: &Ledger, partition: Partition, end: u64) -> bool {
+    ledger.cursors.values().any(|cursor| cursor.partition == partition && cursor.below < end)
 }
 
 fn ticks_before(now: Timestamp, age: std::time::Duration) -> i64 {

@@ -10,9 +10,12 @@ use super::writer::{Refusal, Writer};
 use crate::log::{Broken, Full};
 
 impl Writer {
-    /// Ends the file and begins the next.
-    pub(super) fn roll(&mut self, time: i64) -> Result<(), Refusal> {
+    /// Ends the file and begins the next. Its beginning has the time of the last record before it,
+    /// so that the file before is known to be old as soon as it is.
+    pub(super) fn roll(&mut self, now: i64) -> Result<(), Refusal> {
         self.sync_now()?;
+        let last = self.shared.ledger().time;
+        let time = if last == 0 { now } else { last };
         if let Some(active) = self.active.take() {
             let group = self.shared.ledger().group;
             let (segment, added) = active.end(group, time);

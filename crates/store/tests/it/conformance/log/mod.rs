@@ -15,12 +15,19 @@ mod reading;
 mod trimming;
 mod world;
 
-use world::Memory;
+use world::{Embedded, Memory};
 
-/// Runs each check on the strong memory and on a number of weak ones.
+/// Runs each check on the embedded engine, on the strong memory and on a number of weak ones.
 macro_rules! on_every_engine {
     ($($module:ident :: $check:ident),* $(,)?) => {
-        // An engine on disk gets a module like these two, and an `Engine` in `world.rs`.
+        mod on_embedded {
+            use super::*;
+            $(#[tokio::test] async fn $check() { $module::$check(&Embedded::new()).await; })*
+        }
+        mod on_embedded_without_memory {
+            use super::*;
+            $(#[tokio::test] async fn $check() { $module::$check(&Embedded::without_memory()).await; })*
+        }
         mod on_memory {
             use super::*;
             $(#[tokio::test] async fn $check() { $module::$check(&Memory::strong()).await; })*

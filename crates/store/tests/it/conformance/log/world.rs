@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::time::Duration;
 
-use skerry_model::{Clock, Timestamp};
+use skerry_model::{Clock, Random, Timestamp};
+use skerry_store::journal::{Directory, Journal, JournalOptions};
 use skerry_store::log::{
     AppendError, Batch, CursorId, Draft, Durability, From, Limits, Log, Lost, Name, Order, Outcome,
     Partition, Placed, Reading, Record, Sequence, Winner,
@@ -40,6 +41,53 @@ impl Engine for Memory {
 
     fn clock(&self) -> &HandClock {
         &self.clock
+    }
+}
+
+/// A journal in a directory of its own for each log.
+pub(super) struct Embedded {
+    clock: Arc<HandClock>,
+    directory: tempfile::TempDir,
+    opened: AtomicI64,
+    /// Whether readers that keep up are served from memory.
+    remembers: bool,
+}
+
+impl Embedded {
+    pub(super) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self { clock: HandClock::new(), directory, opened: AtomicI64::new(0), remembers: true }
+    }
+
+    /// Every page comes from the files.
+    pub(super) fn without_memory() -> Self {
+        Self { remembers: false, ..Self::new() }
+    }
+}
+
+impl Engine for Embedded {
+    fn open(&self, limits: Limits) -> Arc<dyn Log> {
+        let path = self.directory.path().join(self.opened.fetch_add(1, SeqCst).to_string());
+        let files = Arc::new(Directory::hold(&path).unwrap());
+        let mut options = JournalOptions::new(files, self.clock.clone(), Arc::new(Chance));
+        options.limits = limits;
+        if !self.remembers {
+            options.recent_bytes_max = 0;
+        }
+        Arc::new(Journal::open(options).unwrap())
+    }
+
+    fn clock(&self) -> &HandClock {
+        &self.clock
+    }
+}
+
+/// Always the same chance.
+pub(crate) struct Chance;
+
+impl Random for Chance {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.iter_mut().zip(1u8..).for_each(|(byte, number)| *byte = number.wrapping_mul(73));
     }
 }
 
