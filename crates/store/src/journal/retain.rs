@@ -123,19 +123,21 @@ impl Writer {
     fn remove(&mut self, segment: &Segment, why: Why) {
         let shared = &self.shared;
         let _removing = shared.removing();
+        let is_oldest = shared.catalog.oldest().is_some_and(|oldest| oldest.first == segment.first);
+        if let Some(after) = shared.catalog.after(segment).filter(|_| is_oldest) {
+            // What is about to go from the files is not read from memory either.
+            let head = after.head(&*shared.options.files).ok().flatten();
+            for (partition, start) in head.iter().flat_map(|head| &head.starts) {
+                if let Some(gate) = shared.gate(Partition::new(*partition)) {
+                    gate.first.fetch_max(*start, SeqCst);
+                }
+            }
+        }
         let Some(segment) = shared.catalog.take(segment.first) else { return };
         count(shared, why, segment.bytes());
         if let Err(error) = shared.options.files.remove(&segment.name()) {
             // It is out of the log all the same; when it is opened again it may be back.
             tracing::warn!(file = segment.name(), %error, "a file of the log could not be removed");
-        }
-        // What is gone from the files is not read from memory either.
-        let oldest = shared.catalog.oldest();
-        let head = oldest.and_then(|oldest| oldest.head(&*shared.options.files).ok().flatten());
-        for (partition, start) in head.iter().flat_map(|head| &head.starts) {
-            if let Some(gate) = shared.gate(Partition::new(*partition)) {
-                gate.first.fetch_max(*start, SeqCst);
-            }
         }
     }
 }
