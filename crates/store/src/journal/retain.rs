@@ -35,15 +35,16 @@ impl Writer {
     }
 
     /// Room for `len` bytes more, if the rules find any. Where cursors win, the length of one file
-    /// stays free for rewriting what lags.
-    pub(super) fn make_room(&mut self, len: u64) -> Result<(), Full> {
+    /// stays free for rewriting what lags, and for notes: a settlement makes room in the end.
+    pub(super) fn make_room(&mut self, len: u64, has_records: bool) -> Result<(), Full> {
         let shared = self.shared.clone();
         let limits = &shared.options.limits;
         // A new file begins with what is known.
         let needed = len + (128 << 10);
         let spare = match limits.winner {
             Winner::Retention => 0,
-            Winner::Cursors => shared.options.segment_bytes,
+            Winner::Cursors if has_records => shared.options.segment_bytes,
+            Winner::Cursors => 0,
         };
         let cap = limits.bytes_max.saturating_sub(spare);
         let fits = || shared.catalog.bytes() + needed <= cap;

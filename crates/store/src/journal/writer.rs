@@ -203,7 +203,7 @@ impl Writer {
         let table: Vec<Slice> = slices.iter().map(|growing| growing.slice).collect();
         let len =
             Block::head_len(&table) as u64 + table.iter().map(|slice| u64::from(slice.len)).sum::<u64>();
-        self.make_room(len).map_err(Refusal::Full)?;
+        self.make_room(len, group.records > 0).map_err(Refusal::Full)?;
         let is_due =
             |active: &Active| active.has_groups() && active.offset + len > self.shared.options.segment_bytes;
         if self.active.as_ref().is_none_or(is_due) {

@@ -1,7 +1,7 @@
 //! Logs, a clock moved by hand, and senders that do what the contract asks of them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use skerry_model::{Clock, Random, Timestamp};
@@ -11,6 +11,8 @@ use skerry_store::log::{
     Partition, Placed, Reading, Record, Sequence, Winner,
 };
 use skerry_store::{LogWeakness, MemoryLog, MemoryLogOptions};
+
+use crate::samples::Dice;
 
 /// Opens one log; a check chooses its limits.
 pub(super) trait Engine {
@@ -82,12 +84,14 @@ impl Engine for Embedded {
     }
 }
 
-/// Always the same chance.
+/// Never the same twice in a process.
 pub(crate) struct Chance;
 
 impl Random for Chance {
     fn fill(&self, bytes: &mut [u8]) {
-        bytes.iter_mut().zip(1u8..).for_each(|(byte, number)| *byte = number.wrapping_mul(73));
+        static DRAWN: AtomicU64 = AtomicU64::new(0);
+        let mut dice = Dice(DRAWN.fetch_add(1, SeqCst));
+        bytes.fill_with(|| dice.roll(256) as u8);
     }
 }
 
