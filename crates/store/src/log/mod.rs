@@ -38,6 +38,7 @@ mod error;
 mod figures;
 mod limits;
 mod names;
+mod queue;
 mod read;
 
 pub use append::{Batch, Draft, Name, Order, Outcome, Placed};
@@ -50,6 +51,7 @@ pub use names::NAMES_WINDOW;
 pub(crate) use names::Names;
 #[cfg(test)]
 pub(crate) use names::Window;
+pub use queue::{LeaseError, Leased, Queue, QueueOptions};
 pub use read::{Extent, From, Loss, Lost, Page, Partition, Reading, Record, Sequence};
 
 use crate::documents::Answer;

@@ -8,6 +8,7 @@ mod bounds;
 mod caps;
 mod cursors;
 mod following;
+mod leasing;
 mod names;
 mod order;
 mod queues;
@@ -108,6 +109,17 @@ on_every_engine! {
     caps::trimming_makes_room,
     caps::the_aged_go,
     caps::what_is_wanted_does_not_age,
+    leasing::records_are_leased_in_order_and_settled_once,
+    leasing::what_is_given_back_comes_before_anything_newer,
+    leasing::only_so_many_are_in_flight,
+    leasing::a_queue_holds_a_page_however_long_the_backlog_is,
+    leasing::a_queue_opened_again_goes_on_where_it_was_saved,
+    leasing::nothing_is_skipped_whatever_happens,
+    leasing::a_queue_tells_the_log_its_counts,
+    leasing::with_too_much_settled_ahead_leasing_waits_for_the_oldest,
+    leasing::what_is_settled_is_saved_before_it_is_too_much,
+    leasing::a_queue_of_every_record_passes_what_was_lost,
+    leasing::what_was_given_back_and_is_gone_is_passed,
     bounds::records_and_batches_are_bounded,
     bounds::partitions_are_bounded,
     bounds::cursors_are_bounded,

@@ -14,7 +14,7 @@ use skerry_store::{LogWeakness, MemoryLog, MemoryLogOptions};
 
 use crate::samples::Dice;
 
-/// Opens one log; a check chooses its limits.
+/// Opens logs, a new one with each call; a check chooses their limits.
 pub(super) trait Engine {
     fn open(&self, limits: Limits) -> Arc<dyn Log>;
     fn clock(&self) -> &HandClock;
