@@ -66,8 +66,8 @@ impl Ledger {
             }
             Note::Advance { id, below, settled, records, bytes } => {
                 if let Some(cursor) = self.cursors.get_mut(&id) {
+                    cursor.settled.extend(settled);
                     cursor.move_to(below);
-                    cursor.settled.extend(settled.into_iter().filter(|sequence| *sequence >= below));
                     (cursor.records, cursor.bytes) = (records, bytes);
                 }
             }

@@ -22,7 +22,7 @@ impl Writer {
     /// Between groups.
     pub(super) fn retain(&mut self) {
         if std::mem::take(&mut self.may_be_settled) {
-            self.remove_settled(false);
+            self.remove_settled();
             if self.shared.is_tight() {
                 self.shared.rewriting.wake();
             }
@@ -51,7 +51,7 @@ impl Writer {
         if fits() {
             return Ok(());
         }
-        self.remove_settled(true);
+        self.remove_settled();
         while !fits() {
             let oldest = shared.catalog.oldest().filter(|oldest| !self.is_active(oldest));
             let oldest = oldest.filter(|oldest| self.may_go(oldest));
@@ -66,20 +66,19 @@ impl Writer {
         Ok(())
     }
 
-    /// From the oldest on; behind a file that is still wanted only where `thorough`.
-    fn remove_settled(&mut self, thorough: bool) {
+    /// From the oldest on, up to the first that is still wanted: a file that is missing between
+    /// others is damage. What is settled behind it is left to rewriting.
+    fn remove_settled(&mut self) {
         let shared = self.shared.clone();
         let files = &*shared.options.files;
-        for segment in self.shared.catalog.all() {
-            let Some(after) = self.shared.catalog.after(&segment) else { break };
-            let heads = (segment.head(files).ok().flatten(), after.head(files).ok().flatten());
-            let (Some(head), Some(after)) = heads else { continue };
-            let is_dead = is_dead(&head, &after, &self.shared.ledger(), self.shared.options.limits.winner);
-            if is_dead {
-                self.remove(&segment, Why::Settled);
-            } else if !thorough {
-                break;
+        while let Some(oldest) = shared.catalog.oldest() {
+            let Some(after) = shared.catalog.after(&oldest) else { return };
+            let heads = (oldest.head(files).ok().flatten(), after.head(files).ok().flatten());
+            let (Some(head), Some(after)) = heads else { return };
+            if !is_dead(&head, &after, &shared.ledger(), shared.options.limits.winner) {
+                return;
             }
+            self.remove(&oldest, Why::Settled);
         }
     }
 
@@ -121,11 +120,11 @@ impl Writer {
         self.active.as_ref().is_some_and(|active| Arc::ptr_eq(&active.segment, segment))
     }
 
+    /// Removes the oldest file.
     fn remove(&mut self, segment: &Segment, why: Why) {
         let shared = &self.shared;
         let _removing = shared.removing();
-        let is_oldest = shared.catalog.oldest().is_some_and(|oldest| oldest.first == segment.first);
-        if let Some(after) = shared.catalog.after(segment).filter(|_| is_oldest) {
+        if let Some(after) = shared.catalog.after(segment) {
             // What is about to go from the files is not read from memory either.
             let head = after.head(&*shared.options.files).ok().flatten();
             for (partition, start) in head.iter().flat_map(|head| &head.starts) {
@@ -134,9 +133,15 @@ impl Writer {
                 }
             }
         }
+        // A power cut must not bring back an older file and keep a later one away: the removal
+        // before this one is durable first, which beginning a file has mostly seen to.
+        let settled = match shared.is_removal_open.swap(true, SeqCst) {
+            true => shared.options.files.sync_directory(),
+            false => Ok(()),
+        };
         let Some(segment) = shared.catalog.take(segment.first) else { return };
         count(shared, why, segment.bytes());
-        if let Err(error) = shared.options.files.remove(&segment.name()) {
+        if let Err(error) = settled.and_then(|()| shared.options.files.remove(&segment.name())) {
             // It is out of the log all the same; when it is opened again it may be back.
             tracing::warn!(file = segment.name(), %error, "a file of the log could not be removed");
         }

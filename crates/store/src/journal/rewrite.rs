@@ -13,7 +13,6 @@ use super::block::{Block, Kind, Place};
 use super::chunks::Chunks;
 use super::index::Index;
 use super::prelude::Prelude;
-use super::retain::{Why, count};
 use super::segment::{Head, Opening, Segment, UNBORN, beginning, name};
 use super::shared::Shared;
 use super::walk::{Found, Walk};
@@ -47,7 +46,7 @@ fn pass(shared: &Shared) -> io::Result<()> {
     for segment in &all {
         let live = match (is_tight, small_run && small(segment)) {
             (false, false) => None,
-            (_, true) => Some(measure(shared, segment, &wanted)?.unwrap_or(u64::MAX)),
+            (_, true) => measure(shared, segment, &wanted)?,
             (true, false) => {
                 let live = measure(shared, segment, &wanted)?;
                 live.filter(|live| live * WORTH_IT.1 < segment.bytes() * WORTH_IT.0)
@@ -60,7 +59,9 @@ fn pass(shared: &Shared) -> io::Result<()> {
         if output.as_ref().is_some_and(|output| !fits(output)) {
             output.take().map_or(Ok(()), Output::finish)?;
         }
-        let Some(_) = live.filter(|live| *live != u64::MAX) else { continue };
+        if live.is_none() {
+            continue;
+        }
         let output = match &mut output {
             Some(output) => output,
             None => output.insert(match Output::begin(shared, segment)? {
@@ -120,7 +121,6 @@ struct Output<'a> {
     offset: u64,
     index: Index,
     sources: Vec<Arc<Segment>>,
-    records: u64,
     group: u64,
     time: i64,
 }
@@ -151,7 +151,6 @@ impl<'a> Output<'a> {
             offset: bytes.len() as u64,
             index: Index::default(),
             sources: Vec::new(),
-            records: 0,
             group: head.group,
             time: head.time,
             head,
@@ -191,7 +190,6 @@ impl<'a> Output<'a> {
                     kept.iter().for_each(|(_, bytes)| buffer.extend_from_slice(bytes));
                     self.index.add(&block, self.offset);
                     self.offset += (buffer.len() - before) as u64;
-                    self.records += kept.iter().map(|(slice, _)| u64::from(slice.count)).sum::<u64>();
                     (self.group, self.time) = (group, time);
                 }
                 Found::Block(_) => {}
@@ -222,17 +220,6 @@ impl<'a> Output<'a> {
             return Ok(());
         };
         let old: u64 = self.sources.iter().map(|source| source.bytes()).sum();
-        if self.records == 0 {
-            // Nothing is wanted: the files go, and nothing takes their place.
-            let _removing = shared.removing();
-            for source in &self.sources {
-                if let Some(taken) = shared.catalog.take(source.first) {
-                    count(shared, Why::Settled, taken.bytes());
-                    files.remove(&taken.name())?;
-                }
-            }
-            return Ok(());
-        }
         self.head.prelude.last = last.last;
         self.head.prelude.end = Some(self.offset);
         let index = self.index.encode(self.head.prelude.salt, self.offset, self.group, self.time);

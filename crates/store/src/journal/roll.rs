@@ -1,7 +1,7 @@
 //! From one file to the next: because it is full, because it is old, or because it failed.
 
 use std::io;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use super::active::Active;
 use super::files::is_full;
@@ -41,6 +41,7 @@ impl Writer {
 
     fn adopt(&mut self, active: Active) {
         let shared = &self.shared;
+        shared.is_removal_open.store(false, SeqCst);
         shared.counted.written_bytes.fetch_add(active.offset, Relaxed);
         // Its beginning, and the directory.
         shared.counted.syncs.fetch_add(2, Relaxed);

@@ -1,6 +1,6 @@
 //! What the handle, the writer and readers share.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, Semaphore};
@@ -28,6 +28,8 @@ pub(super) struct Shared {
     pub(super) rewriting: Signal,
     /// Held while files are taken out of the catalog and removed.
     removing: Mutex<()>,
+    /// A file was removed since the directory was last synced.
+    pub(super) is_removal_open: AtomicBool,
     pub(super) counted: Counted,
 }
 
@@ -83,6 +85,7 @@ impl Shared {
             reading: Semaphore::new(options.reads_max),
             rewriting: Signal::default(),
             removing: Mutex::default(),
+            is_removal_open: AtomicBool::new(false),
             counted: Counted::default(),
             options,
         }

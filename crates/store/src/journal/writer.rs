@@ -130,7 +130,11 @@ impl Writer {
                 let behind = self.shared.intake.fall_back(&group, &self.shared.ledger());
                 asked.answer(&self.shared, Err(&CursorError::Full(full.clone())));
                 self.refuse(group, &full.clone().into());
-                for group in behind {
+                for mut group in behind {
+                    // What its readers have settled counts all the same.
+                    let asked = self.carry_out(&mut group);
+                    self.late.note(&asked);
+                    asked.answer(&self.shared, Err(&CursorError::Full(full.clone())));
                     self.refuse(group, &full.clone().into());
                 }
             }
