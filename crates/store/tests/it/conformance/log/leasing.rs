@@ -1,6 +1,5 @@
 //! `Queue` over any log: leased in order, settled in any, nothing skipped.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use skerry_store::log::{
@@ -9,21 +8,20 @@ use skerry_store::log::{
 };
 
 use super::world::{Engine, HERE, Producer, draft, drafts, of_cursors, read_all_to, text, wanted};
-use crate::samples::Dice;
 
 const WANTED: Start = Start { partition: HERE, kind: CursorKind::Wanted, from: From::Oldest };
 const EVERY: Start = Start { partition: HERE, kind: CursorKind::Every, from: From::Oldest };
 
-fn options() -> QueueOptions {
+pub(super) fn options() -> QueueOptions {
     QueueOptions { prefetch_records: 7, durability: Durability::Synced, ..QueueOptions::default() }
 }
 
-async fn open(log: &Arc<dyn Log>, options: QueueOptions) -> Queue {
+pub(super) async fn open(log: &Arc<dyn Log>, options: QueueOptions) -> Queue {
     Queue::open(log.clone(), "q", WANTED, options).await.unwrap()
 }
 
 /// Records for this cursor, each between two for nobody.
-async fn send(log: &dyn Log, producer: &mut Producer, id: CursorId, range: std::ops::Range<u32>) {
+pub(super) async fn send(log: &dyn Log, producer: &mut Producer, id: CursorId, range: std::ops::Range<u32>) {
     let mut sent = Vec::new();
     for number in range {
         sent.push(wanted(&number.to_string(), &[id]));
@@ -32,12 +30,12 @@ async fn send(log: &dyn Log, producer: &mut Producer, id: CursorId, range: std::
     producer.send_all(log, sent).await;
 }
 
-async fn lease(queue: &mut Queue) -> (u32, Sequence) {
+pub(super) async fn lease(queue: &mut Queue) -> (u32, Sequence) {
     let Leased { record, .. } = queue.lease().await.unwrap();
     (text(&record).parse().unwrap(), record.sequence)
 }
 
-async fn lease_many(queue: &mut Queue, count: usize) -> Vec<(u32, Sequence)> {
+pub(super) async fn lease_many(queue: &mut Queue, count: usize) -> Vec<(u32, Sequence)> {
     let mut leased = Vec::new();
     while leased.len() < count {
         leased.push(lease(queue).await);
@@ -46,7 +44,7 @@ async fn lease_many(queue: &mut Queue, count: usize) -> Vec<(u32, Sequence)> {
 }
 
 /// Whether leasing gives nothing although everything else ran as far as it can.
-async fn waits(queue: &mut Queue) -> bool {
+pub(super) async fn waits(queue: &mut Queue) -> bool {
     let others = async {
         for _ in 0..200 {
             tokio::task::yield_now().await;
@@ -59,7 +57,7 @@ async fn waits(queue: &mut Queue) -> bool {
     }
 }
 
-fn numbers(leased: &[(u32, Sequence)]) -> Vec<u32> {
+pub(super) fn numbers(leased: &[(u32, Sequence)]) -> Vec<u32> {
     leased.iter().map(|(number, _)| *number).collect()
 }
 
@@ -149,117 +147,6 @@ pub(super) async fn a_queue_holds_a_page_however_long_the_backlog_is(engine: &dy
         assert!(reads <= u64::from(number + 7) * 2 + 2, "{reads} at {number}");
         queue.settle(sequence);
     }
-}
-
-pub(super) async fn a_queue_opened_again_goes_on_where_it_was_saved(engine: &dyn Engine) {
-    let log = engine.open(of_cursors());
-    let mut queue = open(&log, options()).await;
-    send(&*log, &mut Producer::new(1), queue.cursor(), 0..30).await;
-    let leased = lease_many(&mut queue, 20).await;
-    for one in [0, 1, 2, 5, 8] {
-        queue.settle(leased[one].1);
-    }
-    queue.save().await.unwrap();
-    queue.save().await.unwrap();
-    queue.settle(leased[3].1);
-    queue.settle(leased[9].1);
-    drop(queue);
-    // Settled but not saved: 3 and 9 come again, 5 and 8 do not.
-    let mut queue = open(&log, options()).await;
-    assert_eq!(queue.in_flight(), 0);
-    let again = lease_many(&mut queue, 25).await;
-    let expected: Vec<u32> = (3..30).filter(|number| ![5, 8].contains(number)).collect();
-    assert_eq!(numbers(&again), expected);
-    for (_, sequence) in again {
-        queue.settle(sequence);
-    }
-    queue.save().await.unwrap();
-    drop(queue);
-    assert!(waits(&mut open(&log, options()).await).await);
-}
-
-/// Everything that a consumer may do, by chance, with restarts in between.
-pub(super) async fn nothing_is_skipped_whatever_happens(engine: &dyn Engine) {
-    for durability in [Durability::Synced, Durability::Memory] {
-        let log = engine.open(of_cursors());
-        let options = QueueOptions { in_flight_max: 12, unsaved_max: 20, durability, ..options() };
-        let mut queue = open(&log, options).await;
-        let (mut producer, mut dice) = (Producer::new(1), Dice(8));
-        let (mut sent, mut done, mut saved) = (0, BTreeSet::new(), BTreeSet::new());
-        let mut flying: BTreeMap<u32, Sequence> = BTreeMap::new();
-        for _ in 0..600 {
-            let any = flying.iter().nth(dice.roll(flying.len().max(1))).map(|(n, s)| (*n, *s));
-            match (dice.roll(20), any) {
-                (0..4, _) => {
-                    send(&*log, &mut producer, queue.cursor(), sent..sent + 3).await;
-                    sent += 3;
-                }
-                (4..10, _) if flying.len() < 12 && (done.len() + flying.len()) < sent as usize => {
-                    let (number, sequence) = lease(&mut queue).await;
-                    assert!(flying.insert(number, sequence).is_none(), "{number} is in flight twice");
-                    if durability == Durability::Synced {
-                        assert!(!saved.contains(&number), "{number} was saved as settled");
-                    }
-                    // Delivered again after a restart, it is settled again.
-                    done.remove(&number);
-                }
-                (10..15, Some((number, sequence))) => {
-                    assert!(queue.settle(sequence));
-                    flying.remove(&number);
-                    done.insert(number);
-                }
-                (15..17, Some((number, sequence))) => {
-                    assert!(queue.give_back(sequence));
-                    flying.remove(&number);
-                }
-                (17, _) => {
-                    queue.save().await.unwrap();
-                    saved.clone_from(&done);
-                }
-                (18, _) if dice.roll(2) == 0 => {
-                    queue = open(&log, options).await;
-                    flying.clear();
-                    done.clone_from(&saved);
-                    if durability != Durability::Synced {
-                        // A power cut may have taken any of it.
-                        done.clear();
-                        saved.clear();
-                        let below = queue.below();
-                        let cursor = log.cursors().remove(0);
-                        let settled = |at: &Sequence| *at < below || cursor.settled.contains(at);
-                        let all = read_settled(&*log, sent).await;
-                        done.extend(all.iter().filter(|(_, at)| settled(at)).map(|(number, _)| *number));
-                        saved.clone_from(&done);
-                    }
-                }
-                _ => {}
-            }
-        }
-        for (number, sequence) in flying {
-            queue.settle(sequence);
-            done.insert(number);
-        }
-        while done.len() < sent as usize {
-            let (number, sequence) = lease(&mut queue).await;
-            queue.settle(sequence);
-            done.insert(number);
-        }
-        assert!(waits(&mut queue).await);
-        queue.save().await.unwrap();
-        let cursor = log.cursors().remove(0);
-        assert_eq!((cursor.records, cursor.bytes, cursor.settled.len()), (0, 0, 0));
-        assert!(sent > 60);
-    }
-}
-
-/// Every record that was sent for the queue, with its place.
-async fn read_settled(log: &dyn Log, sent: u32) -> Vec<(u32, Sequence)> {
-    if sent == 0 {
-        return Vec::new();
-    }
-    let read = read_all_to(log, HERE, &(sent - 1).to_string()).await;
-    let numbered = |record| Some((text(record).parse().ok()?, record.sequence));
-    read.records.iter().filter_map(numbered).collect()
 }
 
 pub(super) async fn a_queue_tells_the_log_its_counts(engine: &dyn Engine) {

@@ -13,6 +13,7 @@ mod names;
 mod order;
 mod queues;
 mod reading;
+mod reopening;
 mod trimming;
 mod world;
 
@@ -113,8 +114,8 @@ on_every_engine! {
     leasing::what_is_given_back_comes_before_anything_newer,
     leasing::only_so_many_are_in_flight,
     leasing::a_queue_holds_a_page_however_long_the_backlog_is,
-    leasing::a_queue_opened_again_goes_on_where_it_was_saved,
-    leasing::nothing_is_skipped_whatever_happens,
+    reopening::a_queue_opened_again_goes_on_where_it_was_saved,
+    reopening::nothing_is_skipped_whatever_happens,
     leasing::a_queue_tells_the_log_its_counts,
     leasing::with_too_much_settled_ahead_leasing_waits_for_the_oldest,
     leasing::what_is_settled_is_saved_before_it_is_too_much,
