@@ -238,6 +238,8 @@ fn advance(
     }
     let (records, bytes) = match cursor.kind {
         CursorKind::Every => (0, 0),
+        // Whoever is at the end has nothing before it, whatever was counted.
+        CursorKind::Wanted if below >= next => (0, 0),
         CursorKind::Wanted => {
             (cursor.records.saturating_sub(progress.records), cursor.bytes.saturating_sub(progress.bytes))
         }

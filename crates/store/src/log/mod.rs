@@ -23,11 +23,14 @@
 //!    that of the record before it in its partition.
 //! 8. **Cursors remember.** A [`Cursor`] is a position, everything below it settled, and a bounded
 //!    set of settled records beyond it. What is told with a durability comes back as well as that;
-//!    what was lost of it is delivered again, never skipped. A record that a cursor of the log
-//!    still wants is not removed for its age, nor for room where [`Winner::Cursors`] is named.
+//!    what was lost of it is delivered again, never skipped. Where [`Winner::Cursors`] is named, what
+//!    a cursor still wants is removed neither for its age nor for room, only by trimming; what all
+//!    of them have settled may go at once. Elsewhere cursors keep nothing, and are told what is lost.
 //! 9. **Trimming is a promise to the running process.** What was trimmed is not read again; after a
 //!    crash some of it may be back.
-//! 10. **Everything is bounded**: bytes on disk ([`Winner`] names who gives way), bytes and records
+//! 10. **A call that is given up is not undone.** Dropping an answer says nothing about what it
+//!     was for: a record may be placed, progress may count.
+//! 11. **Everything is bounded**: bytes on disk ([`Winner`] names who gives way), bytes and records
 //!     that wait (callers wait, then [`AppendError::Busy`]), a record, a batch, a page, partitions,
 //!     cursors, producers.
 

@@ -58,7 +58,8 @@ pub enum From {
     Newest,
     /// With this one, or the first after it that is there.
     Sequence(Sequence),
-    /// With the first of this time or later.
+    /// With the first of this time or later. Where a page finds none, ask for the same time again:
+    /// what comes behind the page may be older. Followers do.
     Time(Timestamp),
 }
 
