@@ -7,6 +7,7 @@ mod bad_input;
 mod cli;
 mod client;
 mod lifecycle;
+mod log;
 mod process;
 mod sdk;
 mod world;
