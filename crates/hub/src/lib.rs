@@ -8,6 +8,7 @@ pub mod rest;
 pub mod search;
 mod service;
 pub mod spaces;
+pub mod telemetry;
 
 pub use connections::Connections;
 pub use service::{Hub, HubOptions};

@@ -11,6 +11,8 @@ use crate::access::{Authorizer, Policies};
 use crate::registry::{Registry, Sealer};
 use crate::rest::BackupSource;
 use crate::search::Searcher;
+use crate::telemetry::Telemetry;
+use tokio::sync::watch;
 
 /// What a hub is made of. Everything comes from outside: storage, keys, time and randomness.
 pub struct HubOptions {
@@ -19,6 +21,7 @@ pub struct HubOptions {
     /// Every host name and address under which clients may know this hub.
     pub host_names: Vec<String>,
     pub documents: Arc<dyn Documents>,
+    pub telemetry: Telemetry,
     pub connections: Arc<Connections>,
     pub policies: Arc<Policies>,
     pub sealer: Arc<Sealer>,
@@ -35,6 +38,7 @@ pub struct Hub {
     pub(crate) name: String,
     pub(crate) registry: Registry,
     pub(crate) searcher: Searcher,
+    pub(crate) telemetry: Telemetry,
     pub(crate) authorizer: Authorizer,
     pub(crate) policies: Arc<Policies>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -44,6 +48,8 @@ pub struct Hub {
     pub(crate) front: OnceLock<skerry_front::Handle>,
     /// Held while a backup is made: one at a time.
     pub(crate) backup_turn: Arc<tokio::sync::Mutex<()>>,
+    /// True once the hub stops: streams without an end of their own end then.
+    pub(crate) ending: watch::Sender<bool>,
 }
 
 impl Hub {
@@ -52,6 +58,7 @@ impl Hub {
             name,
             host_names,
             documents,
+            telemetry,
             connections,
             policies,
             sealer,
@@ -73,6 +80,7 @@ impl Hub {
             name,
             registry,
             searcher,
+            telemetry,
             authorizer,
             policies,
             clock,
@@ -80,12 +88,22 @@ impl Hub {
             backup,
             front: OnceLock::new(),
             backup_turn: Arc::default(),
+            ending: watch::Sender::new(false),
         }
     }
 
     /// Lets the status and the metrics show the front door's figures. Only the first one counts.
     pub fn show_front(&self, front: skerry_front::Handle) {
         drop(self.front.set(front));
+    }
+
+    /// Ends what would never end by itself, so that open requests can be waited for.
+    pub fn end_streams(&self) {
+        self.ending.send_replace(true);
+    }
+
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
     }
 
     pub fn registry(&self) -> &Registry {

@@ -83,7 +83,7 @@ impl Authorizer {
         }
     }
 
-    fn policy_caller(&self, token: &SasToken, name: &str) -> Result<Caller, AccessError> {
+    pub(super) fn policy_caller(&self, token: &SasToken, name: &str) -> Result<Caller, AccessError> {
         self.check_audience(token, Claim::Hub)?;
         let policy = self.policies.get(name).ok_or(AccessError::Signature)?;
         self.verify(token, &policy.primary, &policy.secondary)?;
@@ -108,12 +108,12 @@ impl Authorizer {
         Ok(Caller::Device(device.clone()))
     }
 
-    fn check_audience(&self, token: &SasToken, claim: Claim<'_>) -> Result<(), AccessError> {
+    pub(super) fn check_audience(&self, token: &SasToken, claim: Claim<'_>) -> Result<(), AccessError> {
         covers(token.resource(), &self.host_names, claim, ModuleRule::OwnTokenOnly)
             .map_err(|error| AccessError::Audience { what: error.to_string() })
     }
 
-    fn verify(
+    pub(super) fn verify(
         &self,
         token: &SasToken,
         primary: &SharedKey,

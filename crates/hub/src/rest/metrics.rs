@@ -65,6 +65,9 @@ impl Hub {
         );
         add("documents_reads", Counter, "Documents read", store.reads);
         add("documents_examined", Counter, "Documents looked at by queries", store.examined);
+        for (name, kind, help, value) in log_figures(&self.telemetry.figures()) {
+            add(name, kind, help, value);
+        }
         let Some(front) = self.front.get() else {
             return metrics;
         };
@@ -202,4 +205,27 @@ impl Hub {
         let headers = vec![("content-type", "text/plain; version=0.0.4; charset=utf-8".to_owned())];
         Reply { status: 200, headers, body: text.into_bytes() }
     }
+}
+/// The log behind the telemetry.
+fn log_figures(log: &skerry_store::log::Figures) -> [(&'static str, Kind, &'static str, u64); 17] {
+    use Kind::{Counter, Gauge};
+    [
+        ("log_records", Counter, "Messages that the log placed", log.records),
+        ("log_record_bytes", Counter, "Their bytes", log.record_bytes),
+        ("log_repetitions", Counter, "Messages that were there already", log.repetitions),
+        ("log_groups", Counter, "Groups of messages written together", log.groups),
+        ("log_syncs", Counter, "Times that the log waited for the disk", log.syncs),
+        ("log_syncs_failed", Counter, "Times that the disk failed it", log.syncs_failed),
+        ("log_written_bytes", Counter, "Bytes written to the log's files", log.written_bytes),
+        ("log_disk_bytes", Gauge, "Bytes that the log's files have", log.disk_bytes),
+        ("log_segments", Gauge, "Files that the log has", log.segments),
+        ("log_queued_bytes", Gauge, "Bytes waiting to be written", log.queued_bytes),
+        ("log_turned_away", Counter, "Batches turned away because the queue stayed full", log.turned_away),
+        ("log_refused_full", Counter, "Batches refused because the disk or the cap was full", log.full),
+        ("log_removed_by_age_bytes", Counter, "Bytes removed because of their age", log.removed_by_age_bytes),
+        ("log_removed_by_cap_bytes", Counter, "Bytes removed to make room", log.removed_by_cap_bytes),
+        ("log_rewritten_bytes", Counter, "Bytes copied because a reader lags", log.rewritten_bytes),
+        ("log_reads", Counter, "Messages read from the log", log.reads),
+        ("log_damaged", Counter, "Places of the log that could not be read back", log.damaged),
+    ]
 }

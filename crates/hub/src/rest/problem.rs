@@ -8,7 +8,7 @@ use serde_json::json;
 use skerry_model::{ErrorCode, Random, Timestamp};
 
 use super::Reply;
-use crate::access::{AccessError, PolicyError};
+use crate::access::{AccessError, PolicyError, SenderError};
 use crate::registry::RegistryError;
 use crate::search::SearchError;
 
@@ -90,6 +90,15 @@ impl From<RegistryError> for Problem {
 impl From<AccessError> for Problem {
     fn from(error: AccessError) -> Self {
         Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<SenderError> for Problem {
+    fn from(error: SenderError) -> Self {
+        match error {
+            SenderError::Access(error) => error.into(),
+            SenderError::Registry(error) => error.into(),
+        }
     }
 }
 

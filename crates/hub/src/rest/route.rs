@@ -12,6 +12,9 @@ pub const BODY_BYTES_MAX: usize = 2 << 20;
 /// A hundred identities with their twins.
 const BULK_BODY_BYTES_MAX: usize = 8 << 20;
 
+/// A batch of messages with its base64, or one that is so much too large that it is refused unread.
+const MESSAGES_BODY_BYTES_MAX: usize = 1 << 20;
+
 const REGISTRY_READ: &[Right] = &[Right::RegistryRead];
 const REGISTRY_WRITE: &[Right] = &[Right::RegistryWrite];
 const SERVICE: &[Right] = &[Right::ServiceConnect];
@@ -20,8 +23,12 @@ const QUERY: &[Right] = &[Right::ServiceConnect, Right::RegistryRead];
 /// How many bytes of body a request may have.
 pub fn body_bytes_max(method: &Method, path: &str) -> usize {
     let segments = path::segments(path).unwrap_or_default();
-    let bulk = method == Method::POST && segments == ["devices"];
-    if bulk { BULK_BODY_BYTES_MAX } else { BODY_BYTES_MAX }
+    let words: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["devices"] if method == Method::POST => BULK_BODY_BYTES_MAX,
+        ["devices", .., "messages", "events"] => MESSAGES_BODY_BYTES_MAX,
+        _ => BODY_BYTES_MAX,
+    }
 }
 
 impl Hub {
@@ -97,6 +104,12 @@ impl Hub {
                     _ => Err(not_allowed(method, "GET, PUT, DELETE")),
                 }
             }
+            ["devices", device, "messages", "events"] if *method == Method::POST => {
+                self.take_messages(request, device, None).await
+            }
+            ["devices", device, "modules", module, "messages", "events"] if *method == Method::POST => {
+                self.take_messages(request, device, Some(module)).await
+            }
             ["statistics", which @ ("devices" | "service")] => {
                 let hub = self.allow(request, REGISTRY_READ).await?;
                 match *method {
@@ -135,7 +148,7 @@ impl Hub {
 }
 
 /// Any dated version will do: what the versions differ in, clients ignore.
-fn check_version(request: &Request) -> Result<(), Problem> {
+pub(super) fn check_version(request: &Request) -> Result<(), Problem> {
     let version = request.query("api-version").unwrap_or_default();
     let date = version.strip_suffix("-preview").unwrap_or(&version);
     let dated = date.len() == 10

@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use skerry_front::{Body, BodyLimits, HttpService, Refusal, Response};
 use skerry_model::ErrorCode;
 
-use super::{Problem, Reply, Request, backup, body_bytes_max};
+use super::{Problem, Reply, Request, backup, body_bytes_max, events};
 use crate::Hub;
 
 /// How long a client may take to send a body.
@@ -38,6 +38,12 @@ impl HttpService for RestService {
         Box::pin(async move {
             if backup::is_asked_for(&request) {
                 return match hub.stream_backup(&request).await {
+                    Ok(response) => response,
+                    Err(problem) => render(hub.refuse(&problem)),
+                };
+            }
+            if events::is_asked_for(&request) {
+                return match hub.stream_events(&request).await {
                     Ok(response) => response,
                     Err(problem) => render(hub.refuse(&problem)),
                 };

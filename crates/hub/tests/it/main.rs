@@ -10,6 +10,7 @@
 mod access;
 mod bulk;
 mod devices;
+mod messages;
 mod modules;
 mod narrowing;
 mod queries;

@@ -11,12 +11,14 @@ use serde_json::Value;
 use skerry_hub::access::Policies;
 use skerry_hub::registry::Sealer;
 use skerry_hub::rest::{Reply, Request};
+use skerry_hub::telemetry::{Telemetry, TelemetryOptions};
 use skerry_hub::{Connections, Hub, HubOptions};
 use skerry_model::{Clock, Random, Timestamp};
 use skerry_store::documents::Documents;
+use skerry_store::log::{Durability, Limits};
 use skerry_store::{
-    EmbeddedDocuments, EmbeddedOptions, MemoryDocuments, MemoryOptions, PresenceOptions, PresenceTable,
-    Weakness,
+    EmbeddedDocuments, EmbeddedOptions, LogWeakness, MemoryDocuments, MemoryLog, MemoryLogOptions,
+    MemoryOptions, PresenceOptions, PresenceTable, Weakness,
 };
 use skerry_tokens::{KeyUse, SharedKey, Signer};
 
@@ -95,14 +97,27 @@ pub const HOST: &str = "hub1.skerry.test";
 
 impl World {
     pub fn over(documents: Arc<dyn Documents>) -> Self {
+        Self::over_both(documents, None)
+    }
+
+    /// With a log that is weak where a seed is given.
+    pub fn over_both(documents: Arc<dyn Documents>, weak_log: Option<u64>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let random = Arc::new(KnownRandom(AtomicU64::new(1)));
         let policies =
             Arc::new(Policies::open(&folder.path().join("policies.json"), random.as_ref()).unwrap());
         let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let clock = Arc::new(StoppedClock(AtomicI64::new(start.ticks())));
+        let log = MemoryLog::new(MemoryLogOptions {
+            limits: Limits::default(),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            weakness: weak_log.map(LogWeakness::seeded),
+        });
+        let durability = Durability::Synced;
+        let telemetry = Telemetry::new(TelemetryOptions { log: Arc::new(log), partitions: 4, durability });
         let hub = Arc::new(Hub::new(HubOptions {
             name: "hub1".into(),
+            telemetry,
             host_names: vec![HOST.into(), "127.0.0.1".into()],
             documents,
             connections: Arc::new(Connections::new(PresenceTable::new(PresenceOptions::default(), 1))),
@@ -208,7 +223,8 @@ pub fn everywhere<F: Future<Output = ()>>(scenario: impl Fn(World) -> F) {
     runtime().block_on(scenario(World::over(Arc::new(MemoryDocuments::new(MemoryOptions::default())))));
     for seed in 1..=5 {
         let weak = MemoryOptions { weakness: Some(Weakness::seeded(seed)), ..MemoryOptions::default() };
-        let world = World { weak: true, ..World::over(Arc::new(MemoryDocuments::new(weak))) };
+        let documents = Arc::new(MemoryDocuments::new(weak));
+        let world = World { weak: true, ..World::over_both(documents, Some(seed)) };
         runtime().block_on(scenario(world));
     }
     let folder = tempfile::tempdir().unwrap();

@@ -42,6 +42,8 @@ pub struct HubFile {
     /// Counts the starts: what one process knew of connections is void in the next.
     pub process_epoch: u64,
     pub device_key_probe: String,
+    /// Partitions of the telemetry; 0 before the first start.
+    pub partitions: u32,
 }
 
 /// Where the running hub listens, with real ports.

@@ -8,9 +8,12 @@ use skerry_front::{Address, Front, Options, SERVER_LIFETIME, TlsMaterial, TlsOpt
 use skerry_hub::access::Policies;
 use skerry_hub::rest::RestService;
 use skerry_hub::spaces::DEVICES;
+use skerry_hub::telemetry::{Telemetry, TelemetryOptions};
 use skerry_hub::{Connections, Hub, HubOptions};
 use skerry_model::{Clock, Random};
 use skerry_store::documents::Documents;
+use skerry_store::journal::{Directory, Journal, JournalOptions};
+use skerry_store::log::{Kind, Limits, Log, Winner};
 use skerry_store::{EmbeddedDocuments, EmbeddedOptions, PresenceOptions, PresenceTable};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -43,6 +46,13 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let mut file = data.read_hub_file()?.unwrap_or_default();
     settle_identity(&mut file, &settings, random.as_ref());
     let sealer = data.open_sealer(settings.device_key_file.as_deref(), &mut file, random.as_ref())?;
+    if settings.partitions < file.partitions {
+        return Err(Failure::usage(format!(
+            "telemetry.partitions is {}, but this hub has messages in {}; their number can only grow",
+            settings.partitions, file.partitions
+        )));
+    }
+    file.partitions = settings.partitions;
     file.process_epoch += 1;
     file.addresses = Addresses::default();
     data.write_hub_file(&file)?;
@@ -57,11 +67,18 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     for fields in &settings.indexes {
         documents.declare_index(DEVICES, fields).await.map_err(Failure::failed)?;
     }
+    let log = open_log(&settings, &data, &clock, &random)?;
+    let telemetry = Telemetry::new(TelemetryOptions {
+        log: Arc::clone(&log) as Arc<dyn Log>,
+        partitions: settings.partitions,
+        durability: settings.durability_of(Kind::Telemetry),
+    });
     let device_key_file = settings.device_key_file.clone();
     let hub = Hub::new(HubOptions {
         name: file.hub_name.clone(),
         host_names: known_names(&file),
         documents: Arc::clone(&documents) as Arc<dyn Documents>,
+        telemetry,
         connections: Arc::new(Connections::new(PresenceTable::new(
             PresenceOptions::default(),
             file.process_epoch,
@@ -84,11 +101,43 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let stop = stop_signal()?;
     println!("skerry hub ready");
     std::io::stdout().flush().map_err(Failure::failed)?;
-    front.run(stop).await;
-    // Waits for the writer, which makes whole what it has begun.
-    tokio::task::spawn_blocking(move || documents.close()).await.map_err(Failure::failed)?;
+    let ending = Arc::clone(&hub);
+    front
+        .run(async move {
+            stop.await;
+            ending.end_streams();
+        })
+        .await;
+    // Waits for the writers, which make whole what they have begun.
+    let close = move || {
+        log.close();
+        documents.close();
+    };
+    tokio::task::spawn_blocking(close).await.map_err(Failure::failed)?;
     tracing::info!("The hub has stopped.");
     Ok(())
+}
+
+/// Messages and what is kept beside them; recovery is part of it.
+fn open_log(
+    settings: &Settings,
+    data: &DataDirectory,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+) -> Result<Arc<Journal>, Failure> {
+    let path = data.file("log");
+    let unusable =
+        |error: std::io::Error| Failure::failed(format!("cannot use the log {}: {error}", path.display()));
+    let files = Arc::new(Directory::hold(&path).map_err(unusable)?);
+    let mut options = JournalOptions::new(files, Arc::clone(clock), Arc::clone(random));
+    options.limits = Limits {
+        bytes_max: settings.log_bytes_max,
+        age_max: Some(settings.retention),
+        winner: Winner::Retention,
+        partitions_max: settings.partitions,
+        ..Limits::default()
+    };
+    Ok(Arc::new(Journal::open(options).map_err(Failure::failed)?))
 }
 
 /// Names the hub at its first start, or anew when the operator says other names.

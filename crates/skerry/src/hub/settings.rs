@@ -1,5 +1,6 @@
 //! What a hub runs with: command line and environment first, then the file, then the defaults.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use skerry_front::{Address, OperatorFiles};
 use skerry_store::documents::{Field, Part, Step};
+use skerry_store::log::{Durability, Kind};
 use skerry_tokens::CLOCK_SKEW;
 
 use crate::args::RunOptions;
@@ -36,6 +38,26 @@ struct ConfigFile {
     /// Twin paths that queries ask for often, such as [["tags.site"], ["tags.site", "tags.kind"]].
     indexes: Vec<Vec<String>>,
     tls: TlsTable,
+    telemetry: TelemetryTable,
+    /// How safe each kind of data is before its sender hears "yes", by the keys of `CLASSES`.
+    durability: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct TelemetryTable {
+    /// Partitions; never fewer than before.
+    partitions: u32,
+    /// How long messages are kept.
+    retention_hours: u64,
+    /// How many bytes of them are kept; then the oldest go.
+    bytes_max: u64,
+}
+
+impl Default for TelemetryTable {
+    fn default() -> Self {
+        Self { partitions: 4, retention_hours: 24, bytes_max: 16 << 30 }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -57,6 +79,11 @@ pub struct Settings {
     pub token_skew: Duration,
     pub log: String,
     pub indexes: Vec<Vec<Field>>,
+    pub partitions: u32,
+    pub retention: Duration,
+    pub log_bytes_max: u64,
+    /// What differs from the defaults of `CLASSES`.
+    pub durability: Vec<(Kind, Durability)>,
 }
 
 impl Settings {
@@ -79,7 +106,13 @@ impl Settings {
                 "token_skew_seconds is {skew_seconds}, at most {SKEW_SECONDS_MAX} is allowed"
             )));
         }
+        let TelemetryTable { partitions, retention_hours, bytes_max } = file.telemetry;
+        check_telemetry(partitions, retention_hours, bytes_max)?;
         Ok(Self {
+            partitions,
+            retention: Duration::from_secs(retention_hours * 3600),
+            log_bytes_max: bytes_max,
+            durability: file.durability.iter().map(durability).collect::<Result<_, _>>()?,
             data: options.data.or(file.data).unwrap_or_else(world::default_data),
             host_names,
             https: https.parse().map_err(Failure::usage)?,
@@ -90,6 +123,41 @@ impl Settings {
             indexes: file.indexes.iter().map(|paths| index(paths)).collect::<Result<_, _>>()?,
         })
     }
+}
+
+impl Settings {
+    pub fn durability_of(&self, kind: Kind) -> Durability {
+        let set = self.durability.iter().find(|(of, _)| *of == kind);
+        set.map_or(kind.class().default, |(_, durability)| *durability)
+    }
+}
+
+fn check_telemetry(partitions: u32, retention_hours: u64, bytes_max: u64) -> Result<(), Failure> {
+    let bounds = [
+        ("telemetry.partitions", u64::from(partitions), 1, 1024),
+        ("telemetry.retention_hours", retention_hours, 1, 24 * 366),
+        ("telemetry.bytes_max", bytes_max, 1 << 20, 1 << 50),
+    ];
+    for (key, value, least, most) in bounds {
+        if value < least || value > most {
+            return Err(Failure::usage(format!("{key} is {value}, allowed are {least} to {most}")));
+        }
+    }
+    Ok(())
+}
+
+/// The kinds of data that a hub keeps.
+const KINDS: [Kind; 3] = [Kind::Telemetry, Kind::Event, Kind::Checkpoint];
+
+fn durability((key, word): (&String, &String)) -> Result<(Kind, Durability), Failure> {
+    let kind = KINDS.into_iter().find(|kind| kind.class().key == key).ok_or_else(|| {
+        let known = KINDS.map(|kind| kind.class().key).join(", ");
+        Failure::usage(format!("durability.{key} is no kind of data of a hub, use {known}"))
+    })?;
+    let durability = Durability::from_word(word).ok_or_else(|| {
+        Failure::usage(format!("durability.{key} is {word:?}, use memory, written or synced"))
+    })?;
+    Ok((kind, durability))
 }
 
 fn read_file(path: Option<&Path>) -> Result<ConfigFile, Failure> {
