@@ -27,8 +27,22 @@ pub enum Command {
     Query(QueryArgs),
     /// Access policies of the hub and their keys.
     Policy(PolicyArgs),
+    /// Show what devices send, as it comes in.
+    Monitor(MonitorArgs),
     /// Look at the files of a log, beside a running hub or without one.
     Log(LogArgs),
+}
+
+#[derive(Args)]
+pub struct MonitorArgs {
+    /// Only this device's.
+    #[arg(long, value_name = "ID")]
+    pub device: Option<String>,
+    /// Begin with what comes now, with the oldest that is kept, or at a time such as 2026-01-02T03:04:05Z.
+    #[arg(long, default_value = "now", value_name = "WHEN")]
+    pub from: String,
+    #[command(flatten)]
+    pub target: Target,
 }
 
 #[derive(Args)]

@@ -3,6 +3,7 @@
 mod device;
 mod identity;
 mod module;
+mod monitor;
 mod policy;
 mod query;
 mod twin;
@@ -19,6 +20,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
             Command::Module(args) => module::run(args).await,
             Command::Twin(args) => twin::run(args).await,
             Command::Query(args) => query::run(args).await,
+            Command::Monitor(args) => monitor::run(args).await,
             Command::Policy(args) => policy::run(args).await,
             Command::Hub(_) | Command::Log(_) => Err(Failure::usage("commands on files do not go over REST")),
         }

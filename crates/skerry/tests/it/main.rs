@@ -10,4 +10,5 @@ mod lifecycle;
 mod log;
 mod process;
 mod sdk;
+mod telemetry;
 mod world;
