@@ -124,6 +124,10 @@ impl Writer {
     fn remove(&mut self, segment: &Segment, why: Why) {
         let shared = &self.shared;
         let _removing = shared.removing();
+        // It may have been rewritten since it was looked at.
+        if !shared.catalog.holds(segment) {
+            return;
+        }
         if let Some(after) = shared.catalog.after(segment) {
             // What is about to go from the files is not read from memory either.
             let head = after.head(&*shared.options.files).ok().flatten();
