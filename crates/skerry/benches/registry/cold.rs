@@ -1,10 +1,9 @@
 //! A process that writes until it is killed, and the start that comes after.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::child::Killed;
 use crate::disk;
 use crate::meter::Trouble;
 use crate::store::Store;
@@ -22,27 +21,15 @@ pub(crate) async fn write_until_killed(path: &Path, devices: u64) -> Result<(), 
     store.patches(LANES, Duration::from_secs(600)).await.map(drop)
 }
 
-/// Ends what it holds, by its process id, whatever happens.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
 /// Kills a writer in the middle of its work, forgets the system's caches where that is allowed,
 /// and measures the start until the first read is answered.
 pub(crate) async fn start(path: &Path, devices: u64) -> Result<(Duration, bool), Trouble> {
-    let mut writer = Command::new(std::env::current_exe()?);
-    writer.arg("--writer").arg(path).arg("--devices").arg(devices.to_string()).stdout(Stdio::piped());
-    let mut writer = Killed(writer.spawn()?);
-    let said = writer.0.stdout.take().ok_or("the writer has no output")?;
-    let ready = tokio::task::spawn_blocking(move || BufReader::new(said).lines().next());
-    match ready.await? {
-        Some(Ok(line)) if line == READY => {}
-        other => return Err(format!("the writer did not start: {other:?}").into()),
+    let devices_text = devices.to_string();
+    let arguments = ["--writer".as_ref(), path.as_os_str(), "--devices".as_ref(), devices_text.as_ref()];
+    let mut writer = Killed::again(arguments)?;
+    let said = writer.line().await?;
+    if said != READY {
+        return Err(format!("the writer did not start: {said}").into());
     }
     tokio::time::sleep(WRITES_FOR).await;
     drop(writer);

@@ -12,20 +12,20 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a bench ends at the first thing that is wrong")]
 
 mod cold;
-mod disk;
 mod fleet;
-mod meter;
+#[path = "../meters/mod.rs"]
+mod meters;
 mod options;
 mod postgres;
 mod report;
 mod rest;
 mod run;
-mod signal;
 mod store;
 
 use clap::Parser as _;
 
-use meter::Trouble;
+use meters::meter::Trouble;
+use meters::{child, disk, meter, numbers, place, signal};
 use options::Options;
 
 fn main() -> Result<(), Trouble> {

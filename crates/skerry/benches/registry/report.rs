@@ -3,15 +3,7 @@
 use std::time::Duration;
 
 use crate::meter::Measure;
-
-/// In what a row is told.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Unit {
-    /// More is better.
-    PerSecond,
-    /// Less is better.
-    Milliseconds,
-}
+use crate::numbers::{Unit, median, milliseconds, shown, spread, word};
 
 /// What the numbers ought to be.
 #[derive(Clone, Copy, Default)]
@@ -124,29 +116,15 @@ impl Report {
 
 impl Row {
     fn judged(&self, ratios: &[f64]) -> String {
-        let word = |met: bool| if met { "met" } else { "MISSED" };
         let mut words = Vec::new();
         if let (Some(number), Some(found)) = (self.goal.number, median(&self.ours)) {
-            let (sign, met) = match self.unit {
-                Unit::PerSecond => ("≥", found >= number),
-                Unit::Milliseconds => ("≤", found <= number),
-            };
+            let (sign, met) = self.unit.judge(found, number);
             words.push(format!("{sign} {} {}", shown(number, self.unit), word(met)));
         }
         if let (Some(ratio), Some(found)) = (self.goal.ratio, median(ratios)) {
             words.push(format!("≥ {ratio} × {}", word(found >= ratio)));
         }
         words.join(", ")
-    }
-}
-
-impl Unit {
-    /// Above one, the first is better.
-    fn ratio(self, ours: f64, peer: f64) -> f64 {
-        match self {
-            Unit::PerSecond => ours / peer,
-            Unit::Milliseconds => peer / ours,
-        }
     }
 }
 
@@ -165,41 +143,4 @@ fn note(measured: &Measure, side: Side) -> String {
         note.push_str(&format!(", {syncs} syncs ({:.1} in one)", count / syncs.max(1) as f64));
     }
     note
-}
-
-pub(crate) fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
-}
-
-fn shown(number: f64, unit: Unit) -> String {
-    match unit {
-        Unit::PerSecond if number >= 10_000.0 => format!("{:.1}k/s", number / 1000.0),
-        Unit::PerSecond => format!("{number:.0}/s"),
-        Unit::Milliseconds if number >= 10_000.0 => format!("{:.1} s", number / 1000.0),
-        Unit::Milliseconds if number >= 100.0 => format!("{number:.0} ms"),
-        Unit::Milliseconds => format!("{number:.2} ms"),
-    }
-}
-
-fn median(numbers: &[f64]) -> Option<f64> {
-    let mut sorted = numbers.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    match sorted.len() % 2 {
-        _ if sorted.is_empty() => None,
-        1 => Some(sorted[middle]),
-        _ => Some((sorted[middle - 1] + sorted[middle]) / 2.0),
-    }
-}
-
-fn spread(numbers: &[f64], show: impl Fn(f64) -> String) -> String {
-    let Some(middle) = median(numbers) else { return "–".to_owned() };
-    let low = numbers.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if numbers.len() < 2 {
-        return show(middle);
-    }
-    // The unit stands once.
-    let plain = |number| show(number).trim_end_matches("/s").trim_end_matches(" ms").to_owned();
-    format!("{} ({}–{})", show(middle), plain(low), plain(high))
 }

@@ -6,9 +6,11 @@ use crate::cold;
 use crate::disk;
 use crate::fleet::Device;
 use crate::meter::{Measure, Trouble, processor_time, processor_time_since, timed};
+use crate::numbers::{Unit, milliseconds};
 use crate::options::Options;
+use crate::place;
 use crate::postgres::{Peer, Way};
-use crate::report::{Goal, Report, Side, Unit, milliseconds};
+use crate::report::{Goal, Report, Side};
 use crate::rest::Rest;
 use crate::store::Store;
 
@@ -27,12 +29,7 @@ const COUNT: &str = "count all";
 const COLD: &str = "killed while writing: start to first read";
 
 pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix("skerry-bench-");
-    let folder = match &options.directory {
-        Some(directory) => builder.tempdir_in(directory)?,
-        None => builder.tempdir()?,
-    };
+    let folder = place::make(options.directory.as_ref())?;
     introduce(options, folder.path());
     let mut report = Report::default();
     announce(&mut report);
@@ -51,20 +48,16 @@ async fn measure(options: &Options, folder: &Path, report: &mut Report) -> Resul
 }
 
 fn introduce(options: &Options, folder: &Path) {
-    let system = disk::file_system(folder).unwrap_or_else(|| "unknown".to_owned());
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let sample = 1000.min(options.devices);
     let bytes: usize = (0..sample).map(|number| Device::new(number).text_bytes()).sum();
     println!(
-        "{} devices of {} bytes of JSON, {} rounds of {:?}; {processors} processors, file system {system}",
+        "{} devices of {} bytes of JSON, {} rounds of {:?}; {}",
         options.devices,
         bytes as u64 / sample,
         options.rounds,
-        options.span()
+        options.span(),
+        place::describe(folder)
     );
-    if system == "tmpfs" {
-        println!("This is memory, not a disk: durable commits cost nothing here. Choose with --directory.");
-    }
 }
 
 fn reads_name(lanes: usize, decoded: bool) -> String {

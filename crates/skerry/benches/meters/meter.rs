@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use crate::disk::Device;
+use super::disk::Device;
 
 /// What went wrong. The bench ends with it; nobody reacts to its kind.
 pub(crate) type Trouble = Box<dyn std::error::Error + Send + Sync>;
@@ -54,7 +54,7 @@ impl Measure {
     }
 
     /// Puts together what several tasks recorded.
-    fn whole(elapsed: Duration, parts: Vec<Vec<Duration>>) -> Self {
+    pub(crate) fn whole(elapsed: Duration, parts: Vec<Vec<Duration>>) -> Self {
         let mut latencies: Vec<Duration> = parts.into_iter().flatten().collect();
         latencies.sort_unstable();
         Self { elapsed, latencies, ..Self::default() }
@@ -111,7 +111,12 @@ where
 /// Time on processors that this process has used; what else the machine does is not in it.
 /// Without it, as where the system does not tell, there is no note of it in the report.
 pub(crate) fn processor_time() -> Option<Duration> {
-    let text = std::fs::read_to_string("/proc/self/stat").ok()?;
+    processor_time_of("self")
+}
+
+/// The same of another process, by its number.
+pub(crate) fn processor_time_of(process: &str) -> Option<Duration> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // Behind the program's name; user and system time are the 14th and 15th of the whole, in
     // hundredths of a second on every Linux.
     let words: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
