@@ -49,6 +49,12 @@ impl Measure {
         self
     }
 
+    /// The same, with what this process computed since it had computed `before`.
+    pub(crate) fn with_processor(mut self, before: Option<Duration>) -> Self {
+        self.processor = processor_time_since(before);
+        self
+    }
+
     pub(crate) fn without_processor(self) -> Self {
         Self { processor: None, ..self }
     }
@@ -105,7 +111,7 @@ where
     while let Some(done) = running.join_next().await {
         parts.push(done??.into_latencies());
     }
-    Ok(Measure { processor: processor_time_since(before), ..Measure::whole(span, parts) })
+    Ok(Measure::whole(span, parts).with_processor(before))
 }
 
 /// Time on processors that this process has used; what else the machine does is not in it.
