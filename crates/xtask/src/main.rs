@@ -33,7 +33,11 @@ const VERBS: &[Verb] = &[
                 further arguments go to the test runner",
         run: test::run,
     },
-    Verb { name: "bench", about: "measure beside the peers that the goals name: registry", run: bench::run },
+    Verb {
+        name: "bench",
+        about: "measure beside the peers that the goals name: registry, log",
+        run: bench::run,
+    },
 ];
 
 /// What the shell expects of a program that was called wrongly.

@@ -97,8 +97,8 @@ pub(crate) async fn paced(ours: &Ours, case: Case, rate: u64, span: Duration) ->
         ticks.tick().await;
         for number in pace.due() {
             let (log, draft) = (ours.log(), payloads.draft(&case, number, &wanted_by));
+            let began = now();
             waiting.spawn(async move {
-                let began = now();
                 append(&*log, Batch::new(vec![draft], case.durability)).await?;
                 Ok::<_, AppendError>(now() - began)
             });

@@ -18,6 +18,8 @@ pub(crate) struct Taken {
     pub(crate) served: Option<Duration>,
     /// What lies on the disk afterwards.
     pub(crate) on_disk: Option<u64>,
+    /// The way it was done, where an engine has several.
+    pub(crate) way: Option<&'static str>,
 }
 
 /// Writes to the disk: what the raw peer repeats.
@@ -34,7 +36,7 @@ impl Taken {
     }
 
     pub(crate) fn note(&self) -> String {
-        let mut words = Vec::new();
+        let mut words: Vec<String> = self.way.map(str::to_owned).into_iter().collect();
         if self.waits.count() > 0 {
             let [p50, p99] = [50.0, 99.0].map(|percent| milliseconds(self.waits.percentile(percent)));
             words.push(format!("p50 {p50:.2} ms, p99 {p99:.2} ms"));

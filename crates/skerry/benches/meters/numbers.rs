@@ -42,6 +42,9 @@ pub(crate) fn word(met: bool) -> &'static str {
 
 pub(crate) fn shown(number: f64, unit: Unit) -> String {
     match unit {
+        // What took too long to be waited for.
+        _ if number.is_infinite() => "never".to_owned(),
+        Unit::PerSecond if number >= 1e6 => format!("{:.2}M/s", number / 1e6),
         Unit::PerSecond if number >= 10_000.0 => format!("{:.1}k/s", number / 1000.0),
         Unit::PerSecond => format!("{number:.0}/s"),
         Unit::Milliseconds if number >= 10_000.0 => format!("{:.1} s", number / 1000.0),

@@ -5,11 +5,12 @@
 //! because a skipped test is a test that nobody misses.
 
 mod node;
-mod python;
+pub(crate) mod python;
 mod runner;
 mod sdk;
 mod system;
 
+pub(crate) use sdk::laid;
 pub(crate) use system::install;
 
 use crate::failure::Failure;

@@ -24,6 +24,21 @@ pub(super) fn find() -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
+/// Any Python that makes environments, for wheels that hold a program and nothing of Python.
+pub(crate) fn any() -> Option<PathBuf> {
+    let able = |python: &&str| shell::probe(shell::command(python).args(["-c", PROBE])).is_some();
+    ["python3", "/usr/bin/python3"].into_iter().find(able).map(PathBuf::from)
+}
+
+/// Makes an environment of wheels whose sums the file names.
+pub(crate) fn install_program(folder: &Path, requirements: &Path) -> Result<(), Failure> {
+    let python = any().ok_or_else(|| Failure::new("no Python with its venv module is here"))?;
+    shell::run(shell::command(python).args(["-m", "venv"]).arg(folder))?;
+    let mut pip = shell::command(folder.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--no-deps", "--only-binary", ":all:", "--require-hashes"]).args(SAFE);
+    shell::run(pip.arg("--requirement").arg(requirements))
+}
+
 /// Gives the environment's interpreter.
 pub(super) fn lay(folder: &Path) -> Result<PathBuf, Failure> {
     let requirements = shell::root().join("sdk/python/requirements.txt");

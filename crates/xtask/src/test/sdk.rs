@@ -37,7 +37,7 @@ impl Environment {
 const MARK: &str = "complete";
 
 /// Gives the folder for these locked texts, after `install` has filled it where it was missing.
-pub(super) fn laid(
+pub(crate) fn laid(
     sdk: &Path,
     name: &str,
     locked: &[String],
