@@ -146,7 +146,9 @@ fn list(files: &dyn Files, writable: bool) -> io::Result<Vec<(u64, u64)>> {
             _ => kept.push((first, last)),
         }
     }
-    if writable {
+    if writable && !leftovers.is_empty() {
+        // The name that makes them leftovers may be seen without being durable.
+        files.sync_directory()?;
         for name in leftovers {
             files.remove(&name)?;
         }
