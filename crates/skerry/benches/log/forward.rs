@@ -1,6 +1,5 @@
 //! Store and forward: records that a queue wants go in, come out, and are settled.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use skerry_store::log::{
@@ -71,7 +70,8 @@ async fn at_once(bench: &mut Bench<'_>, size: usize) -> Result<(), Trouble> {
     taken.wrote = Some(ours.wrote_since(&before));
     bench.report.rate(&name("at once", size), OURS, size, &taken);
     drop(ours);
-    raw(bench, turn.path(), &["at once"], size, &taken).await
+    drop(turn);
+    raw(bench, &["at once"], size, &taken).await
 }
 
 /// The uplink is away, then it is back.
@@ -104,7 +104,9 @@ async fn in_turn(bench: &mut Bench<'_>, size: usize) -> Result<(), Trouble> {
     bench.report.rate(&name("then: both", size), OURS, size, &both);
     drop(log);
     drop(ours);
-    raw(bench, turn.path(), &["then: append", "then: drain", "then: both"], size, &both).await
+    drop(turn);
+    raw(bench, &["then: append"], size, &stored).await?;
+    raw(bench, &["then: drain", "then: both"], size, &both).await
 }
 
 fn supply(bench: &Bench<'_>, size: usize) -> (Case, Supply) {
@@ -112,15 +114,10 @@ fn supply(bench: &Bench<'_>, size: usize) -> (Case, Supply) {
     (case, Supply::new(bench.options.records_of(size), bench.options.span()))
 }
 
-/// One raw write of everything stands beside each way.
-async fn raw(
-    bench: &mut Bench<'_>,
-    folder: &Path,
-    ways: &[&str],
-    size: usize,
-    taken: &Taken,
-) -> Result<(), Trouble> {
-    let (folder, repeated) = (folder.to_owned(), taken.clone());
+/// The disk alone, with the same writes as these ways.
+async fn raw(bench: &mut Bench<'_>, ways: &[&str], size: usize, taken: &Taken) -> Result<(), Trouble> {
+    let turn = bench.turn("forward")?;
+    let (folder, repeated) = (turn.path().to_owned(), taken.clone());
     let raw = bench.blocking(move |stop| raw::repeat(&folder, &repeated, stop)).await?;
     ways.iter().for_each(|way| bench.report.rate(&name(way, size), RAW, size, &raw));
     Ok(())

@@ -11,8 +11,8 @@ use crate::disk;
 use crate::meter::Trouble;
 use crate::taken::Wrote;
 
-/// More than any section writes.
-const ROOM: u64 = 16 << 30;
+/// More than any section writes, and a bound for the disk all the same.
+const ROOM: u64 = 11 << 30;
 
 /// Closed when it is dropped.
 pub(crate) struct Ours {

@@ -36,7 +36,7 @@ const BENCHES: &[Bench] = &[
     },
     Bench {
         name: "log",
-        about: "the embedded log beside raw writes, SQLite and JetStream (six minutes and more); \
+        about: "the embedded log beside raw writes, SQLite and JetStream (five minutes and more); \
                 --only NAME, --records N, --rounds R, --help for more",
         package: "skerry",
         packages: &["python3", "python3-venv"],
