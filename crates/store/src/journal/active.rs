@@ -4,13 +4,11 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 
 use super::block::{Block, Kind, Place};
-use super::chunks::Chunks;
-use super::group::Growing;
+use super::group::Grown;
 use super::index::Index;
 use super::ledger::Ledger;
 use super::prelude::Prelude;
 use super::segment::{Head, Segment, UNBORN, beginning, name};
-use super::walk::{Found, Walk};
 use super::{File, Files};
 
 pub(super) struct Active {
@@ -23,6 +21,8 @@ pub(super) struct Active {
     pub(super) durable: u64,
     durable_group: u64,
     group: u64,
+    /// What lies behind there, in memory: after a sync that failed, reading back proves nothing.
+    undurable: Vec<(Block, Vec<Grown>)>,
     index: Index,
     /// What is written next; kept for its memory.
     buffer: Vec<u8>,
@@ -70,16 +70,27 @@ impl Active {
         let segment = Arc::new(Segment::new(number, number, offset).with_head(head));
         segment.set_end(offset);
         let (group, index, buffer) = (ledger.group, Index::default(), Vec::new());
-        Ok(Self { segment, file, salt, offset, durable: offset, durable_group: group, group, index, buffer })
+        Ok(Self {
+            segment,
+            file,
+            salt,
+            offset,
+            durable: offset,
+            durable_group: group,
+            group,
+            undurable: Vec::new(),
+            index,
+            buffer,
+        })
     }
 
     /// Writes a group's block, not synced. Returns its length; after an error the file is as it
     /// was, for what was written counts only together with [`Active::keep`].
-    pub(super) fn write(&mut self, block: &Block, slices: &[Growing]) -> io::Result<u64> {
+    pub(super) fn write(&mut self, block: &Block, slices: &[Grown]) -> io::Result<u64> {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         block.encode(Place { salt: self.salt, offset: self.offset }, &mut buffer);
-        slices.iter().for_each(|growing| buffer.extend_from_slice(&growing.bytes));
+        slices.iter().for_each(|grown| buffer.extend_from_slice(&grown.bytes));
         let written = self.file.write_all_at(&buffer, self.offset).map(|()| buffer.len() as u64);
         // One large group should not hold its memory for ever.
         if buffer.capacity() <= 4 << 20 {
@@ -89,13 +100,14 @@ impl Active {
     }
 
     /// The block that was written last, of `len` bytes, counts from now on.
-    pub(super) fn keep(&mut self, block: &Block, len: u64) {
-        if self.index.add(block, self.offset) {
+    pub(super) fn keep(&mut self, block: Block, slices: &[Grown], len: u64) {
+        if self.index.add(&block, self.offset) {
             let index = Arc::new(self.index.clone());
             *self.segment.index.lock().unwrap_or_else(PoisonError::into_inner) = Some(index);
         }
         self.offset += len;
         self.group = block.group;
+        self.undurable.push((block, slices.to_vec()));
     }
 
     pub(super) fn sync(&mut self) -> io::Result<()> {
@@ -107,6 +119,7 @@ impl Active {
     /// It was synced after all that counts was written.
     pub(super) fn is_durable_now(&mut self) {
         (self.durable, self.durable_group) = (self.offset, self.group);
+        self.undurable.clear();
     }
 
     pub(super) fn is_durable(&self) -> bool {
@@ -129,30 +142,9 @@ impl Active {
         (self.segment, added)
     }
 
-    /// The groups that are written and not durable, as far as they can be read back, and how many
-    /// places cannot. The first number is the group before them.
-    pub(super) fn undurable(&self) -> (u64, Vec<(Block, Vec<Growing>)>, u64) {
-        let chunks = Chunks::new(&*self.file, self.offset);
-        let mut walk = Walk::new(chunks, self.salt, self.durable, self.durable_group);
-        let (mut groups, mut damaged) = (Vec::new(), 0);
-        loop {
-            match walk.next() {
-                Found::Block(standing) => {
-                    let slices: Option<Vec<Growing>> = standing
-                        .slices()
-                        .map(|(offset, slice)| {
-                            Some(Growing::again(*slice, walk.slice(offset, slice)?.to_vec()))
-                        })
-                        .collect();
-                    match slices {
-                        Some(slices) => groups.push((standing.block, slices)),
-                        None => damaged += 1,
-                    }
-                }
-                Found::Damage { .. } => damaged += 1,
-                Found::End => return (self.durable_group, groups, damaged),
-            }
-        }
+    /// The groups that are written and not durable, and the group before them.
+    pub(super) fn undurable(&mut self) -> (u64, Vec<(Block, Vec<Grown>)>) {
+        (self.durable_group, std::mem::take(&mut self.undurable))
     }
 
     /// The file failed: it ends where it is durable, and nothing more is asked of it.
@@ -162,8 +154,8 @@ impl Active {
         self.segment
     }
 
-    pub(super) fn group_block(&self, group: u64, time: i64, slices: &[Growing]) -> Block {
-        let slices = slices.iter().map(|growing| growing.slice).collect();
+    pub(super) fn group_block(&self, group: u64, time: i64, slices: &[Grown]) -> Block {
+        let slices = slices.iter().map(|grown| grown.slice).collect();
         Block { kind: Kind::Group, group, time, durable: self.durable, slices }
     }
 }

@@ -76,6 +76,11 @@ impl Catalog {
         after.map(|(_, found)| found.clone())
     }
 
+    /// Whether a segment, what it was merged into or one that is older is still there.
+    pub(super) fn reaches_back_to(&self, segment: &Segment) -> bool {
+        self.lock().first_key_value().is_some_and(|(first, _)| *first <= segment.last)
+    }
+
     pub(super) fn oldest(&self) -> Option<Arc<Segment>> {
         self.lock().first_key_value().map(|(_, segment)| segment.clone())
     }
@@ -112,22 +117,21 @@ impl Catalog {
         let (mut low, mut high) = (0, all.len());
         while low < high {
             let middle = (low + high) / 2;
-            // A neighbour answers for a head that cannot be read.
+            // A neighbour answers for a head that cannot be read; where none does, it is looked for
+            // further down: reading goes on through what lies between.
             let mut at = middle;
-            let head = loop {
+            let answer = loop {
                 match all[at].head(files) {
-                    Ok(Some(head)) => break Some(head),
+                    Ok(Some(head)) => break Some(is_before(&head)),
                     // Removed meanwhile: as good as too early.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => break None,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => break Some(true),
                     Ok(None) | Err(_) if at + 1 < high => at += 1,
                     Ok(None) | Err(_) => break None,
                 }
             };
-            match head {
-                Some(head) if !is_before(&head) => high = middle,
-                Some(_) => low = at + 1,
-                None if at > middle => high = middle,
-                None => low = middle + 1,
+            match answer {
+                Some(true) => low = at + 1,
+                Some(false) | None => high = middle,
             }
         }
         Ok(all.get(low.saturating_sub(1)).or(all.first()).cloned())

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use skerry_model::Timestamp;
 use tokio::sync::oneshot;
 
@@ -39,8 +40,15 @@ pub(super) struct Group {
 /// A slice in the making.
 pub(super) struct Growing {
     pub(super) slice: Slice,
-    pub(super) bytes: Vec<u8>,
+    bytes: Vec<u8>,
     is_summed: bool,
+}
+
+/// A slice as it is written and shown to readers; clones share the bytes.
+#[derive(Clone)]
+pub(super) struct Grown {
+    pub(super) slice: Slice,
+    pub(super) bytes: Bytes,
 }
 
 /// A batch that waits for its group.
@@ -105,24 +113,22 @@ impl Group {
     }
 
     /// The slices as a block lists them: notes first, then by partition.
-    pub(super) fn finish(&mut self, notes: Vec<u8>) -> Vec<Growing> {
+    pub(super) fn finish(&mut self, notes: Vec<u8>) -> Vec<Grown> {
         let mut slices = std::mem::take(&mut self.slices);
         slices.sort_by_key(|growing| (growing.slice.partition, growing.slice.first));
         if !notes.is_empty() {
             let slice = Slice { partition: NOTES, ..Slice::default() };
             slices.insert(0, Growing { slice, bytes: notes, is_summed: false });
         }
-        slices.iter_mut().for_each(Growing::sum);
-        slices
+        let grown = slices.into_iter().map(|mut growing| {
+            growing.sum();
+            Grown { slice: growing.slice, bytes: growing.bytes.into() }
+        });
+        grown.collect()
     }
 }
 
 impl Growing {
-    /// A slice that was read and is to be written again.
-    pub(super) fn again(slice: Slice, bytes: Vec<u8>) -> Self {
-        Self { slice, bytes, is_summed: true }
-    }
-
     fn sum(&mut self) {
         if !self.is_summed {
             self.slice.sum = crc32fast::hash(&self.bytes);

@@ -72,12 +72,9 @@ impl Index {
         put_varint(&mut body, self.entries.len() as u64);
         for entry in &self.entries {
             put_varints(&mut body, &[entry.offset, entry.group, entry.time as u64]);
-            put_varint(&mut body, entry.reached.len() as u64);
-            for (partition, sequence) in &entry.reached {
-                put_varint(&mut body, u64::from(*partition));
-                put_varint(&mut body, *sequence);
-            }
+            put_reached(&mut body, &entry.reached);
         }
+        put_reached(&mut body, &self.reached);
         let (len, sum) = (body.len() as u32, crc32fast::hash(&body));
         let slices = vec![Slice { partition: NOTES, len, sum, ..Slice::default() }];
         let mut bytes = Vec::with_capacity(body.len() + 64);
@@ -92,19 +89,34 @@ impl Index {
         let mut index = Self::default();
         for _ in 0..input.count(4)? {
             let (offset, group, time) = (input.varint()?, input.varint()?, input.varint()? as i64);
-            let mut reached = Vec::new();
-            for _ in 0..input.count(2)? {
-                reached.push((input.number32()?, input.varint()?));
-            }
+            let reached = reached(&mut input)?;
             index.entries.push(Arc::new(Entry { offset, group, time, reached }));
         }
+        index.reached = reached(&mut input)?;
         Ok(index)
+    }
+
+    /// The sequence after the last record of each partition that has any here.
+    pub(super) fn reached(&self) -> &[(u32, u64)] {
+        &self.reached
     }
 
     /// Takes in a block that was read.
     pub(super) fn pass(&mut self, standing: &Standing) {
         self.add(&standing.block, standing.offset);
     }
+}
+
+fn put_reached(into: &mut Vec<u8>, reached: &[(u32, u64)]) {
+    put_varint(into, reached.len() as u64);
+    for (partition, sequence) in reached {
+        put_varint(into, u64::from(*partition));
+        put_varint(into, *sequence);
+    }
+}
+
+fn reached(input: &mut Input<'_>) -> Result<Vec<(u32, u64)>, Malformed> {
+    (0..input.count(2)?).map(|_| Ok((input.number32()?, input.varint()?))).collect()
 }
 
 impl Entry {

@@ -43,6 +43,8 @@ struct Inner {
     cursors: HashMap<CursorId, (Partition, CursorKind)>,
     broken: Option<Broken>,
     closed: bool,
+    /// The writer is to have a look around.
+    poked: bool,
     /// The writer waits and must be woken: a call to the system that is spared otherwise.
     idle: bool,
 }
@@ -73,6 +75,7 @@ impl Intake {
             broken: None,
             closed: false,
             idle: false,
+            poked: false,
         };
         Self {
             inner: Mutex::new(inner),
@@ -305,6 +308,9 @@ impl Intake {
             if inner.closed {
                 return Turn::Closed;
             }
+            if std::mem::take(&mut inner.poked) {
+                return Turn::Tick;
+            }
             inner.idle = true;
             inner = match patience {
                 None => self.arrived.wait(inner).unwrap_or_else(PoisonError::into_inner),
@@ -318,6 +324,12 @@ impl Intake {
                 }
             };
         }
+    }
+
+    /// Has the writer look around.
+    pub(super) fn poke(&self) {
+        self.lock().poked = true;
+        self.arrived.notify_one();
     }
 
     /// A group is done with: its bytes make room.

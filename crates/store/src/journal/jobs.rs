@@ -61,6 +61,8 @@ impl Writer {
         let oldest = self.oldest_start();
         let shared = &self.shared;
         let limits = &shared.options.limits;
+        // Files are not rewritten between the look at what is there and the cursor that wants it.
+        let _removing = shared.removing();
         let mut ledger = shared.ledger();
         for job in group.jobs.drain(..) {
             match job {

@@ -18,7 +18,8 @@ pub struct JournalOptions {
     pub segment_bytes: u64,
     /// A group is ended when it has so many bytes.
     pub group_bytes_max: usize,
-    /// What was only written is synced after this time, or when it has so many bytes.
+    /// What was only written is synced after this time, or when it has so many bytes; until then
+    /// it is kept in memory too.
     pub sync_after: Duration,
     pub unsynced_bytes_max: u64,
     /// The newest groups are kept in memory for readers that keep up.
@@ -38,7 +39,7 @@ impl JournalOptions {
             segment_bytes: 64 << 20,
             group_bytes_max: 1 << 20,
             sync_after: Duration::from_secs(1),
-            unsynced_bytes_max: 16 << 20,
+            unsynced_bytes_max: 4 << 20,
             recent_bytes_max: 4 << 20,
             recent_groups_max: 1024,
             reads_max: 4,

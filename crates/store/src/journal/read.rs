@@ -117,7 +117,7 @@ impl<'a> Paging<'a> {
             }
             let after = self.shared.catalog.after(&current);
             if let Some(after) = &after {
-                self.pass_end(after);
+                self.pass_end(&current, after);
             }
             if self.is_done() || (scanned >= SCANNED_MAX && self.at > self.began_at) {
                 return Ok(());
@@ -148,11 +148,19 @@ impl<'a> Paging<'a> {
 
     /// What comes after a file begins at its head's word: what is missing until there is lost, if
     /// there was damage.
-    fn pass_end(&mut self, after: &Segment) {
+    fn pass_end(&mut self, current: &Segment, after: &Segment) {
+        let is_missing = after.first > current.last + 1;
+        // Files go from the oldest on: if this one went, those that are missing behind it did too.
+        // Where it stands, a file that is missing between two others is damage.
+        let went = is_missing && !self.shared.catalog.reaches_back_to(current);
+        self.damage |= is_missing && !went;
         let Ok(Some(head)) = after.head(&*self.shared.options.files) else { return };
         let start = head.start(self.partition.number());
-        let why = std::mem::take(&mut self.damage).then_some(Loss::Damaged);
-        self.skip_to(start.min(self.until), why);
+        match std::mem::take(&mut self.damage) {
+            true => self.skip_to(start.min(self.until), Some(Loss::Damaged)),
+            false if went => self.skip_removed(start),
+            false => self.skip_to(start.min(self.until), None),
+        }
     }
 
     fn skip_removed(&mut self, to: u64) {
@@ -175,7 +183,7 @@ impl<'a> Paging<'a> {
         let files = &*self.shared.options.files;
         let file = files.open(&segment.name())?;
         // A rewritten file may have taken the place of the one that was looked up.
-        let Some(head) = Head::read(&*file)? else {
+        let Some(head) = Head::read_or_guess(&*file)? else {
             self.note_damage(1);
             return Ok(Step::On);
         };

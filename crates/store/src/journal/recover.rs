@@ -12,11 +12,13 @@ use std::sync::Arc;
 use super::block::{Kind, NOTES};
 use super::catalog::Catalog;
 use super::chunks::Chunks;
+use super::index::Index;
 use super::ledger::Ledger;
 use super::prelude::{PRELUDE_LEN, Prelude, Unreadable};
 use super::segment::{Head, Opening, Segment, UNBORN, numbers};
 use super::walk::{Found, Standing, Walk};
 use super::{File, Files};
+use crate::log::Partition;
 
 /// Files are read in large pieces at opening.
 const AHEAD: usize = 1 << 20;
@@ -178,8 +180,12 @@ impl Replayed {
         loop {
             match walk.next() {
                 Found::Block(standing) => match standing.block.kind {
-                    // Behind the last group lies at most the index.
-                    Kind::Index => break,
+                    // Behind the last group lies at most the index, which knows what groups that
+                    // cannot be read had reached.
+                    Kind::Index => {
+                        self.index(&mut walk, &standing);
+                        break;
+                    }
                     Kind::State => at = standing.end,
                     Kind::Group => {
                         if !self.group(&mut walk, &standing, durable) {
@@ -199,6 +205,17 @@ impl Replayed {
             self.end = Some(prelude.end.unwrap_or(at));
         }
         Ok(())
+    }
+
+    fn index(&mut self, walk: &mut Walk<'_>, standing: &Standing) {
+        let Some((offset, slice)) = standing.slices().next() else { return };
+        let Some(bytes) = walk.slice(offset, slice) else { return };
+        let Ok(index) = Index::decode(&bytes) else { return };
+        for (partition, next) in index.reached() {
+            let known = self.ledger.partitions.entry(Partition::new(*partition)).or_default();
+            known.next = known.next.max(*next);
+        }
+        self.ledger.group = self.ledger.group.max(standing.block.group);
     }
 
     /// Takes in a group; `false` when it is not whole and had not been durable: then nobody was

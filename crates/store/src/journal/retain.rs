@@ -1,6 +1,7 @@
 //! Which files go: those too old, those that nobody wants, and at the cap those that must.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use skerry_model::Timestamp;
@@ -12,7 +13,7 @@ use super::writer::Writer;
 use crate::log::{Full, Partition, Winner};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
+enum Why {
     Age,
     Cap,
     Settled,
@@ -55,9 +56,13 @@ impl Writer {
         while !fits() {
             let oldest = shared.catalog.oldest().filter(|oldest| !self.is_active(oldest));
             let oldest = oldest.filter(|oldest| self.may_go(oldest));
-            match (limits.winner, oldest) {
-                (_, Some(oldest)) => self.remove(&oldest, Why::Cap),
-                (_, None) => {
+            match oldest {
+                Some(oldest) if self.remove(&oldest, Why::Cap) => {}
+                // A file that cannot be removed does no harm while there is room for what is at hand.
+                _ if shared.catalog.bytes() + len <= cap && limits.winner == Winner::Retention => {
+                    return Ok(());
+                }
+                _ => {
                     shared.rewriting.wake();
                     return Err(Full::Cap { bytes: shared.catalog.bytes(), bytes_max: limits.bytes_max });
                 }
@@ -78,7 +83,14 @@ impl Writer {
             if !is_dead(&head, &after, &shared.ledger(), shared.options.limits.winner) {
                 return;
             }
-            self.remove(&oldest, Why::Settled);
+            // What says that it was settled is durable first, or a cursor that was set back would
+            // count what is gone.
+            if self.sync_now().is_err() {
+                return;
+            }
+            if !self.remove(&oldest, Why::Settled) {
+                return;
+            }
         }
     }
 
@@ -102,9 +114,8 @@ impl Writer {
             // The newest record of a file is no newer than the beginning of the next.
             let Some(after) = self.shared.catalog.after(&oldest) else { break };
             match after.head(files) {
-                Ok(Some(head)) if head.time < limit && self.may_go(&oldest) => {
-                    self.remove(&oldest, Why::Age);
-                }
+                Ok(Some(head))
+                    if head.time < limit && self.may_go(&oldest) && self.remove(&oldest, Why::Age) => {}
                 _ => break,
             }
         }
@@ -120,13 +131,14 @@ impl Writer {
         self.active.as_ref().is_some_and(|active| Arc::ptr_eq(&active.segment, segment))
     }
 
-    /// Removes the oldest file.
-    fn remove(&mut self, segment: &Segment, why: Why) {
+    /// Removes the oldest file; whether that made room. A file that stays on the disk stays in the
+    /// log, and keeps those behind it: between others none may be missing.
+    fn remove(&mut self, segment: &Segment, why: Why) -> bool {
         let shared = &self.shared;
         let _removing = shared.removing();
         // It may have been rewritten since it was looked at.
         if !shared.catalog.holds(segment) {
-            return;
+            return true;
         }
         if let Some(after) = shared.catalog.after(segment) {
             // What is about to go from the files is not read from memory either.
@@ -137,28 +149,42 @@ impl Writer {
                 }
             }
         }
+        count(shared, why, segment.bytes());
         // A power cut must not bring back an older file and keep a later one away: the removal
         // before this one is durable first, which beginning a file has mostly seen to.
-        let settled = match shared.is_removal_open.swap(true, SeqCst) {
+        let settled = match shared.is_removal_open.load(SeqCst) {
             true => shared.options.files.sync_directory(),
             false => Ok(()),
         };
-        let Some(segment) = shared.catalog.take(segment.first) else { return };
-        count(shared, why, segment.bytes());
-        if let Err(error) = settled.and_then(|()| shared.options.files.remove(&segment.name())) {
-            // It is out of the log all the same; when it is opened again it may be back.
-            tracing::warn!(file = segment.name(), %error, "a file of the log could not be removed");
+        match settled.and_then(|()| shared.options.files.remove(&segment.name())) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(file = segment.name(), %error, "a file of the log could not be removed");
+                uncount(shared, why, segment.bytes());
+                false
+            }
+            _ => {
+                shared.is_removal_open.store(true, SeqCst);
+                shared.catalog.take(segment.first);
+                true
+            }
         }
     }
 }
 
-pub(super) fn count(shared: &Shared, why: Why, bytes: u64) {
-    let counter = match why {
+fn count(shared: &Shared, why: Why, bytes: u64) {
+    counter(shared, why).fetch_add(bytes, Relaxed);
+}
+
+fn uncount(shared: &Shared, why: Why, bytes: u64) {
+    counter(shared, why).fetch_sub(bytes, Relaxed);
+}
+
+fn counter(shared: &Shared, why: Why) -> &AtomicU64 {
+    match why {
         Why::Age => &shared.counted.removed_by_age_bytes,
         Why::Cap => &shared.counted.removed_by_cap_bytes,
         Why::Settled => &shared.counted.removed_settled_bytes,
-    };
-    counter.fetch_add(bytes, Relaxed);
+    }
 }
 
 /// Whether nobody will ask for anything between two heads: it was trimmed, or every cursor has

@@ -35,7 +35,16 @@ pub(super) fn run(shared: &Shared) {
 }
 
 fn pass(shared: &Shared) -> io::Result<()> {
-    let wanted = Wanted::new(&shared.ledger(), shared.options.limits.winner);
+    let (wanted, next_cursor, group) = {
+        let ledger = shared.ledger();
+        (Wanted::new(&ledger, shared.options.limits.winner), ledger.next_cursor, ledger.group)
+    };
+    // What says that something was settled is durable first; the writer calls again when it is.
+    if shared.durable_group.load(SeqCst) < group {
+        shared.wants_sync.store(true, SeqCst);
+        shared.intake.poke();
+        return Ok(());
+    }
     let is_tight = shared.is_tight();
     let mut all = shared.catalog.all();
     // The newest grows.
@@ -64,7 +73,7 @@ fn pass(shared: &Shared) -> io::Result<()> {
         }
         let output = match &mut output {
             Some(output) => output,
-            None => output.insert(match Output::begin(shared, segment)? {
+            None => output.insert(match Output::begin(shared, segment, next_cursor)? {
                 Some(begun) => begun,
                 None => continue,
             }),
@@ -112,6 +121,8 @@ fn measure(shared: &Shared, segment: &Segment, wanted: &Wanted) -> io::Result<Op
 /// A file in the making. Dropped before it is finished, it leaves nothing behind.
 struct Output<'a> {
     shared: &'a Shared,
+    /// The number of the next cursor when it was begun.
+    next_cursor: u32,
     /// Bytes that the catalog counts for it.
     lent: u64,
     is_finished: bool,
@@ -127,11 +138,11 @@ struct Output<'a> {
 
 impl<'a> Output<'a> {
     /// Begins as the first of its sources does.
-    fn begin(shared: &'a Shared, source: &Arc<Segment>) -> io::Result<Option<Self>> {
+    fn begin(shared: &'a Shared, source: &Arc<Segment>, next_cursor: u32) -> io::Result<Option<Self>> {
         let files = &*shared.options.files;
         let old = files.open(&source.name())?;
         let Some(opening) = Opening::read(&*old)? else { return Ok(None) };
-        let Some(ledger) = opening.ledger(&*old, shared.options.limits.producers_max) else {
+        let Some(mut ledger) = opening.ledger(&*old, shared.options.limits.producers_max) else {
             return Ok(None);
         };
         let mut salt = [0; 8];
@@ -141,9 +152,12 @@ impl<'a> Output<'a> {
             Prelude { first: source.first, last: source.last, salt: u64::from_le_bytes(salt), end: None };
         let unborn = format!("{}{UNBORN}", name(source.first, source.first));
         let file = create(files, &unborn)?;
+        // Notes are left out, so the numbers that they gave are said here: none is given again.
+        ledger.next_cursor = ledger.next_cursor.max(next_cursor);
         let bytes = beginning(&mut head, &ledger);
         let mut output = Self {
             shared,
+            next_cursor,
             lent: 0,
             is_finished: false,
             file,
@@ -228,7 +242,9 @@ impl<'a> Output<'a> {
         self.file.sync()?;
         shared.counted.syncs.fetch_add(2, Relaxed);
         let _removing = shared.removing();
-        if !self.sources.iter().all(|source| shared.catalog.holds(source)) {
+        let has_new_cursors = shared.ledger().next_cursor != self.next_cursor;
+        // A cursor that was made meanwhile may want what was left out.
+        if has_new_cursors || !self.sources.iter().all(|source| shared.catalog.holds(source)) {
             return Ok(());
         }
         let new = name(first.first, last.last);

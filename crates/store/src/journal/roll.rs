@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use super::active::Active;
 use super::files::is_full;
-use super::group::Growing;
+use super::group::Grown;
 use super::writer::{Refusal, Writer};
 use crate::log::{Broken, Full};
 
@@ -66,7 +66,7 @@ impl Writer {
     pub(super) fn rescue(
         &mut self,
         failure: &io::Error,
-        at_hand: Option<(u64, &[Growing])>,
+        at_hand: Option<(u64, &[Grown])>,
         time: i64,
     ) -> Result<(), Broken> {
         self.shared.counted.syncs_failed.fetch_add(1, Relaxed);
@@ -74,17 +74,13 @@ impl Writer {
         let broken = |error: io::Error| Broken {
             what: format!("a file could not be made durable ({failure}), and a new one neither ({error})"),
         };
-        let Some(old) = self.active.take() else { return Ok(()) };
-        let (group, groups, damaged) = old.undurable();
+        let Some(mut old) = self.active.take() else { return Ok(()) };
+        let (group, groups) = old.undurable();
         let mut ledger = self.shared.ledger().clone();
         ledger.group = group;
         for (_, slices) in &groups {
             let slices: Vec<_> = slices.iter().map(|growing| (growing.slice, &growing.bytes[..])).collect();
             ledger.without(&slices);
-        }
-        if damaged > 0 {
-            self.shared.counted.damaged.fetch_add(damaged, Relaxed);
-            tracing::error!(places = damaged, "records that were written and not yet durable are lost");
         }
         let segment = old.give_up();
         self.previous = segment.known_end().map(|end| (segment.last, end));
@@ -95,13 +91,13 @@ impl Writer {
         for (block, slices) in &groups {
             let again = new.group_block(block.group, block.time, slices);
             let len = new.write(&again, slices).map_err(broken)?;
-            new.keep(&again, len);
+            new.keep(again, slices, len);
             written += len;
         }
         if let Some((number, slices)) = at_hand {
             let block = new.group_block(number, time, slices);
             let len = new.write(&block, slices).map_err(broken)?;
-            new.keep(&block, len);
+            new.keep(block, slices, len);
             written += len;
         }
         new.sync().map_err(broken)?;

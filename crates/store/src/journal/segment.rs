@@ -117,6 +117,24 @@ impl Head {
         Ok(Opening::read(file)?.map(|opening| opening.head))
     }
 
+    /// Where only the prelude can be read, what follows can be read all the same: from its
+    /// beginning, by whoever looks for any sequence.
+    pub(super) fn read_or_guess(file: &dyn File) -> io::Result<Option<Self>> {
+        if let Some(head) = Self::read(file)? {
+            return Ok(Some(head));
+        }
+        let page = Chunks::new(file, file.size()?).get(0, PRELUDE_LEN);
+        let guess = |prelude| Self {
+            prelude,
+            time: 0,
+            group: 0,
+            starts: Vec::new(),
+            previous: None,
+            body: PRELUDE_LEN as u64,
+        };
+        Ok(Prelude::decode(&page).ok().map(guess))
+    }
+
     fn encode(&self, into: &mut Vec<u8>) {
         let (number, end) = self.previous.unwrap_or_default();
         put_varint(into, number);

@@ -28,6 +28,10 @@ pub(super) struct Shared {
     pub(super) rewriting: Signal,
     /// Held while files are taken out of the catalog and removed.
     removing: Mutex<()>,
+    /// The last group that is durable.
+    pub(super) durable_group: AtomicU64,
+    /// Rewriting waits for it.
+    pub(super) wants_sync: AtomicBool,
     /// A file was removed since the directory was last synced.
     pub(super) is_removal_open: AtomicBool,
     pub(super) counted: Counted,
@@ -75,6 +79,7 @@ impl Shared {
                 gate.first.store(known.first, SeqCst);
             }
         }
+        let ledger_group = ledger.group;
         Self {
             intake: Intake::new(&options, &ledger),
             catalog,
@@ -85,6 +90,8 @@ impl Shared {
             reading: Semaphore::new(options.reads_max),
             rewriting: Signal::default(),
             removing: Mutex::default(),
+            durable_group: AtomicU64::new(ledger_group),
+            wants_sync: AtomicBool::new(false),
             is_removal_open: AtomicBool::new(false),
             counted: Counted::default(),
             options,

@@ -13,14 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
-use bytes::Bytes;
 use skerry_model::Timestamp;
 use tokio::time::Instant;
 
 use super::active::Active;
 use super::block::{Block, NOTES, Slice};
 use super::files::is_full;
-use super::group::{Group, Growing};
+use super::group::{Group, Grown};
 use super::intake::Turn;
 use super::note::Note;
 use super::shared::Shared;
@@ -172,7 +171,7 @@ impl Writer {
         notes: &mut Vec<u8>,
         time: i64,
         number: u64,
-    ) -> Result<Vec<Growing>, Refusal> {
+    ) -> Result<Vec<Grown>, Refusal> {
         self.late.encode(&self.shared.ledger(), notes);
         let mut must_sync = group.durability >= Some(Durability::Synced);
         let mut raised = Vec::new();
@@ -198,7 +197,7 @@ impl Writer {
         mut must_sync: bool,
         time: i64,
         number: u64,
-    ) -> Result<Vec<Growing>, Refusal> {
+    ) -> Result<Vec<Grown>, Refusal> {
         let slices = group.finish(std::mem::take(notes));
         if slices.is_empty() {
             // What was repeated may be written only.
@@ -233,18 +232,28 @@ impl Writer {
             self.shared.counted.syncs.fetch_add(1, Relaxed);
             if let Err(error) = active.file.sync() {
                 self.rescue(&error, Some((number, &slices)), time).map_err(Refusal::Broken)?;
+                self.is_durable(number);
                 return Ok(slices);
             }
         }
-        active.keep(&block, written);
+        active.keep(block, &slices, written);
         if must_sync {
             active.is_durable_now();
+            self.is_durable(number);
             self.undurable_since = None;
         } else if self.undurable_since.is_none() {
             self.undurable_since = Some(Instant::now());
         }
         self.late.clear();
         Ok(slices)
+    }
+
+    /// Everything up to this group is: what was waiting for that goes on.
+    fn is_durable(&self, group: u64) {
+        self.shared.durable_group.store(group, SeqCst);
+        if self.shared.is_tight() {
+            self.shared.rewriting.wake();
+        }
     }
 
     /// Readers will see records that a power cut can take: their sequences must not come again.
@@ -264,7 +273,7 @@ impl Writer {
     }
 
     /// The group is part of the log: from here on readers see it.
-    fn commit(&mut self, group: &Group, slices: Vec<Growing>, time: i64, number: u64) {
+    fn commit(&mut self, group: &Group, slices: Vec<Grown>, time: i64, number: u64) {
         let shared = &self.shared;
         let counted = &shared.counted;
         counted.repetitions.fetch_add(group.repetitions, Relaxed);
@@ -289,7 +298,7 @@ impl Writer {
             .map(|growing| (Partition::new(growing.slice.partition), growing.slice.next))
             .collect();
         let recent = slices.into_iter().filter(|growing| growing.slice.partition != NOTES);
-        let recent: Vec<_> = recent.map(|growing| (growing.slice, Bytes::from(growing.bytes))).collect();
+        let recent: Vec<_> = recent.map(|growing| (growing.slice, growing.bytes)).collect();
         if !recent.is_empty() {
             shared.recent().push(time, recent);
         }
@@ -311,7 +320,10 @@ impl Writer {
         let Some(active) = self.active.as_mut().filter(|active| !active.is_durable()) else { return Ok(()) };
         self.shared.counted.syncs.fetch_add(1, Relaxed);
         match active.sync() {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.is_durable(self.shared.ledger().group);
+                Ok(())
+            }
             Err(error) => {
                 let time = self.shared.ledger().time;
                 self.rescue(&error, None, time).map_err(Refusal::Broken)
@@ -324,7 +336,8 @@ impl Writer {
             self.shared.wake_all();
         }
         let is_due = |since: Instant| since.elapsed() >= self.shared.options.sync_after;
-        if self.undurable_since.is_some_and(is_due)
+        let is_wanted = self.shared.wants_sync.swap(false, SeqCst);
+        if (is_wanted || self.undurable_since.is_some_and(is_due))
             && let Err(Refusal::Broken(broken)) = self.sync_now()
         {
             tracing::error!(reason = %broken, "the log stops writing");

@@ -6,4 +6,5 @@ mod bus;
 mod conformance;
 mod crash;
 mod embedded;
+mod journal;
 mod samples;

@@ -1,0 +1,19 @@
+//! The journal on disks that lose what was not synced, fail, fill up and rot; and killed at any
+//! moment.
+
+mod caps;
+mod disk;
+mod faults;
+mod fsyncs;
+mod full;
+mod fuzz;
+mod kill;
+mod leftovers;
+mod lives;
+mod model;
+mod power;
+mod rot;
+mod settled;
+mod sites;
+mod workload;
+mod world;
