@@ -6,3 +6,6 @@
 
 pub mod packet;
 pub mod topic;
+mod window;
+
+pub use window::Window;
