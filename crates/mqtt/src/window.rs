@@ -19,16 +19,19 @@ impl<T> Window<T> {
         Self { under_way: VecDeque::new(), len_max: usize::from(len_max), last: 0 }
     }
 
-    /// The id under which to send; `None`, and nothing kept, when the window is full.
-    pub fn insert(&mut self, item: T) -> Option<PacketId> {
-        let next = PacketId::new(self.last.wrapping_add(1)).unwrap_or(PacketId::MIN);
-        let is_taken = self.under_way.front().is_some_and(|(first, _)| *first == next);
-        if is_taken || self.under_way.len() >= self.len_max {
-            return None;
+    /// The id under which to send; the item comes back when the window is full.
+    pub fn insert(&mut self, item: T) -> Result<PacketId, T> {
+        if self.is_full() {
+            return Err(item);
         }
+        let next = self.next();
         self.last = next.get();
         self.under_way.push_back((next, item));
-        Some(next)
+        Ok(next)
+    }
+
+    fn next(&self) -> PacketId {
+        PacketId::new(self.last.wrapping_add(1)).unwrap_or(PacketId::MIN)
     }
 
     /// Takes out what was acknowledged; `None` for an id that is not under way.
@@ -55,8 +58,10 @@ impl<T> Window<T> {
         self.under_way.is_empty()
     }
 
+    /// Also when the oldest holds the id that would come next.
     pub fn is_full(&self) -> bool {
-        self.under_way.len() >= self.len_max
+        let next = self.next();
+        self.under_way.len() >= self.len_max || self.under_way.front().is_some_and(|(id, _)| *id == next)
     }
 }
 
@@ -70,17 +75,17 @@ mod tests {
         let first = window.insert("a").unwrap();
         let second = window.insert("b").unwrap();
         window.insert("c").unwrap();
-        assert_eq!(window.insert("d"), None, "full");
+        assert_eq!(window.insert("d"), Err("d"), "full");
         assert_eq!(window.remove(second), Some("b"));
         assert_eq!(window.remove(second), None, "twice");
         for _ in 0..70_000 {
-            let Some(id) = window.insert("e") else { break };
+            let Ok(id) = window.insert("e") else { break };
             assert_ne!(id, first);
             window.remove(id).unwrap();
         }
-        assert_eq!(window.insert("f"), None, "the oldest holds its id, so the round ends there");
+        assert_eq!(window.insert("f"), Err("f"), "the oldest holds its id, so the round ends there");
         assert_eq!(window.remove(first), Some("a"));
-        assert_eq!(window.insert("g"), Some(first));
+        assert_eq!(window.insert("g"), Ok(first));
         assert_eq!(window.take().collect::<Vec<_>>(), ["c", "g"]);
         assert!(window.is_empty());
     }
