@@ -4,6 +4,8 @@
 //! Every protocol has its own spelling of the system properties; the protocol crates map theirs to
 //! the fields here, so that the inside of the house knows one.
 
+use bytes::Bytes;
+
 use crate::limits::{
     ID_PUNCTUATION, MESSAGE_ID_CHARS_MAX, MESSAGE_PROPERTIES_BYTES_MAX, MESSAGE_PROPERTIES_MAX,
 };
@@ -58,7 +60,8 @@ impl Ack {
 /// A message. Application properties keep their order; a name may stand only once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Message {
-    pub body: Vec<u8>,
+    /// Shares the block that it was read from.
+    pub body: Bytes,
     pub system: SystemProperties,
     pub application: Vec<(String, String)>,
 }
@@ -150,7 +153,7 @@ mod tests {
 
     #[test]
     fn size_counts_body_and_properties() {
-        let mut message = Message { body: vec![0; 100], ..Message::default() };
+        let mut message = Message { body: Bytes::from_static(&[0; 100]), ..Message::default() };
         message.system.content_type = Some("application/json".into());
         message.application.push(("site".into(), "oslo".into()));
         assert_eq!(message.bytes(), 100 + 16 + 8);

@@ -54,7 +54,7 @@ impl Hub {
 }
 
 fn single(request: &Request) -> Result<Message, Problem> {
-    let mut message = Message { body: request.body.to_vec(), ..Message::default() };
+    let mut message = Message { body: request.body.clone(), ..Message::default() };
     for (name, value) in texts(&request.head.headers)? {
         set(&mut message, name, value)?;
     }
@@ -90,7 +90,7 @@ fn batch(request: &Request) -> Result<Vec<Message>, Problem> {
             })?,
             false => item.body.into_bytes(),
         };
-        let mut message = Message { body, ..Message::default() };
+        let mut message = Message { body: body.into(), ..Message::default() };
         for (name, value) in &item.properties {
             match value {
                 Value::Null => {}

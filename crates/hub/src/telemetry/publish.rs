@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use skerry_model::limits::DEVICE_MESSAGE_BYTES_MAX;
 use skerry_model::message::{Message, MessageError};
 use skerry_store::log::{AppendError, Batch, Draft, Durability, Log, Order};
@@ -57,7 +56,7 @@ impl Telemetry {
         let drafts = messages.into_iter().map(|message| Draft {
             partition,
             headers: stamped(sender, &message).encode(),
-            payload: Bytes::from(message.body),
+            payload: message.body,
             ..Draft::default()
         });
         let batch = Batch::new(drafts.collect(), self.durability).in_order(&Order::default());
