@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use skerry_mqtt::packet::ConnectCode;
+
 /// A number that others read while it changes.
 #[derive(Debug, Default)]
 pub struct Figure(AtomicU64);
@@ -82,4 +84,45 @@ pub struct Figures {
     pub http_idle_closed: Figure,
     /// Closed because the client stopped reading the response.
     pub http_writes_stalled: Figure,
+    /// Gauge: clients that are in.
+    pub mqtt_open: Figure,
+    pub mqtt_accepted: Figure,
+    /// Not let in, by what they were told.
+    pub mqtt_refused_protocol: Figure,
+    pub mqtt_refused_unavailable: Figure,
+    pub mqtt_refused_unauthorised: Figure,
+    /// Messages from clients.
+    pub mqtt_publishes: Figure,
+    /// Commands to clients.
+    pub mqtt_deliveries: Figure,
+    /// Gauge: bytes of messages that are not durable yet.
+    pub mqtt_ingest_bytes: Figure,
+    /// Blocks of packets for which there was no room at once.
+    pub mqtt_waits_for_room: Figure,
+    /// Gone by their own will, or with their connection.
+    pub mqtt_left: Figure,
+    /// Closed because the client broke the protocol, or used what is not its own.
+    pub mqtt_broken: Figure,
+    /// Closed because the client stopped reading.
+    pub mqtt_writes_stalled: Figure,
+    /// Closed because the client said nothing for too long.
+    pub mqtt_silent: Figure,
+    /// Closed because a message was not kept.
+    pub mqtt_publishes_refused: Figure,
+    /// Closed because the identity connected anew.
+    pub mqtt_superseded: Figure,
+    /// Closed because the token's time was over.
+    pub mqtt_expired: Figure,
+    /// Closed by the service for another reason.
+    pub mqtt_told_to_go: Figure,
+}
+
+impl Figures {
+    pub(crate) fn mqtt_refused(&self, code: ConnectCode) -> &Figure {
+        match code {
+            ConnectCode::Protocol => &self.mqtt_refused_protocol,
+            ConnectCode::Unavailable => &self.mqtt_refused_unavailable,
+            _ => &self.mqtt_refused_unauthorised,
+        }
+    }
 }

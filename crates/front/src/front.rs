@@ -6,9 +6,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::device::DeviceService;
 use crate::figures::Figures;
 use crate::http::{Http, HttpLimits, HttpService};
-use crate::listen::{Acceptor, Address, BindError, ConnectionLimits, Gate, Stopping, bind};
+use crate::listen::{Acceptor, Address, BindError, ConnectionLimits, Gate, Stopping, TlsTcp, bind};
+use crate::mqtt::{Mqtt, MqttLimits};
 use crate::tls::{Alpn, TlsError, TlsMaterial};
 
 /// How long requests may take to finish after the stop.
@@ -16,30 +18,43 @@ pub const DRAIN: Duration = Duration::from_secs(10);
 
 pub struct Options {
     pub https: Address,
+    pub mqtt: Address,
     pub tls: TlsMaterial,
     pub connections: ConnectionLimits,
     pub http: HttpLimits,
+    pub mqtt_limits: MqttLimits,
     /// [`DRAIN`].
     pub drain: Duration,
 }
 
 impl Options {
     /// With the default limits.
-    pub fn new(https: Address, tls: TlsMaterial) -> Self {
+    pub fn new(https: Address, mqtt: Address, tls: TlsMaterial) -> Self {
         Self {
             https,
+            mqtt,
             tls,
             connections: ConnectionLimits::default(),
             http: HttpLimits::default(),
+            mqtt_limits: MqttLimits::default(),
             drain: DRAIN,
         }
     }
 }
 
+/// What stands behind the front door.
+#[derive(Clone)]
+pub struct Services {
+    pub http: Arc<dyn HttpService>,
+    pub devices: Arc<dyn DeviceService>,
+}
+
 /// Bound, not yet serving: clients that connect now wait in the system's queue.
 pub struct Front {
     https: Option<Acceptor>,
+    mqtts: Option<Acceptor>,
     http: Http,
+    mqtt: Mqtt,
     tls: TlsMaterial,
     handle: Handle,
 }
@@ -49,22 +64,28 @@ pub struct Front {
 pub struct Handle {
     figures: Arc<Figures>,
     https_address: Option<SocketAddr>,
+    mqtt_address: Option<SocketAddr>,
     tls: TlsMaterial,
 }
 
 impl Front {
     /// Opens the sockets. Needs a tokio runtime around it.
-    pub fn bind(options: Options, service: Arc<dyn HttpService>) -> Result<Self, StartError> {
-        let Options { https: address, tls, connections, http: limits, drain } = options;
+    pub fn bind(options: Options, services: Services) -> Result<Self, StartError> {
+        let Options { https, mqtt, tls, connections, http: limits, mqtt_limits, drain } = options;
         let figures = Arc::new(Figures::default());
         let gate = Gate::new(connections, Arc::clone(&figures));
-        let config = tls.server_config(Alpn::Http)?;
-        let listener = bind(address)?;
-        let https_address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-        let https = listener.map(|listener| Acceptor { listener, tls: config, gate, drain });
-        let http = Http::new(service, limits, Arc::clone(&figures));
-        let handle = Handle { figures, https_address, tls: tls.clone() };
-        Ok(Self { https, http, tls, handle })
+        let acceptor = |address, alpn| -> Result<Option<Acceptor>, StartError> {
+            let config = tls.server_config(alpn)?;
+            let gate = Arc::clone(&gate);
+            Ok(bind(address)?.map(|listener| Acceptor { listener, tls: config, gate, drain }))
+        };
+        let (https, mqtts) = (acceptor(https, Alpn::Http)?, acceptor(mqtt, Alpn::None)?);
+        let address = |acceptor: &Option<Acceptor>| acceptor.as_ref()?.listener.local_addr().ok();
+        let (https_address, mqtt_address) = (address(&https), address(&mqtts));
+        let http = Http::new(services.http, limits, Arc::clone(&figures));
+        let mqtt = Mqtt::new(services.devices, mqtt_limits, Arc::clone(&figures));
+        let handle = Handle { figures, https_address, mqtt_address, tls: tls.clone() };
+        Ok(Self { https, mqtts, http, mqtt, tls, handle })
     }
 
     pub fn handle(&self) -> Handle {
@@ -76,16 +97,30 @@ impl Front {
         self.handle.https_address
     }
 
+    /// Where MQTT is served, likewise.
+    pub fn mqtt_address(&self) -> Option<SocketAddr> {
+        self.handle.mqtt_address
+    }
+
     /// Serves, and watches the TLS files, until `shutdown` is done and connections have finished or were
     /// dropped at the end of the drain time.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let Self { https, http, tls, handle: _ } = self;
+        let Self { https, mqtts, http, mqtt, tls, handle: _ } = self;
         let (stop, stopping) = Stopping::new();
         let accept = async {
             if let Some(https) = https {
                 https
                     .run(stopping.clone(), move |stream, peer, stop| http.clone().serve(stream, peer, stop))
                     .await;
+            }
+        };
+        let accept_mqtt = async {
+            if let Some(mqtts) = mqtts {
+                let serve = move |stream: TlsTcp, peer, stop| {
+                    let certificates = stream.get_ref().1.peer_certificates().map(Into::into);
+                    mqtt.clone().serve(stream, peer, certificates, stop)
+                };
+                mqtts.run(stopping.clone(), serve).await;
             }
         };
         let mut watched = stopping.clone();
@@ -95,7 +130,7 @@ impl Front {
             // Nobody listens any more when the loops have ended by themselves.
             let _ = stop.send(true);
         };
-        tokio::join!(Box::pin(accept), Box::pin(watch), told);
+        tokio::join!(Box::pin(accept), Box::pin(accept_mqtt), Box::pin(watch), told);
     }
 }
 
@@ -106,6 +141,10 @@ impl Handle {
 
     pub fn https_address(&self) -> Option<SocketAddr> {
         self.https_address
+    }
+
+    pub fn mqtt_address(&self) -> Option<SocketAddr> {
+        self.mqtt_address
     }
 
     /// The certificate that is shown, and its expiry.

@@ -2,26 +2,29 @@
 //!
 //! ```text
 //! Options ──► Front::bind ──► run(shutdown)          TlsMaterial: certificates that keep themselves good
-//!                  └──► Handle: figures, addresses   HttpService: what stands behind
+//!                  └──► Handle: figures, addresses   HttpService, DeviceService: what stands behind
 //! ```
 //!
-//! This crate knows nothing of devices, hubs or tokens. It turns addresses into streams (`listen`), strangers
-//! into TLS peers (`tls`) and bytes into whole requests (`http`), and hands them to the service behind it.
-//! MQTT and AMQP will stand beside `http` and share the other two.
+//! It turns addresses into streams (`listen`), strangers into TLS peers (`tls`), bytes into whole requests
+//! (`http`) or sessions of devices (`mqtt`, `websocket`), and hands them to the services behind it ([`HttpService`],
+//! [`device::DeviceService`]). What a token means, or who a device is, it does not know.
 #![forbid(unsafe_code)]
 
+pub mod device;
 mod figures;
 mod front;
 mod http;
 mod listen;
+mod mqtt;
 mod tls;
 
 pub use crate::http::{
     Body, BodyCut, BodyGone, BodyLimits, BodySender, HttpLimits, HttpService, Refusal, Request, Response,
 };
 pub use figures::{Figure, Figures};
-pub use front::{DRAIN, Front, Handle, Options, StartError};
+pub use front::{DRAIN, Front, Handle, Options, Services, StartError};
 pub use listen::{Address, AddressError, BindError, ConnectionLimits};
+pub use mqtt::MqttLimits;
 pub use tls::{
     Alpn, Authority, AuthorityError, CertificateError, Check, FileError, Issued, OperatorFiles,
     SERVER_LIFETIME, TlsError, TlsMaterial, TlsOptions,

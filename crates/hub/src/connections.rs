@@ -1,9 +1,10 @@
 //! Who is connected, as the registry shows it: facts of this process, never written to documents.
 
 use skerry_model::identity::wire::Connection;
-use skerry_store::PresenceTable;
-use skerry_store::bus::Address;
+use skerry_model::{DeviceId, ModuleId, Timestamp};
+use skerry_store::bus::{Address, Epoch};
 use skerry_store::documents::Key;
+use skerry_store::{PresenceFull, PresenceTable};
 
 /// The presence of the store in the words of the registry.
 pub struct Connections {
@@ -30,9 +31,40 @@ impl Connections {
         self.presence.connected_count()
     }
 
+    /// Whether that is news; refused when too many identities are known.
+    pub(crate) fn connected(
+        &self,
+        device: &DeviceId,
+        module: Option<&ModuleId>,
+        epoch: Epoch,
+        at: Timestamp,
+    ) -> Result<bool, PresenceFull> {
+        self.presence.connected(&address_of(device, module), epoch, at)
+    }
+
+    /// Whether that is news; not when a newer connection has taken its place.
+    pub(crate) fn disconnected(
+        &self,
+        device: &DeviceId,
+        module: Option<&ModuleId>,
+        epoch: Epoch,
+        at: Timestamp,
+    ) -> bool {
+        self.presence.disconnected(&address_of(device, module), epoch, at)
+    }
+
+    pub(crate) fn active(&self, device: &DeviceId, module: Option<&ModuleId>, at: Timestamp) {
+        // Without room it is not known, which is counted there.
+        self.presence.active(&address_of(device, module), at).ok();
+    }
+
     pub(crate) fn forget(&self, key: &Key) {
         self.presence.forget(&address(key));
     }
+}
+
+fn address_of(device: &DeviceId, module: Option<&ModuleId>) -> Address {
+    Address::module(device.as_str(), module.map_or("", ModuleId::as_str))
 }
 
 fn address(key: &Key) -> Address {

@@ -3,6 +3,7 @@
 
 pub mod access;
 mod connections;
+pub mod devices;
 pub mod registry;
 pub mod rest;
 pub mod search;

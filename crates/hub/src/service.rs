@@ -4,10 +4,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use skerry_model::{Clock, Random};
+use skerry_store::bus::Bus;
 use skerry_store::documents::Documents;
+use skerry_store::log::Durability;
 
 use crate::Connections;
 use crate::access::{Authorizer, Policies};
+use crate::devices::{Devices, DevicesOptions};
 use crate::registry::{Registry, Sealer};
 use crate::rest::BackupSource;
 use crate::search::Searcher;
@@ -23,6 +26,11 @@ pub struct HubOptions {
     pub documents: Arc<dyn Documents>,
     pub telemetry: Telemetry,
     pub connections: Arc<Connections>,
+    pub bus: Arc<dyn Bus>,
+    /// Grows with each start.
+    pub process_epoch: u64,
+    /// Of events about devices.
+    pub event_durability: Durability,
     pub policies: Arc<Policies>,
     pub sealer: Arc<Sealer>,
     pub clock: Arc<dyn Clock>,
@@ -39,7 +47,8 @@ pub struct Hub {
     pub(crate) registry: Registry,
     pub(crate) searcher: Searcher,
     pub(crate) telemetry: Telemetry,
-    pub(crate) authorizer: Authorizer,
+    pub(crate) devices: Devices,
+    pub(crate) authorizer: Arc<Authorizer>,
     pub(crate) policies: Arc<Policies>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -60,6 +69,9 @@ impl Hub {
             documents,
             telemetry,
             connections,
+            bus,
+            process_epoch,
+            event_durability,
             policies,
             sealer,
             clock,
@@ -67,17 +79,31 @@ impl Hub {
             token_skew,
             backup,
         } = options;
-        let registry = Registry::new(documents, connections, sealer, Arc::clone(&clock), Arc::clone(&random));
+        let seen = Arc::clone(&connections);
+        let registry = Registry::new(documents, seen, sealer, Arc::clone(&clock), Arc::clone(&random));
         let searcher = Searcher::new(registry.clone());
-        let authorizer = Authorizer {
+        let authorizer = Arc::new(Authorizer {
             policies: Arc::clone(&policies),
             registry: registry.clone(),
             host_names,
             clock: Arc::clone(&clock),
             skew: token_skew,
-        };
+        });
+        let devices = Devices::new(DevicesOptions {
+            hub_name: name.clone(),
+            registry: registry.clone(),
+            authorizer: Arc::clone(&authorizer),
+            telemetry: telemetry.clone(),
+            connections,
+            bus,
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+            process: process_epoch,
+            event_durability,
+        });
         Self {
             name,
+            devices,
             registry,
             searcher,
             telemetry,
@@ -104,6 +130,11 @@ impl Hub {
 
     pub fn telemetry(&self) -> &Telemetry {
         &self.telemetry
+    }
+
+    /// For the front door; [`Devices::run`] runs beside it.
+    pub fn devices(&self) -> &Devices {
+        &self.devices
     }
 
     pub fn registry(&self) -> &Registry {

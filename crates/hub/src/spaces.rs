@@ -7,6 +7,8 @@ use skerry_store::documents::{Key, Space};
 pub const DEVICES: Space = Space::new(1);
 /// Modules: group is the device id, the name is the module id.
 pub const MODULES: Space = Space::new(2);
+/// What devices and modules subscribed to: group is the device id, the name is the module id.
+pub const SUBSCRIPTIONS: Space = Space::new(16);
 
 pub(crate) fn device_key(device: &DeviceId) -> Key {
     Key::new(DEVICES, device.as_str(), "")
@@ -14,6 +16,10 @@ pub(crate) fn device_key(device: &DeviceId) -> Key {
 
 pub(crate) fn module_key(device: &DeviceId, module: &ModuleId) -> Key {
     Key::new(MODULES, device.as_str(), module.as_str())
+}
+
+pub(crate) fn subscriptions_key(device: &DeviceId, module: Option<&ModuleId>) -> Key {
+    Key::new(SUBSCRIPTIONS, device.as_str(), module.map_or("", ModuleId::as_str))
 }
 
 /// The key of a device, or of a module on it.

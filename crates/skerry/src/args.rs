@@ -96,6 +96,9 @@ pub struct RunOptions {
     /// Where HTTPS listens: IP:PORT, :PORT for all interfaces, or off [default: :443].
     #[arg(long, value_name = "ADDR")]
     pub https: Option<String>,
+    /// Where MQTT listens, likewise [default: :8883].
+    #[arg(long, value_name = "ADDR")]
+    pub mqtt: Option<String>,
     /// A server certificate of your own (PEM, with its intermediates) instead of one by the hub.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_certificate: Option<PathBuf>,

@@ -1,8 +1,5 @@
 //! The rustls side: what is offered, and the resolver through which a renewed certificate takes effect for
 //! the next handshake while open connections stay as they are.
-//!
-//! Client certificates are not asked for yet. They come in here, as a verifier that proves possession of the
-//! key and leaves trust to the hub: devices' certificates are self-signed and often X.509 v1.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +13,7 @@ use rustls::time_provider::TimeProvider;
 use rustls::{ServerConfig, version};
 use skerry_model::{Clock, Timestamp};
 
+use super::client::ClientCertificates;
 use super::server::ServerCertificate;
 
 /// What a listener speaks inside TLS.
@@ -43,9 +41,10 @@ pub(super) fn server_config(
     time: ClockTime,
     provider: Arc<CryptoProvider>,
 ) -> Result<ServerConfig, rustls::Error> {
+    let clients = ClientCertificates::new(&provider);
     let mut config = ServerConfig::builder_with_details(provider, Arc::new(time))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_cert_resolver(resolver);
     config.alpn_protocols = alpn.names();
     // Tickets keep sessions at the clients: nothing is stored here, however many there are.

@@ -1,6 +1,7 @@
 //! TLS: who we are towards clients, and how that stays true for years without anybody's help.
 
 mod authority;
+mod client;
 mod config;
 mod files;
 mod material;

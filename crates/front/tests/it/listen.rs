@@ -1,19 +1,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use skerry_front::{Front, Options};
+use skerry_front::{Address, Front, Options};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::world::{MEMORY, Shared, TestService, World, until, within};
+use crate::devices::TestDevices;
+use crate::world::{MEMORY, World, services, until, within};
 
 #[tokio::test]
 async fn a_busy_port_is_named_with_what_to_do() {
     let world = World::start();
     let address = world.address();
-    let options = Options::new(address.to_string().parse().unwrap(), world.handle.tls().clone());
-    let error =
-        Front::bind(options, Arc::new(Shared(Arc::new(TestService::default())))).map(drop).unwrap_err();
+    let tls = world.handle.tls().clone();
+    let options = Options::new(address.to_string().parse().unwrap(), Address::Off, tls);
+    let error = Front::bind(options, services(&Arc::default(), &TestDevices::default()));
+    let error = error.map(drop).unwrap_err();
     assert!(!error.is_permission_denied());
     assert_eq!(
         error.to_string(),
@@ -30,8 +32,8 @@ async fn a_busy_port_is_named_with_what_to_do() {
 async fn an_address_of_another_machine_is_named_and_off_is_off() {
     let world = World::start();
     let bind = |text: &str| {
-        let options = Options::new(text.parse().unwrap(), world.handle.tls().clone());
-        Front::bind(options, Arc::new(Shared(Arc::new(TestService::default()))))
+        let options = Options::new(text.parse().unwrap(), Address::Off, world.handle.tls().clone());
+        Front::bind(options, services(&Arc::default(), &TestDevices::default()))
     };
     assert_eq!(
         bind("192.0.2.1:8443").map(drop).unwrap_err().to_string(),

@@ -21,8 +21,10 @@ use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore};
 use skerry_front::{
     Body, BodyLimits, Front, Handle, HttpService, OperatorFiles, Options, Refusal, Request, Response,
-    SERVER_LIFETIME, TlsMaterial, TlsOptions,
+    SERVER_LIFETIME, Services, TlsMaterial, TlsOptions,
 };
+
+use crate::devices::{State, TestDevices};
 use skerry_model::{Clock, Random, Timestamp};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -215,11 +217,16 @@ fn streamed(finish: bool) -> Response {
     Response::new(body)
 }
 
+pub fn services(service: &Arc<TestService>, devices: &TestDevices) -> Services {
+    Services { http: Arc::new(Shared(Arc::clone(service))), devices: Arc::new(devices.clone()) }
+}
+
 /// A front door that serves until told to stop.
 pub struct World {
     pub clock: Arc<TestClock>,
     pub handle: Handle,
     pub service: Arc<TestService>,
+    pub devices: Arc<State>,
     /// Removed with everything in it when the world ends.
     _directory: TempDir,
     stop: Option<oneshot::Sender<()>>,
@@ -243,14 +250,17 @@ impl World {
         tls: TlsMaterial,
         adjust: impl FnOnce(&mut Options),
     ) -> Self {
-        let mut options = Options::new("127.0.0.1:0".parse().unwrap(), tls);
+        let local = || "127.0.0.1:0".parse().unwrap();
+        let mut options = Options::new(local(), local(), tls);
         adjust(&mut options);
         let service = Arc::new(TestService::default());
-        let front = Front::bind(options, Arc::new(Shared(Arc::clone(&service)))).unwrap();
+        let devices = TestDevices::default();
+        let front = Front::bind(options, services(&service, &devices)).unwrap();
         let (stop, stopped) = oneshot::channel();
         let handle = front.handle();
         let running = tokio::spawn(front.run(async move { drop(stopped.await) }));
-        Self { clock, handle, service, _directory: directory, stop: Some(stop), running }
+        let devices = devices.0;
+        Self { clock, handle, service, devices, _directory: directory, stop: Some(stop), running }
     }
 
     pub fn address(&self) -> SocketAddr {

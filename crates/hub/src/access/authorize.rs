@@ -30,6 +30,8 @@ pub enum AccessError {
     Audience { what: String },
     #[error("the token's policy or device is not known here, or its signature matches neither key")]
     Signature,
+    #[error("the certificate does not count for this identity, {what}")]
+    Certificate { what: String },
     #[error("{what}")]
     Expired { what: String },
     #[error("the device is disabled")]

@@ -8,8 +8,10 @@ mod bulk;
 mod devices;
 mod error;
 mod modules;
+mod note;
 mod precondition;
 mod record;
+mod reports;
 mod rotate;
 mod scopes;
 mod seal;
@@ -19,6 +21,7 @@ mod twins;
 
 pub use bulk::{BulkItem, BulkOutcome, ImportMode};
 pub use error::RegistryError;
+pub(crate) use note::Note;
 pub use precondition::Precondition;
 pub(crate) use record::read_twin;
 pub use record::{Record, RecordError};

@@ -11,7 +11,7 @@ use skerry_model::{DeviceId, ModuleId};
 use skerry_store::documents::{Action, Change, Expect, Lane, Scan};
 
 use super::{CHANGE_TRIES_MAX, Precondition, Record, Registry, RegistryError, Settled};
-use crate::spaces::{MODULES, device_key, module_key};
+use crate::spaces::{MODULES, device_key, module_key, subscriptions_key};
 
 impl Registry {
     pub async fn get_module(&self, device: &DeviceId, module: &ModuleId) -> Result<Record, RegistryError> {
@@ -141,7 +141,14 @@ impl Registry {
                 action: Action::Delete,
                 note: Vec::new(),
             };
-            if let Settled::Committed = self.settle(device, vec![change], Lane::Interactive).await? {
+            let subscriptions = Change {
+                key: subscriptions_key(device, Some(module)),
+                expect: Expect::Anything,
+                action: Action::Delete,
+                note: Vec::new(),
+            };
+            let changes = vec![change, subscriptions];
+            if let Settled::Committed = self.settle(device, changes, Lane::Interactive).await? {
                 self.connections.forget(&record.key());
                 return Ok(());
             }

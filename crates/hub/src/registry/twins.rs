@@ -1,13 +1,18 @@
 //! Twins as operators change them.
 
-use skerry_model::twin::{Twin, TwinError, TwinPatch};
-use skerry_model::{DeviceId, ModuleId, Timestamp};
+use skerry_model::twin::TwinPatch;
+use skerry_model::{DeviceId, ModuleId};
 use skerry_store::documents::{Action, Change, Expect, Lane};
 
+use super::note::Note;
 use super::{CHANGE_TRIES_MAX, Precondition, Record, Registry, RegistryError, Settled};
 
-/// How a patch is applied to a twin.
-type Apply = fn(&mut Twin, &TwinPatch, Timestamp) -> Result<(), TwinError>;
+/// How a document is applied to a twin.
+#[derive(Clone, Copy)]
+enum Apply {
+    Merge,
+    Replace,
+}
 
 impl Registry {
     pub async fn get_twin(
@@ -27,7 +32,7 @@ impl Registry {
         precondition: &Precondition,
         lane: Lane,
     ) -> Result<Record, RegistryError> {
-        self.change_twin(device, module, patch, precondition, lane, Twin::patch).await
+        self.change_twin(device, module, patch, precondition, lane, Apply::Merge).await
     }
 
     /// Replaces tags and desired properties.
@@ -38,7 +43,7 @@ impl Registry {
         with: &TwinPatch,
         precondition: &Precondition,
     ) -> Result<Record, RegistryError> {
-        self.change_twin(device, module, with, precondition, Lane::Interactive, Twin::replace).await
+        self.change_twin(device, module, with, precondition, Lane::Interactive, Apply::Replace).await
     }
 
     async fn change_twin(
@@ -54,7 +59,17 @@ impl Registry {
             let before = self.identity(device, module).await?;
             precondition.check(&before.twin.etag_text())?;
             let mut record = before.clone();
-            apply(&mut record.twin, patch, self.clock.now())?;
+            let now = self.clock.now();
+            let note = match apply {
+                Apply::Merge => {
+                    record.twin.patch(patch, now)?;
+                    Note::patched(patch, &record.twin)
+                }
+                Apply::Replace => {
+                    record.twin.replace(patch, now)?;
+                    Note::replaced(&before.twin, &record.twin)
+                }
+            };
             if record.twin == before.twin {
                 return Ok(before);
             }
@@ -62,7 +77,7 @@ impl Registry {
                 key: record.key(),
                 expect: Expect::Revision(before.revision),
                 action: Action::Update(record.twin_update(&before.twin)),
-                note: note(patch),
+                note: note.encode(),
             };
             if let Settled::Committed = self.settle(device, vec![change], lane).await? {
                 return Ok(record);
@@ -70,16 +85,4 @@ impl Registry {
         }
         Err(RegistryError::Contended)
     }
-}
-
-/// What followers see of a twin change: the patch as it came.
-fn note(patch: &TwinPatch) -> Vec<u8> {
-    let mut note = serde_json::Map::new();
-    if let Some(tags) = &patch.tags {
-        note.insert("tags".to_owned(), tags.clone().into());
-    }
-    if let Some(desired) = &patch.desired {
-        note.insert("desired".to_owned(), desired.clone().into());
-    }
-    serde_json::Value::Object(note).to_string().into_bytes()
 }

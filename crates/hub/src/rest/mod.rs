@@ -11,6 +11,7 @@ mod devices;
 mod events;
 mod keys;
 mod messages;
+mod methods;
 mod metrics;
 mod modules;
 mod path;
@@ -25,6 +26,7 @@ mod twins;
 
 pub use backup::BackupSource;
 pub use problem::Problem;
+pub(crate) use problem::tracking_id;
 pub use reply::Reply;
 pub use request::Request;
 pub use route::{BODY_BYTES_MAX, body_bytes_max};

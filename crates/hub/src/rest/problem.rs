@@ -20,11 +20,19 @@ const TEXT_CHARS_MAX: usize = 800;
 pub struct Problem {
     pub code: ErrorCode,
     pub text: String,
+    /// Told by number inside the message, which clients of methods look for.
+    is_numbered: bool,
 }
 
 impl Problem {
     pub fn new(code: ErrorCode, text: impl Into<String>) -> Self {
-        Self { code, text: text.into() }
+        Self { code, text: text.into(), is_numbered: false }
+    }
+
+    #[must_use]
+    pub(super) fn in_numbers(mut self) -> Self {
+        self.is_numbered = true;
+        self
     }
 
     pub(super) fn argument(text: impl Into<String>) -> Self {
@@ -39,10 +47,20 @@ impl Problem {
         } else {
             tracing::debug!(code = %self.code, tracking, error = self.text, "a request was refused");
         }
-        let body = json!({
-            "Message": format!("ErrorCode:{};{}", self.code, safe(&self.text)),
-            "ExceptionMessage": format!("Tracking ID:{tracking}"),
-        });
+        let body = if self.is_numbered {
+            let message = json!({
+                "errorCode": self.code.number(),
+                "trackingId": tracking,
+                "message": self.text,
+                "timestampUtc": now.to_string(),
+            });
+            json!({"Message": message.to_string(), "ExceptionMessage": ""})
+        } else {
+            json!({
+                "Message": format!("ErrorCode:{};{}", self.code, safe(&self.text)),
+                "ExceptionMessage": format!("Tracking ID:{tracking}"),
+            })
+        };
         let mut reply = Reply::json(self.code.status(), &body);
         reply.header("iothub-errorcode", self.code.name());
         if self.code.retry() == skerry_model::Retry::Later {
@@ -53,7 +71,7 @@ impl Problem {
 }
 
 /// `<32 hex>-G:0-TimeStamp:07/16/2016 00:12:41`, as the original writes it.
-fn tracking_id(random: &dyn Random, now: Timestamp) -> String {
+pub(crate) fn tracking_id(random: &dyn Random, now: Timestamp) -> String {
     let mut bytes = [0; 16];
     random.fill(&mut bytes);
     let text = now.to_string();

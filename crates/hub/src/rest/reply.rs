@@ -12,8 +12,13 @@ pub struct Reply {
 
 impl Reply {
     pub fn json(status: u16, body: &Value) -> Self {
+        Self::json_text(status, body.to_string())
+    }
+
+    /// For JSON that is text already.
+    pub(super) fn json_text(status: u16, body: String) -> Self {
         let headers = vec![("content-type", "application/json; charset=utf-8".to_owned())];
-        Self { status, headers, body: body.to_string().into_bytes() }
+        Self { status, headers, body: body.into_bytes() }
     }
 
     /// 204, which SDKs expect without a body.

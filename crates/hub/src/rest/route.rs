@@ -117,6 +117,12 @@ impl Hub {
                     _ => Err(not_allowed(method, "GET")),
                 }
             }
+            ["twins", id, "methods"] if *method == Method::POST => {
+                self.allow(request, SERVICE).await?.invoke(request, id, None).await
+            }
+            ["twins", id, "modules", module, "methods"] if *method == Method::POST => {
+                self.allow(request, SERVICE).await?.invoke(request, id, Some(module)).await
+            }
             ["twins", id] => self.allow(request, SERVICE).await?.twin(request, id, None).await,
             ["twins", id, "modules", module] => {
                 self.allow(request, SERVICE).await?.twin(request, id, Some(module)).await

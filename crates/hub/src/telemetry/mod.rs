@@ -14,5 +14,5 @@ mod stream;
 pub use event::Event;
 pub use partition::partition_of;
 pub use publish::{PublishError, Telemetry, TelemetryOptions};
-pub use stamp::{Sender, SenderScope, SignedBy, Source, Stamp, StampError};
+pub use stamp::{Letterhead, ProvenBy, Sender, SenderScope, Source, Stamp, StampError};
 pub use stream::{Stream, StreamStart};

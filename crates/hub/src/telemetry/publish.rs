@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use skerry_model::DeviceId;
 use skerry_model::limits::DEVICE_MESSAGE_BYTES_MAX;
 use skerry_model::message::{Message, MessageError};
-use skerry_store::log::{AppendError, Batch, Draft, Durability, Log, Order};
+use skerry_store::log::{AppendError, Batch, Draft, Durability, Log, Order, Partition};
 
 use super::partition::partition_of;
-use super::stamp::{Sender, Source, Stamp};
+use super::stamp::{Letterhead, Sender, Source};
 
 pub struct TelemetryOptions {
     pub log: Arc<dyn Log>,
@@ -52,35 +53,74 @@ impl Telemetry {
             return Err(MessageError::Size { bytes, bytes_max: DEVICE_MESSAGE_BYTES_MAX }.into());
         }
         messages.iter().try_for_each(|message| message.check(DEVICE_MESSAGE_BYTES_MAX))?;
+        let letterhead = Letterhead::new(sender, Source::Telemetry, None);
         let partition = partition_of(&sender.device, self.partitions);
+        Ok(self.keep(&letterhead, partition, &Order::default(), messages).await?)
+    }
+
+    /// The same for a sender that is connected, with what is known of it already. Each message is
+    /// checked on its own.
+    pub async fn publish_in_order(
+        &self,
+        letterhead: &Letterhead,
+        partition: Partition,
+        order: &Order,
+        messages: Vec<Message>,
+    ) -> Result<(), PublishError> {
+        messages.iter().try_for_each(|message| message.check(DEVICE_MESSAGE_BYTES_MAX))?;
+        Ok(self.keep(letterhead, partition, order, messages).await?)
+    }
+
+    async fn keep(
+        &self,
+        letterhead: &Letterhead,
+        partition: Partition,
+        order: &Order,
+        messages: Vec<Message>,
+    ) -> Result<(), AppendError> {
         let drafts = messages.into_iter().map(|message| Draft {
             partition,
-            headers: stamped(sender, &message).encode(),
+            headers: letterhead.stamp(&message.system, &message.application),
             payload: message.body,
             ..Draft::default()
         });
-        let batch = Batch::new(drafts.collect(), self.durability).in_order(&Order::default());
+        self.append(drafts.collect(), order, self.durability).await
+    }
+
+    /// Keeps an event of our own.
+    pub(crate) async fn note(
+        &self,
+        letterhead: &Letterhead,
+        partition: Partition,
+        order: &Order,
+        message: Message,
+        durability: Durability,
+    ) -> Result<(), AppendError> {
+        let headers = letterhead.stamp(&message.system, &message.application);
+        let draft = Draft { partition, headers, payload: message.body, ..Draft::default() };
+        self.append(vec![draft], order, durability).await
+    }
+
+    async fn append(
+        &self,
+        drafts: Vec<Draft>,
+        order: &Order,
+        durability: Durability,
+    ) -> Result<(), AppendError> {
+        let batch = Batch::new(drafts, durability).in_order(order);
         for outcome in self.log.append(batch).await {
             outcome?;
         }
         Ok(())
     }
 
+    /// Where the messages of a device lie.
+    pub fn partition_of(&self, device: &DeviceId) -> Partition {
+        partition_of(device, self.partitions)
+    }
+
     /// Counters and gauges of the log behind it.
     pub fn figures(&self) -> skerry_store::log::Figures {
         self.log.figures()
-    }
-}
-
-fn stamped(sender: &Sender, message: &Message) -> Stamp {
-    Stamp {
-        device: sender.device.as_str().to_owned(),
-        module: sender.module.as_ref().map(|module| module.as_str().to_owned()),
-        generation: sender.generation.clone(),
-        method: sender.method_json(),
-        source: Source::Telemetry,
-        model: None,
-        system: message.system.clone(),
-        application: message.application.clone(),
     }
 }

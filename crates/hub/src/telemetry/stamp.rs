@@ -16,25 +16,31 @@ const VERSION: u8 = 1;
 pub enum Source {
     #[default]
     Telemetry,
+    /// A device or module came or went.
+    ConnectionState,
 }
 
 impl Source {
+    const ALL: [Self; 2] = [Self::Telemetry, Self::ConnectionState];
+
     pub fn wire(self) -> &'static str {
         match self {
             Self::Telemetry => "Telemetry",
+            Self::ConnectionState => "deviceConnectionStateEvents",
         }
     }
 
     fn from_wire(word: &str) -> Option<Self> {
-        (word == Self::Telemetry.wire()).then_some(Self::Telemetry)
+        Self::ALL.into_iter().find(|source| source.wire() == word)
     }
 }
 
 /// How a sender proved who it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignedBy {
-    /// With a key, by a token.
-    Sas,
+pub enum ProvenBy {
+    /// A key, by a token that it signed.
+    Token,
+    Certificate,
 }
 
 /// Whose key it was.
@@ -52,7 +58,7 @@ pub struct Sender {
     pub module: Option<ModuleId>,
     pub generation: String,
     pub scope: SenderScope,
-    pub signed_by: SignedBy,
+    pub proven_by: ProvenBy,
 }
 
 impl Sender {
@@ -63,8 +69,11 @@ impl Sender {
             SenderScope::Device => "device",
             SenderScope::Module => "module",
         };
-        let SignedBy::Sas = self.signed_by;
-        format!(r#"{{"scope":"{scope}","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}}"#)
+        let (kind, issuer) = match self.proven_by {
+            ProvenBy::Token => ("sas", "iothub"),
+            ProvenBy::Certificate => ("x509", "external"),
+        };
+        format!(r#"{{"scope":"{scope}","type":"{kind}","issuer":"{issuer}","acceptingIpFilterRule":null}}"#)
     }
 }
 
@@ -80,6 +89,56 @@ pub struct Stamp {
     pub model: Option<String>,
     pub system: SystemProperties,
     pub application: Vec<(String, String)>,
+}
+
+/// What stands on every message of one sender, ready to be copied.
+#[derive(Clone, Debug)]
+pub struct Letterhead(Bytes);
+
+impl Letterhead {
+    pub fn new(sender: &Sender, source: Source, model: Option<&str>) -> Self {
+        let mut out = vec![VERSION];
+        put(&mut out, tag::DEVICE, sender.device.as_str());
+        put_some(&mut out, tag::MODULE, sender.module.as_ref().map(ModuleId::as_str));
+        put(&mut out, tag::GENERATION, &sender.generation);
+        put(&mut out, tag::METHOD, &sender.method_json());
+        put(&mut out, tag::SOURCE, source.wire());
+        put_some(&mut out, tag::MODEL, model);
+        Self(out.into())
+    }
+
+    /// The headers of a message.
+    pub fn stamp(&self, system: &SystemProperties, application: &[(String, String)]) -> Bytes {
+        if application.is_empty() && *system == SystemProperties::default() {
+            return self.0.clone();
+        }
+        let mut out = Vec::with_capacity(self.0.len() + 64);
+        out.extend_from_slice(&self.0);
+        for (tag, text) in [
+            (tag::MESSAGE_ID, &system.message_id),
+            (tag::CORRELATION_ID, &system.correlation_id),
+            (tag::USER_ID, &system.user_id),
+            (tag::TO, &system.to),
+            (tag::CONTENT_TYPE, &system.content_type),
+            (tag::CONTENT_ENCODING, &system.content_encoding),
+            (tag::SCHEMA, &system.schema),
+            (tag::INTERFACE_ID, &system.interface_id),
+            (tag::COMPONENT, &system.component),
+            (tag::OUTPUT, &system.output),
+            (tag::INPUT, &system.input),
+        ] {
+            put_some(&mut out, tag, text.as_deref());
+        }
+        for (tag, time) in [(tag::EXPIRY, system.expiry), (tag::CREATION_TIME, system.creation_time)] {
+            put_some(&mut out, tag, time.map(|time| time.to_string()).as_deref());
+        }
+        put_some(&mut out, tag::ACK, system.ack.map(Ack::as_str));
+        for (name, value) in application {
+            put(&mut out, tag::NAME, name);
+            put(&mut out, tag::VALUE, value);
+        }
+        out.into()
+    }
 }
 
 /// A record whose headers are not ours, or of a later Skerry.
@@ -116,41 +175,6 @@ mod tag {
 }
 
 impl Stamp {
-    pub fn encode(&self) -> Bytes {
-        let mut out = vec![VERSION];
-        put(&mut out, tag::DEVICE, &self.device);
-        put_some(&mut out, tag::MODULE, self.module.as_deref());
-        put(&mut out, tag::GENERATION, &self.generation);
-        put(&mut out, tag::METHOD, &self.method);
-        put(&mut out, tag::SOURCE, self.source.wire());
-        put_some(&mut out, tag::MODEL, self.model.as_deref());
-        let system = &self.system;
-        for (tag, text) in [
-            (tag::MESSAGE_ID, &system.message_id),
-            (tag::CORRELATION_ID, &system.correlation_id),
-            (tag::USER_ID, &system.user_id),
-            (tag::TO, &system.to),
-            (tag::CONTENT_TYPE, &system.content_type),
-            (tag::CONTENT_ENCODING, &system.content_encoding),
-            (tag::SCHEMA, &system.schema),
-            (tag::INTERFACE_ID, &system.interface_id),
-            (tag::COMPONENT, &system.component),
-            (tag::OUTPUT, &system.output),
-            (tag::INPUT, &system.input),
-        ] {
-            put_some(&mut out, tag, text.as_deref());
-        }
-        for (tag, time) in [(tag::EXPIRY, system.expiry), (tag::CREATION_TIME, system.creation_time)] {
-            put_some(&mut out, tag, time.map(|time| time.to_string()).as_deref());
-        }
-        put_some(&mut out, tag::ACK, system.ack.map(Ack::as_str));
-        for (name, value) in &self.application {
-            put(&mut out, tag::NAME, name);
-            put(&mut out, tag::VALUE, value);
-        }
-        out.into()
-    }
-
     pub fn decode(headers: &[u8]) -> Result<Self, StampError> {
         let (version, mut rest) = match headers.split_first() {
             Some((&VERSION, rest)) => (VERSION, rest),
@@ -239,17 +263,25 @@ mod tests {
             input: Some("in".into()),
             ..SystemProperties::default()
         };
-        let stamp = Stamp {
-            device: "d".repeat(128),
-            module: Some("m".into()),
+        let sender = Sender {
+            device: "d".repeat(128).parse().unwrap(),
+            module: Some("m".parse().unwrap()),
             generation: "637618061680407492".into(),
-            method: "{}".into(),
-            source: Source::Telemetry,
+            scope: SenderScope::Module,
+            proven_by: ProvenBy::Certificate,
+        };
+        let stamp = Stamp {
+            device: sender.device.to_string(),
+            module: Some("m".into()),
+            generation: sender.generation.clone(),
+            method: sender.method_json(),
+            source: Source::ConnectionState,
             model: Some("dtmi:a;1".into()),
             system,
             application: vec![("a".into(), "x".repeat(70_000)), ("b".into(), String::new())],
         };
-        let headers = stamp.encode();
+        let letterhead = Letterhead::new(&sender, Source::ConnectionState, Some("dtmi:a;1"));
+        let headers = letterhead.stamp(&stamp.system, &stamp.application);
         assert_eq!(Stamp::decode(&headers), Ok(stamp));
         for short in 0..headers.len().min(400) {
             // What is cut is told or reads as less, never as something else.

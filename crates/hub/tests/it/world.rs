@@ -14,6 +14,7 @@ use skerry_hub::rest::{Reply, Request};
 use skerry_hub::telemetry::{Telemetry, TelemetryOptions};
 use skerry_hub::{Connections, Hub, HubOptions};
 use skerry_model::{Clock, Random, Timestamp};
+use skerry_store::bus::{LocalBus, LocalBusOptions};
 use skerry_store::documents::Documents;
 use skerry_store::log::{Durability, Limits};
 use skerry_store::{
@@ -121,6 +122,9 @@ impl World {
             host_names: vec![HOST.into(), "127.0.0.1".into()],
             documents,
             connections: Arc::new(Connections::new(PresenceTable::new(PresenceOptions::default(), 1))),
+            bus: Arc::new(LocalBus::new(LocalBusOptions::default())),
+            process_epoch: 1,
+            event_durability: durability,
             policies: Arc::clone(&policies),
             sealer: Arc::new(Sealer::new(&[7; 32])),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,

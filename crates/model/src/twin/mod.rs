@@ -17,7 +17,7 @@ pub use merge::{merge, without_nulls};
 pub use packed::{Packed, PackedError};
 pub use section::Section;
 pub use stamps::{Stamp, Stamps};
-pub use wire::{TwinDocument, twin_document};
+pub use wire::{TwinDocument, device_document, twin_document};
 
 use base64::Engine as _;
 use serde_json::{Map, Value};

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Twin, TwinError, TwinPatch};
+use super::{Section, Twin, TwinError, TwinPatch};
 use crate::identity::{Identity, wire};
 
 /// Reads what a client sends to change a twin.
@@ -35,6 +35,16 @@ fn section(value: Option<&Value>, path: &str) -> Result<Option<Map<String, Value
 
 fn not_an_object(path: &str) -> TwinError {
     TwinError::NotAnObject { path: path.to_owned() }
+}
+
+/// A twin as its own device or module sees it.
+pub fn device_document(twin: &Twin) -> Value {
+    let section = |section: &Section| {
+        let mut properties = section.properties().clone();
+        properties.insert("$version".to_owned(), json!(section.version()));
+        properties
+    };
+    json!({"desired": section(&twin.desired), "reported": section(&twin.reported)})
 }
 
 /// A twin as clients see it, with the identity facts that they find in it.

@@ -165,6 +165,11 @@ impl Packets {
     pub fn new(block: Bytes, sender: Sender) -> Self {
         Self { block, sender }
     }
+
+    /// What was not decoded yet.
+    pub fn into_block(self) -> Bytes {
+        self.block
+    }
 }
 
 impl Iterator for Packets {

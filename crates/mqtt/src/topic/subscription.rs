@@ -15,6 +15,9 @@ pub enum Subscription {
 }
 
 impl Subscription {
+    pub const ALL: [Self; 5] =
+        [Self::Commands, Self::Inputs, Self::Methods, Self::TwinAnswers, Self::Desired];
+
     /// What `filter` means on the connection of `device`, or of its `module`; `None` for what is not
     /// there to be subscribed to.
     pub fn of(filter: &Filter, device: &DeviceId, module: Option<&ModuleId>) -> Option<Self> {

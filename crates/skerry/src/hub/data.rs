@@ -51,6 +51,7 @@ pub struct HubFile {
 #[serde(rename_all = "camelCase", default)]
 pub struct Addresses {
     pub https: Option<String>,
+    pub mqtt: Option<String>,
 }
 
 #[derive(Clone, Debug)]

@@ -4,18 +4,20 @@ use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use skerry_front::{Address, Front, Options, SERVER_LIFETIME, TlsMaterial, TlsOptions};
+use skerry_front::{Address, Front, Options, SERVER_LIFETIME, Services, TlsMaterial, TlsOptions};
 use skerry_hub::access::Policies;
 use skerry_hub::rest::RestService;
 use skerry_hub::spaces::DEVICES;
 use skerry_hub::telemetry::{Telemetry, TelemetryOptions};
 use skerry_hub::{Connections, Hub, HubOptions};
 use skerry_model::{Clock, Random};
+use skerry_store::bus::{LocalBus, LocalBusOptions};
 use skerry_store::documents::Documents;
 use skerry_store::journal::{Directory, Journal, JournalOptions};
 use skerry_store::log::{Kind, Limits, Log, Winner};
 use skerry_store::{EmbeddedDocuments, EmbeddedOptions, PresenceOptions, PresenceTable};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use super::backup::DirectoryBackup;
 use super::data::{Addresses, DataDirectory, HubFile};
@@ -83,6 +85,9 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
             PresenceOptions::default(),
             file.process_epoch,
         ))),
+        bus: Arc::new(LocalBus::new(LocalBusOptions::default())),
+        process_epoch: file.process_epoch,
+        event_durability: settings.durability_of(Kind::Event),
         policies,
         sealer: Arc::new(sealer),
         clock,
@@ -92,22 +97,33 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     });
 
     let hub = Arc::new(hub);
-    let front = bind(settings.https, &tls, Arc::new(RestService::new(Arc::clone(&hub))))?;
+    let services = Services {
+        http: Arc::new(RestService::new(Arc::clone(&hub))),
+        devices: Arc::new(hub.devices().clone()),
+    };
+    let front = bind(&settings, &tls, &services)?;
     hub.show_front(front.handle());
-    let https = front.https_address();
+    let (https, mqtt) = (front.https_address(), front.mqtt_address());
     file.addresses.https = https.map(|address| address.to_string());
+    file.addresses.mqtt = mqtt.map(|address| address.to_string());
     data.write_hub_file(&file)?;
     tell(&data, &file, https.map(|address| address.port()));
     let stop = stop_signal()?;
     println!("skerry hub ready");
     std::io::stdout().flush().map_err(Failure::failed)?;
     let ending = Arc::clone(&hub);
-    front
-        .run(async move {
-            stop.await;
-            ending.end_streams();
-        })
-        .await;
+    let (ended, front_ended) = oneshot::channel::<()>();
+    let serving = async {
+        front
+            .run(async move {
+                stop.await;
+                ending.end_streams();
+            })
+            .await;
+        drop(ended);
+    };
+    // What connections leave behind is passed on until the last of them is gone.
+    tokio::join!(serving, hub.devices().run(async { drop(front_ended.await) }));
     // Waits for the writers, which make whole what they have begun.
     let close = move || {
         log.close();
@@ -184,8 +200,10 @@ fn tls_options(
     if !names.iter().any(|name| name == "localhost") {
         names.push("localhost".to_owned());
     }
-    if let Address::One(address) = settings.https {
-        ips.push(address.ip());
+    for address in [settings.https, settings.mqtt] {
+        if let Address::One(address) = address {
+            ips.push(address.ip());
+        }
     }
     ips.retain(|ip| !ip.is_unspecified());
     ips.sort_unstable();
@@ -201,14 +219,16 @@ fn tls_options(
     }
 }
 
-fn bind(https: Address, tls: &TlsMaterial, service: Arc<RestService>) -> Result<Front, Failure> {
-    match Front::bind(Options::new(https, tls.clone()), Arc::clone(&service) as _) {
+fn bind(settings: &Settings, tls: &TlsMaterial, services: &Services) -> Result<Front, Failure> {
+    let https = settings.https;
+    let options = |https| Options::new(https, settings.mqtt, tls.clone());
+    match Front::bind(options(https), services.clone()) {
         Err(error) if error.is_permission_denied() && https.port() == Some(HTTPS_PORT) => {
             tracing::warn!(
                 "Only root may listen on port {HTTPS_PORT}, so HTTPS listens on {HTTPS_PORT_UNPRIVILEGED}."
             );
             let other = https.with_port(HTTPS_PORT_UNPRIVILEGED);
-            Front::bind(Options::new(other, tls.clone()), service).map_err(Failure::failed)
+            Front::bind(options(other), services.clone()).map_err(Failure::failed)
         }
         other => other.map_err(Failure::failed),
     }
@@ -220,6 +240,10 @@ fn tell(data: &DataDirectory, file: &HubFile, https_port: Option<u16>) {
     match &file.addresses.https {
         Some(address) => tracing::info!("The hub {} answers HTTPS on {address} as {names}.", file.hub_name),
         None => tracing::info!("The hub {} runs without HTTPS.", file.hub_name),
+    }
+    match &file.addresses.mqtt {
+        Some(address) => tracing::info!("Devices connect by MQTT on {address}."),
+        None => tracing::info!("No device can connect by MQTT."),
     }
     if https_port.is_some_and(|port| port != HTTPS_PORT) {
         tracing::warn!(

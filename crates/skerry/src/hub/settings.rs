@@ -29,6 +29,8 @@ struct ConfigFile {
     hostnames: Vec<String>,
     /// Where HTTPS listens.
     https: Option<String>,
+    /// Where MQTT listens.
+    mqtt: Option<String>,
     /// The file with the key that encrypts device keys.
     device_key_file: Option<PathBuf>,
     /// How far clients' clocks may be behind.
@@ -74,6 +76,7 @@ pub struct Settings {
     /// Empty: as at the last start, or this machine's.
     pub host_names: Vec<String>,
     pub https: Address,
+    pub mqtt: Address,
     pub device_key_file: Option<PathBuf>,
     pub operator_tls: Option<OperatorFiles>,
     pub token_skew: Duration,
@@ -90,6 +93,7 @@ impl Settings {
     pub fn read(options: RunOptions) -> Result<Self, Failure> {
         let file = read_file(options.config.as_deref())?;
         let https = options.https.or(file.https).unwrap_or_else(|| ":443".to_owned());
+        let mqtt = options.mqtt.or(file.mqtt).unwrap_or_else(|| ":8883".to_owned());
         let host_names = if options.host_names.is_empty() { file.hostnames } else { options.host_names };
         for name in &host_names {
             check_host_name(name)?;
@@ -116,6 +120,7 @@ impl Settings {
             data: options.data.or(file.data).unwrap_or_else(world::default_data),
             host_names,
             https: https.parse().map_err(Failure::usage)?,
+            mqtt: mqtt.parse().map_err(Failure::usage)?,
             device_key_file: options.device_key_file.or(file.device_key_file),
             operator_tls,
             token_skew: Duration::from_secs(skew_seconds),

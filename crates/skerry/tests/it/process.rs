@@ -40,7 +40,7 @@ impl Hub {
     fn launch(folder: TempDir, data: PathBuf, options: &[&str]) -> Self {
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let mut child = skerry()
-            .args(["hub", "run", "--https", "127.0.0.1:0"])
+            .args(["hub", "run", "--https", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"])
             .args(options)
             .arg("--data")
             .arg(&data)

@@ -29,7 +29,18 @@ impl Hub {
         let (data, configuration) = (folder.join("hub"), folder.join("hub.toml"));
         fs::write(&configuration, CONFIGURATION)?;
         let mut command = Command::new(PROGRAM);
-        command.args(["hub", "run", "--hostname", "localhost", "--https", "127.0.0.1:0", "--log", "error"]);
+        command.args([
+            "hub",
+            "run",
+            "--hostname",
+            "localhost",
+            "--https",
+            "127.0.0.1:0",
+            "--mqtt",
+            "off",
+            "--log",
+            "error",
+        ]);
         command.arg("--data").arg(&data).arg("--config").arg(&configuration);
         let mut hub = Self { process: command.stdout(Stdio::piped()).spawn()?, data };
         let said = hub.process.stdout.take().ok_or("the hub has no output")?;

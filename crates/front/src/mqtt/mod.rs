@@ -1,0 +1,101 @@
+//! MQTT over any stream of bytes, for one [`DeviceService`].
+//!
+//! | what a client may do | bound | overflow |
+//! |---|---|---|
+//! | send no CONNECT | `machine.connect_timeout` | closed |
+//! | send a large packet | `packet_bytes_max`, judged before anything is reserved | closed |
+//! | publish faster than the disk | `unacknowledged_bytes_max` a connection, `ingest_bytes_max` for all | reading stops |
+//! | publish in many pieces | [`TURNS_MAX`] groups under way | reading stops |
+//! | ask faster than it is answered | [`ASKED_MAX`] questions at a time | reading stops |
+//! | not acknowledge | `machine.window` deliveries | nothing more is delivered |
+//! | not read | `write_timeout` | closed |
+//! | say nothing | one and a half keep-alives | closed |
+
+mod greet;
+mod ingest;
+mod session;
+mod wire;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use skerry_mqtt::server::ServerLimits;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::device::{DeviceService, PeerCertificates};
+use crate::figures::Figures;
+use crate::listen::Stopping;
+use greet::Greeting;
+use ingest::Ingest;
+use session::Session;
+use wire::Wire;
+
+/// Groups of publishes under way on one connection.
+const TURNS_MAX: usize = 64;
+/// Twin requests, subscriptions and settlements under way on one connection.
+const ASKED_MAX: usize = 16;
+
+#[derive(Clone, Copy, Debug)]
+pub struct MqttLimits {
+    pub machine: ServerLimits,
+    /// Of one packet: the largest message, the longest topic, and their heads.
+    pub packet_bytes_max: usize,
+    /// Published on one connection and not acknowledged.
+    pub unacknowledged_bytes_max: usize,
+    /// The same for all connections.
+    pub ingest_bytes_max: usize,
+    /// How long the service may take to let somebody in.
+    pub decision_timeout: Duration,
+    pub write_timeout: Duration,
+}
+
+impl Default for MqttLimits {
+    fn default() -> Self {
+        Self {
+            machine: ServerLimits::default(),
+            packet_bytes_max: (256 << 10) + (64 << 10) + 16,
+            unacknowledged_bytes_max: 1 << 20,
+            ingest_bytes_max: 128 << 20,
+            decision_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Serves MQTT on streams; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Mqtt {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    service: Arc<dyn DeviceService>,
+    limits: MqttLimits,
+    ingest: Ingest,
+    figures: Arc<Figures>,
+}
+
+impl Mqtt {
+    pub(crate) fn new(service: Arc<dyn DeviceService>, limits: MqttLimits, figures: Arc<Figures>) -> Self {
+        let ingest = Ingest::new(limits.ingest_bytes_max, Arc::clone(&figures));
+        Self { shared: Arc::new(Shared { service, limits, ingest, figures }) }
+    }
+
+    /// From the first byte to the last. `certificates` are those that the client proved to hold.
+    pub(crate) async fn serve<S>(
+        self,
+        stream: S,
+        peer: SocketAddr,
+        certificates: Option<PeerCertificates>,
+        stopping: Stopping,
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let wire = Wire::new(stream, self.shared.limits.packet_bytes_max);
+        let greeting = Greeting::new(&self.shared, wire, peer, certificates);
+        // Boxed, so that an open connection does not keep the room of its beginning.
+        let Some(welcomed) = Box::pin(greeting.run(stopping.clone())).await else { return };
+        Session::new(&self.shared, welcomed).run(stopping).await;
+    }
+}

@@ -1,0 +1,120 @@
+//! Publishes under way, acknowledged in the order in which they came.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::{Context, Poll, Waker};
+
+use skerry_mqtt::packet::PacketId;
+
+use crate::device::{PublishRefused, Soon};
+use crate::mqtt::ingest::Taken;
+
+type Kept = Result<(), PublishRefused>;
+
+#[derive(Default)]
+pub(super) struct Turns {
+    waiting: VecDeque<Turn>,
+    bytes: usize,
+}
+
+/// Publishes that are kept together.
+pub(super) struct Turn {
+    /// To be acknowledged then.
+    pub(super) ids: Vec<PacketId>,
+    pub(super) fate: Fate,
+    pub(super) bytes: usize,
+    /// Room that is given back then.
+    pub(super) taken: Option<Taken>,
+}
+
+pub(super) enum Fate {
+    Open(Soon<Kept>),
+    Known(Kept),
+}
+
+impl Turns {
+    /// Takes its place at once, so that the service sees publishes in this order.
+    pub(super) fn push(&mut self, mut turn: Turn) {
+        turn.poll(&mut Context::from_waker(Waker::noop()));
+        self.bytes += turn.bytes;
+        self.waiting.push_back(turn);
+    }
+
+    /// The oldest, when its fate is known. Loses nothing when it is dropped.
+    pub(super) async fn next(&mut self) -> (Vec<PacketId>, Kept) {
+        poll_fn(|context| {
+            // All of them: one that waits for room keeps others from it until it is asked.
+            self.waiting.iter_mut().for_each(|turn| turn.poll(context));
+            match self.waiting.front() {
+                Some(Turn { fate: Fate::Known(_), .. }) => {}
+                _ => return Poll::Pending,
+            }
+            match self.waiting.pop_front() {
+                Some(Turn { ids, fate: Fate::Known(kept), bytes, .. }) => {
+                    self.bytes -= bytes;
+                    Poll::Ready((ids, kept))
+                }
+                _ => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Turn {
+    fn poll(&mut self, context: &mut Context<'_>) {
+        if let Fate::Open(soon) = &mut self.fate
+            && let Poll::Ready(kept) = soon.as_mut().poll(context)
+        {
+            self.fate = Fate::Known(kept);
+            self.taken = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    fn turn(id: u16, fate: oneshot::Receiver<()>) -> Turn {
+        let fate = Fate::Open(Box::pin(async move {
+            fate.await.ok();
+            Ok(())
+        }));
+        Turn { ids: PacketId::new(id).into_iter().collect(), fate, bytes: 10, taken: None }
+    }
+
+    #[tokio::test]
+    async fn acknowledgements_keep_the_order_of_the_publishes() {
+        let mut turns = Turns::default();
+        let (first, first_fate) = oneshot::channel();
+        let (second, second_fate) = oneshot::channel();
+        turns.push(turn(1, first_fate));
+        turns.push(turn(2, second_fate));
+        turns.push(Turn { ids: Vec::new(), fate: Fate::Known(Ok(())), bytes: 0, taken: None });
+        assert_eq!((turns.len(), turns.bytes()), (3, 20));
+        second.send(()).unwrap();
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(std::pin::pin!(turns.next()).poll(&mut context).is_pending(), "the first is not kept yet");
+        first.send(()).unwrap();
+        let ids: Vec<u16> = [turns.next().await, turns.next().await, turns.next().await]
+            .iter()
+            .flat_map(|(ids, _)| ids.iter().map(|id| id.get()))
+            .collect();
+        assert_eq!((ids, turns.bytes()), (vec![1, 2], 0));
+    }
+}

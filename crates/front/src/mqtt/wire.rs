@@ -1,0 +1,161 @@
+//! Bytes in and out of one connection.
+//!
+//! A connection that is idle holds no buffer: bytes are read into one that the thread keeps, and
+//! copied into a block of their own size.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use skerry_mqtt::packet::{Malformed, whole};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+
+/// Read at once from one connection.
+const READ_BYTES_MAX: usize = 64 << 10;
+/// Written at once to one connection; a larger buffer is not kept.
+const WRITE_BYTES_KEPT: usize = 4 << 10;
+/// How long the last bytes may take.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES_MAX]);
+}
+
+pub(super) struct Wire<S> {
+    stream: S,
+    packet_bytes_max: usize,
+    /// The beginning of a packet.
+    pending: BytesMut,
+    /// To be sent.
+    pub(super) out: Vec<u8>,
+}
+
+/// Why nothing more comes.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Gone {
+    #[error("the client closed the connection")]
+    Closed,
+    #[error("the connection broke: {0}")]
+    Broken(#[from] io::Error),
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+}
+
+/// A write that does not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Stuck {
+    #[error("the connection broke: {0}")]
+    Broken(#[from] io::Error),
+    #[error("the client does not read")]
+    Late,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    pub(super) fn new(stream: S, packet_bytes_max: usize) -> Self {
+        Self { stream, packet_bytes_max, pending: BytesMut::new(), out: Vec::new() }
+    }
+
+    /// The next whole packets. Loses nothing when it is dropped.
+    pub(super) async fn read(&mut self) -> Result<Bytes, Gone> {
+        poll_fn(|context| self.poll_block(context)).await
+    }
+
+    fn poll_block(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, Gone>> {
+        loop {
+            let block = SCRATCH.with_borrow_mut(|scratch| {
+                let len = ready!(self.poll_bytes(scratch, context))?;
+                Poll::Ready(self.cut(&scratch[..len]))
+            });
+            match ready!(block) {
+                Ok(block) if block.is_empty() => {}
+                block => return Poll::Ready(block),
+            }
+        }
+    }
+
+    /// Reads what there is, up to the scratch's end.
+    fn poll_bytes(&mut self, scratch: &mut [u8], context: &mut Context<'_>) -> Poll<Result<usize, Gone>> {
+        let mut buffer = ReadBuf::new(scratch);
+        loop {
+            let before = buffer.filled().len();
+            let outcome = Pin::new(&mut self.stream).poll_read(context, &mut buffer);
+            let after = buffer.filled().len();
+            match outcome {
+                Poll::Ready(Ok(())) if after > before && buffer.remaining() > 0 => {}
+                // An end or an error is met again at the next read.
+                _ if after > 0 => return Poll::Ready(Ok(after)),
+                Poll::Ready(Ok(())) => return Poll::Ready(Err(Gone::Closed)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// The whole packets that are there with these bytes; the rest waits.
+    fn cut(&mut self, bytes: &[u8]) -> Result<Bytes, Gone> {
+        if self.pending.is_empty() {
+            let found = whole(bytes, self.packet_bytes_max)?;
+            let (packets, rest) = bytes.split_at(found.bytes);
+            if !rest.is_empty() {
+                // Room for all of the packet, whose length was judged; but only what is here is filled.
+                self.pending.reserve(found.next.unwrap_or(rest.len()).max(rest.len()));
+                self.pending.extend_from_slice(rest);
+            }
+            return Ok(Bytes::copy_from_slice(packets));
+        }
+        self.pending.extend_from_slice(bytes);
+        let found = whole(&self.pending, self.packet_bytes_max)?;
+        let block = self.pending.split_to(found.bytes).freeze();
+        if self.pending.is_empty() {
+            self.pending = BytesMut::new();
+        } else if let Some(next) = found.next {
+            self.pending.reserve(next.saturating_sub(self.pending.len()));
+        }
+        Ok(block)
+    }
+
+    /// Sends what there is to send.
+    pub(super) async fn flush(&mut self, timeout: Duration) -> Result<(), Stuck> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let mut sent = 0;
+        // Mostly the socket takes all of it, and then no timer is needed.
+        let at_once = poll_fn(|context| Poll::Ready(self.poll_send(&mut sent, context))).await;
+        match at_once {
+            Poll::Ready(outcome) => outcome?,
+            Poll::Pending => {
+                let rest = poll_fn(|context| self.poll_send(&mut sent, context));
+                tokio::time::timeout(timeout, rest).await.map_err(|_| Stuck::Late)??;
+            }
+        }
+        self.out.clear();
+        if self.out.capacity() > WRITE_BYTES_KEPT {
+            self.out = Vec::new();
+        }
+        Ok(())
+    }
+
+    fn poll_send(&mut self, sent: &mut usize, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while *sent < self.out.len() {
+            match ready!(Pin::new(&mut self.stream).poll_write(context, &self.out[*sent..]))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                len => *sent += len,
+            }
+        }
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    /// Says goodbye, as far as the client listens.
+    pub(super) async fn close(mut self) {
+        let farewell = async {
+            self.flush(FAREWELL).await.ok();
+            self.stream.shutdown().await.ok();
+        };
+        tokio::time::timeout(FAREWELL, farewell).await.ok();
+    }
+}

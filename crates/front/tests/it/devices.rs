@@ -1,0 +1,134 @@
+//! A device service that does what a test says.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use skerry_front::device::{
+    Claim, Connected, DeviceService, Lease, Order, Orders, Proof, PublishRefused, Refused, Session, Soon,
+    Subscriptions, TwinRefused, Unavailable,
+};
+use skerry_model::message::Message;
+use tokio::sync::watch;
+
+/// Lets in who has the token `good`, or a certificate. Its clones are the same.
+#[derive(Clone, Default)]
+pub struct TestDevices(pub Arc<State>);
+
+#[derive(Default)]
+pub struct State {
+    pub claims: Mutex<Vec<Claim>>,
+    /// Bodies in the order in which they were taken.
+    pub bodies: Mutex<Vec<Bytes>>,
+    pub messages: Mutex<Vec<Message>>,
+    pub answers: Mutex<Vec<(String, i64, Bytes)>>,
+    pub completed: Mutex<Vec<Lease>>,
+    pub subscribed: Mutex<Option<Subscriptions>>,
+    pub rooms: Mutex<Vec<bool>>,
+    /// While true nothing becomes durable.
+    pub is_stuck: watch::Sender<bool>,
+    post: Mutex<(VecDeque<Order>, Option<Waker>)>,
+    pub gone: watch::Sender<usize>,
+}
+
+impl State {
+    pub fn order(&self, order: Order) {
+        let mut post = self.post.lock().unwrap();
+        post.0.push_back(order);
+        if let Some(waker) = post.1.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl DeviceService for TestDevices {
+    fn connect(&self, claim: Claim) -> Soon<Result<Connected, Refused>> {
+        let state = Arc::clone(&self.0);
+        Box::pin(async move {
+            let (proof, keeps) = (claim.proof.clone(), claim.keeps_session);
+            state.claims.lock().unwrap().push(claim);
+            match proof {
+                Proof::Token(token) if token == "good" => {}
+                Proof::Certificate(_) => {}
+                Proof::Token(token) if token == "disabled" => return Err(Refused::Disabled),
+                _ => return Err(Refused::Unauthorised { what: "no".into() }),
+            }
+            let kept = state.subscribed.lock().unwrap().filter(|_| keeps);
+            let orders = Box::new(TestOrders(Arc::clone(&state)));
+            Ok(Connected { session: Arc::new(TestSession(state)), orders, kept })
+        })
+    }
+}
+
+struct TestSession(Arc<State>);
+
+impl Session for TestSession {
+    fn publish(&self, messages: Vec<Message>) -> Soon<Result<(), PublishRefused>> {
+        let state = Arc::clone(&self.0);
+        Box::pin(async move {
+            if messages.iter().any(|message| message.body == "poison"[..]) {
+                return Err(PublishRefused::Invalid { what: "poison".into() });
+            }
+            let mut stuck = state.is_stuck.subscribe();
+            state.bodies.lock().unwrap().extend(messages.iter().map(|message| message.body.clone()));
+            state.messages.lock().unwrap().extend(messages);
+            stuck.wait_for(|stuck| !stuck).await.unwrap();
+            Ok(())
+        })
+    }
+
+    fn subscribe(&self, to: Subscriptions) -> Soon<Result<(), Unavailable>> {
+        *self.0.subscribed.lock().unwrap() = Some(to);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn room(&self, is_there: bool) {
+        self.0.rooms.lock().unwrap().push(is_there);
+    }
+
+    fn complete(&self, lease: Lease) -> Soon<Result<(), Unavailable>> {
+        self.0.completed.lock().unwrap().push(lease);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn twin(&self) -> Soon<Result<Bytes, TwinRefused>> {
+        Box::pin(async { Ok(Bytes::from_static(b"{}")) })
+    }
+
+    fn report(&self, patch: Bytes, _: Option<u64>) -> Soon<Result<u64, TwinRefused>> {
+        Box::pin(async move {
+            match patch.as_ref() {
+                b"bad" => {
+                    Err(TwinRefused { status: 400, body: Bytes::from_static(b"{\"errorCode\":400004}") })
+                }
+                _ => Ok(7),
+            }
+        })
+    }
+
+    fn answer(&self, call: &str, status: i64, payload: Bytes) {
+        self.0.answers.lock().unwrap().push((call.to_owned(), status, payload));
+    }
+}
+
+struct TestOrders(Arc<State>);
+
+impl Orders for TestOrders {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Order> {
+        let mut post = self.0.post.lock().unwrap();
+        match post.0.pop_front() {
+            Some(order) => Poll::Ready(order),
+            None => {
+                post.1 = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for TestOrders {
+    fn drop(&mut self) {
+        self.0.gone.send_modify(|gone| *gone += 1);
+    }
+}

@@ -1,0 +1,157 @@
+//! One connection's session, as its client uses it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use skerry_front::device::{
+    self, Lease, Proof, PublishRefused, Soon, Subscriptions, TwinRefused, Unavailable,
+};
+use skerry_model::message::{Message, MessageError};
+use skerry_model::twin::device_document;
+use skerry_model::{DeviceId, ErrorCode, ModuleId};
+use skerry_mqtt::topic::Subscription;
+use skerry_store::log::{Order, Partition};
+
+use super::Shared;
+use super::calls::Calls;
+use super::post::Post;
+use super::refusal::refusal;
+use super::subscriptions;
+use crate::registry::RegistryError;
+use crate::telemetry::{Letterhead, PublishError, Sender};
+
+pub(super) struct Live {
+    pub(super) shared: Arc<Shared>,
+    pub(super) device: DeviceId,
+    pub(super) module: Option<ModuleId>,
+    /// What the client showed; looked at again when its identity changes.
+    pub(super) proof: Proof,
+    pub(super) sender: Sender,
+    pub(super) letterhead: Letterhead,
+    pub(super) partition: Partition,
+    pub(super) order: Order,
+    pub(super) keeps_session: bool,
+    pub(super) subscriptions: Mutex<Subscriptions>,
+    /// As the documents have them; held by whoever writes.
+    pub(super) saved: tokio::sync::Mutex<Option<Subscriptions>>,
+    pub(super) post: Post,
+    pub(super) calls: Calls,
+    /// The version of the desired properties that the client was told last.
+    pub(super) told: AtomicU64,
+    pub(super) has_room: AtomicBool,
+}
+
+impl Live {
+    pub(super) fn listens_to(&self, kind: Subscription) -> bool {
+        self.now_subscribed().has(kind)
+    }
+
+    fn now_subscribed(&self) -> Subscriptions {
+        *self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what the client listens to, if that is kept and not written yet.
+    async fn save(&self) -> Result<(), Unavailable> {
+        if !self.keeps_session {
+            return Ok(());
+        }
+        // One after the other, and each writes what is true by then.
+        let mut saved = self.saved.lock().await;
+        let now = self.now_subscribed();
+        if *saved == Some(now) {
+            return Ok(());
+        }
+        let documents = self.shared.registry.documents().as_ref();
+        let generation = &self.sender.generation;
+        let written =
+            subscriptions::write(documents, &self.device, self.module.as_ref(), generation, Some(&now)).await;
+        written.map_err(|error| unavailable(&error))?;
+        *saved = Some(now);
+        Ok(())
+    }
+
+    async fn twin(&self) -> Result<Bytes, TwinRefused> {
+        let record = self.shared.registry.get_twin(&self.device, self.module.as_ref()).await;
+        let record = record.map_err(|error| self.refused(&error))?;
+        Ok(Bytes::from(device_document(&record.twin).to_string()))
+    }
+
+    async fn report(&self, patch: &[u8], version: Option<u64>) -> Result<u64, TwinRefused> {
+        let malformed = |what: &str| self.refusal(ErrorCode::ArgumentInvalid, what);
+        let mut patch: Map<String, Value> = serde_json::from_slice(patch)
+            .map_err(|error| malformed(&format!("reported properties must be a JSON object, {error}")))?;
+        // Clients send back what they read.
+        patch.shift_remove("$version");
+        patch.shift_remove("$metadata");
+        let reported = self.shared.registry.report(&self.device, self.module.as_ref(), &patch, version).await;
+        Ok(reported.map_err(|error| self.refused(&error))?.twin.reported.version())
+    }
+
+    fn refused(&self, error: &RegistryError) -> TwinRefused {
+        self.refusal(error.code(), &error.to_string())
+    }
+
+    fn refusal(&self, code: ErrorCode, text: &str) -> TwinRefused {
+        refusal(code, text, self.shared.random.as_ref(), self.shared.clock.now())
+    }
+}
+
+/// The session of a connection, for the front door.
+pub(super) struct Handle(pub(super) Arc<Live>);
+
+impl device::Session for Handle {
+    fn publish(&self, messages: Vec<Message>) -> Soon<Result<(), PublishRefused>> {
+        let live = Arc::clone(&self.0);
+        Box::pin(async move {
+            live.shared.connections.active(&live.device, live.module.as_ref(), live.shared.clock.now());
+            let telemetry = &live.shared.telemetry;
+            let kept =
+                telemetry.publish_in_order(&live.letterhead, live.partition, &live.order, messages).await;
+            kept.map_err(|error| match error {
+                PublishError::Message(error @ MessageError::Size { .. }) => {
+                    PublishRefused::Invalid { what: error.to_string() }
+                }
+                PublishError::Message(error) => PublishRefused::Invalid { what: error.to_string() },
+                PublishError::Log(error) => Unavailable { what: error.to_string() }.into(),
+            })
+        })
+    }
+
+    fn subscribe(&self, to: Subscriptions) -> Soon<Result<(), Unavailable>> {
+        let live = Arc::clone(&self.0);
+        *live.subscriptions.lock().unwrap_or_else(PoisonError::into_inner) = to;
+        live.post.ring();
+        Box::pin(async move { live.save().await })
+    }
+
+    fn room(&self, is_there: bool) {
+        self.0.has_room.store(is_there, SeqCst);
+        self.0.post.ring();
+    }
+
+    fn complete(&self, lease: Lease) -> Soon<Result<(), Unavailable>> {
+        let _ = lease;
+        Box::pin(async { Ok(()) })
+    }
+
+    fn twin(&self) -> Soon<Result<Bytes, TwinRefused>> {
+        let live = Arc::clone(&self.0);
+        Box::pin(async move { live.twin().await })
+    }
+
+    fn report(&self, patch: Bytes, version: Option<u64>) -> Soon<Result<u64, TwinRefused>> {
+        let live = Arc::clone(&self.0);
+        Box::pin(async move { live.report(&patch, version).await })
+    }
+
+    fn answer(&self, call: &str, status: i64, payload: Bytes) {
+        // A slice of what was read would keep the whole block.
+        self.0.calls.answer(call, status, Bytes::copy_from_slice(&payload));
+    }
+}
+
+fn unavailable(error: &dyn std::fmt::Display) -> Unavailable {
+    Unavailable { what: format!("subscriptions could not be kept: {error}") }
+}

@@ -1,0 +1,137 @@
+//! Connected devices and modules: what the front door's sessions ask of the hub, and what the hub
+//! wants of them.
+//!
+//! ```text
+//!  connect ──► Live (one connection's session) ──► registry, telemetry
+//!     │          ▲ post: desired properties, the end          ▲
+//!     └► bus: who holds the identity, calls of methods        └── changes: follows the documents
+//! ```
+//!
+//! The newest connection of an identity has it: the bus ends the older one's claim. What is known
+//! of connections is of this process only; subscriptions that outlive one are documents.
+
+mod calls;
+mod changes;
+mod connect;
+mod directory;
+mod events;
+mod live;
+mod methods;
+mod orders;
+mod post;
+mod refusal;
+mod subscriptions;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use skerry_front::device::{Claim, Connected, DeviceService, Refused, Soon};
+use skerry_model::{Clock, Random};
+use skerry_store::bus::Bus;
+use skerry_store::log::Durability;
+use tokio::sync::watch;
+
+use crate::access::Authorizer;
+use crate::connections::Connections;
+use crate::registry::Registry;
+use crate::telemetry::Telemetry;
+use directory::Directory;
+use events::Events;
+pub use methods::{Answered, Invocation, InvokeError, RESPONSE_SECONDS_DEFAULT};
+
+pub struct DevicesOptions {
+    pub hub_name: String,
+    pub registry: Registry,
+    pub authorizer: Arc<Authorizer>,
+    pub telemetry: Telemetry,
+    pub connections: Arc<Connections>,
+    pub bus: Arc<dyn Bus>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    /// The epoch of this process: grows with each start.
+    pub process: u64,
+    /// Of events about connections.
+    pub event_durability: Durability,
+}
+
+/// The devices of one hub. Clones are the same.
+#[derive(Clone)]
+pub struct Devices {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    registry: Registry,
+    authorizer: Arc<Authorizer>,
+    telemetry: Telemetry,
+    connections: Arc<Connections>,
+    bus: Arc<dyn Bus>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    process: u64,
+    next_connection: AtomicU64,
+    directory: Directory,
+    events: Events,
+}
+
+impl Devices {
+    pub fn new(options: DevicesOptions) -> Self {
+        let DevicesOptions {
+            hub_name,
+            registry,
+            authorizer,
+            telemetry,
+            connections,
+            bus,
+            clock,
+            random,
+            process,
+            event_durability,
+        } = options;
+        let shared = Shared {
+            registry,
+            authorizer,
+            telemetry,
+            connections,
+            bus,
+            clock,
+            random,
+            process,
+            next_connection: AtomicU64::new(1),
+            directory: Directory::default(),
+            events: Events::new(hub_name, event_durability),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Passes on what happens to identities and twins, until `shutdown` is done.
+    pub async fn run(&self, shutdown: impl Future<Output = ()>) {
+        let (stop, stopping) = watch::channel(false);
+        let told = async move {
+            shutdown.await;
+            stop.send_replace(true);
+        };
+        let mut events_stopping = stopping.clone();
+        let events = async move {
+            events_stopping.wait_for(|stopping| *stopping).await.ok();
+        };
+        tokio::join!(
+            told,
+            changes::follow(&self.shared, stopping),
+            self.shared.events.run(&self.shared.telemetry, events)
+        );
+    }
+
+    /// Events about connections that were not kept because too many waited.
+    pub fn events_dropped(&self) -> u64 {
+        self.shared.events.dropped()
+    }
+}
+
+impl DeviceService for Devices {
+    fn connect(&self, claim: Claim) -> Soon<Result<Connected, Refused>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move { shared.connect(claim).await })
+    }
+}

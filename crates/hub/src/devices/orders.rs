@@ -1,0 +1,98 @@
+//! What one connection is told, one thing after the other.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use skerry_front::device::{self, CloseReason, Order};
+use skerry_mqtt::topic::Subscription;
+use skerry_store::bus::{Mail, Mailbox};
+use tokio::time::{Instant, sleep_until};
+
+use super::events::Event;
+use super::live::Live;
+
+/// Where the orders come from. Dropping it ends the session.
+pub(super) struct Sources {
+    pub(super) live: Arc<Live>,
+    pub(super) mailbox: Mailbox,
+    /// When what the client showed stops counting.
+    pub(super) ends: Option<Instant>,
+}
+
+impl Sources {
+    async fn next(mut self) -> (Order, Self) {
+        loop {
+            if let Some(order) = self.ready() {
+                return (order, self);
+            }
+            let calls_by = self.live.calls.deadline();
+            tokio::select! {
+                () = self.live.post.rung() => {}
+                mail = self.mailbox.next() => match mail {
+                    Some(Mail::Request(request)) => self.live.calls.hold(request),
+                    Some(Mail::Superseded) => return (Order::Close(CloseReason::Superseded), self),
+                    None => return (Order::Close(CloseReason::Stopping), self),
+                },
+                () = at(self.ends) => return (Order::Close(CloseReason::Expired), self),
+                () = at(calls_by) => {
+                    let is_listening = self.live.listens_to(Subscription::Methods);
+                    self.live.calls.expire(is_listening);
+                }
+            }
+        }
+    }
+
+    fn ready(&self) -> Option<Order> {
+        let live = &self.live;
+        if let Some(order) = live.post.pop() {
+            return Some(order);
+        }
+        if live.listens_to(Subscription::Methods)
+            && let Some(call) = live.calls.open()
+        {
+            return Some(Order::Call(call));
+        }
+        None
+    }
+}
+
+impl Drop for Sources {
+    fn drop(&mut self) {
+        let Live { shared, device, module, sender, .. } = &*self.live;
+        let epoch = self.mailbox.claim().epoch;
+        let at = shared.clock.now();
+        shared.directory.remove(epoch, &self.live);
+        // A newer connection has taken its place otherwise, and nobody is gone.
+        if shared.connections.disconnected(device, module.as_ref(), epoch, at) {
+            shared.events.note(Event { sender: sender.clone(), came: false, epoch, at });
+        }
+    }
+}
+
+/// Never, without a moment.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+pub(super) struct Orders {
+    next: Pin<Box<dyn Future<Output = (Order, Sources)> + Send>>,
+}
+
+impl Orders {
+    pub(super) fn new(sources: Sources) -> Self {
+        Self { next: Box::pin(sources.next()) }
+    }
+}
+
+impl device::Orders for Orders {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Order> {
+        let (order, sources) = std::task::ready!(self.next.as_mut().poll(context));
+        self.next = Box::pin(sources.next());
+        Poll::Ready(order)
+    }
+}
