@@ -82,8 +82,8 @@ impl Front {
         let (https, mqtts) = (acceptor(https, Alpn::Http)?, acceptor(mqtt, Alpn::None)?);
         let address = |acceptor: &Option<Acceptor>| acceptor.as_ref()?.listener.local_addr().ok();
         let (https_address, mqtt_address) = (address(&https), address(&mqtts));
-        let http = Http::new(services.http, limits, Arc::clone(&figures));
         let mqtt = Mqtt::new(services.devices, mqtt_limits, Arc::clone(&figures));
+        let http = Http::new(services.http, limits, Arc::clone(&figures), mqtt.clone());
         let handle = Handle { figures, https_address, mqtt_address, tls: tls.clone() };
         Ok(Self { https, mqtts, http, mqtt, tls, handle })
     }

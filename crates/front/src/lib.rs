@@ -17,6 +17,7 @@ mod http;
 mod listen;
 mod mqtt;
 mod tls;
+mod websocket;
 
 pub use crate::http::{
     Body, BodyCut, BodyGone, BodyLimits, BodySender, HttpLimits, HttpService, Refusal, Request, Response,

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::HttpLimits;
 use crate::figures::Figures;
+use crate::websocket::Inside;
 
 pub(super) struct Activity {
     limits: HttpLimits,
@@ -38,6 +39,8 @@ struct State {
     next_request: u64,
     has_unread_body: bool,
     finishing_since: Option<Instant>,
+    /// What the connection speaks once the answer is out.
+    becomes: Option<Inside>,
 }
 
 /// How long a connection without requests may take to say goodbye.
@@ -73,6 +76,7 @@ impl Activity {
             next_request: 0,
             has_unread_body: false,
             finishing_since: None,
+            becomes: None,
         };
         Arc::new(Self { limits, reads_are_heads, state: Mutex::new(state) })
     }
@@ -95,6 +99,15 @@ impl Activity {
 
     pub(super) fn has_unread_body(&self) -> bool {
         self.state().has_unread_body
+    }
+
+    /// The connection was promised to a WebSocket.
+    pub(super) fn become_websocket(&self, inside: Inside) {
+        self.state().becomes = Some(inside);
+    }
+
+    pub(super) fn becomes(&self) -> Option<Inside> {
+        self.state().becomes
     }
 
     /// From now on a connection without requests has to end.

@@ -18,6 +18,8 @@ use super::watched::Watched;
 use super::{HttpLimits, HttpService};
 use crate::figures::Figures;
 use crate::listen::{Stopping, TlsTcp};
+use crate::mqtt::Mqtt;
+use crate::websocket::{ByteStream, Inside};
 
 /// How much, and how long, of a refused body is thrown away so that the client gets to read the refusal. A
 /// socket that is closed over unread bytes is reset, and the reset overtakes the response. Most clients send
@@ -50,9 +52,14 @@ enum End {
 }
 
 impl Http {
-    pub(crate) fn new(service: Arc<dyn HttpService>, limits: HttpLimits, figures: Arc<Figures>) -> Self {
+    pub(crate) fn new(
+        service: Arc<dyn HttpService>,
+        limits: HttpLimits,
+        figures: Arc<Figures>,
+        mqtt: Mqtt,
+    ) -> Self {
         let budget = Budget::new(limits.body_budget_bytes, Arc::clone(&figures));
-        Self { shared: Arc::new(Shared { service, limits, budget, figures }) }
+        Self { shared: Arc::new(Shared { service, limits, budget, figures, mqtt }) }
     }
 
     pub(crate) async fn serve(self, stream: TlsTcp, peer: SocketAddr, stopping: Stopping) {
@@ -75,11 +82,32 @@ impl Http {
             .max_header_size(limits.head_bytes_max)
             .max_headers(limits.headers_max)
             .serve_connection(stream, requests);
-        let end = self.drive(&mut connection, &activity, &panicked, stopping).await;
+        let end = self.drive(&mut connection, &activity, &panicked, stopping.clone()).await;
         let refused = activity.has_unread_body();
+        if let (End::Finished, Some(inside)) = (&end, activity.becomes()) {
+            let parts = connection.into_parts();
+            let stream = parts.io.into_inner().into_inner();
+            return Box::pin(self.serve_websocket(stream, parts.read_buf.to_vec(), inside, peer, stopping))
+                .await;
+        }
         if matches!(end, End::Finished) || refused {
             let stream = connection.into_parts().io.into_inner().into_inner();
             close(stream, refused).await;
+        }
+    }
+
+    async fn serve_websocket(
+        self,
+        stream: TlsTcp,
+        read: Vec<u8>,
+        inside: Inside,
+        peer: SocketAddr,
+        stopping: Stopping,
+    ) {
+        let certificates = stream.get_ref().1.peer_certificates().map(Into::into);
+        let stream = ByteStream::new(stream, read).await;
+        match inside {
+            Inside::Mqtt => self.shared.mqtt.clone().serve(stream, peer, certificates, stopping).await,
         }
     }
 

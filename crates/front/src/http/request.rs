@@ -22,12 +22,16 @@ use super::budget::{Budget, Room};
 use super::panic::{Contained, HandlerPanicked};
 use super::{Body, HttpLimits, HttpService, Refusal, Request, Response};
 use crate::figures::Figures;
+use crate::mqtt::Mqtt;
+use crate::websocket;
 
 /// What all connections share.
 pub(super) struct Shared {
     pub(super) service: Arc<dyn HttpService>,
     pub(super) limits: HttpLimits,
     pub(super) budget: Budget,
+    /// Spoken inside WebSockets.
+    pub(super) mqtt: Mqtt,
     pub(super) figures: Arc<Figures>,
 }
 
@@ -64,6 +68,11 @@ impl hyper::service::Service<http::Request<Incoming>> for Requests {
 impl Requests {
     async fn answer(&self, request: http::Request<Incoming>) -> Response {
         let (head, body) = request.into_parts();
+        if websocket::is_wanted(&head) {
+            let (response, inside) = websocket::respond(&head);
+            inside.into_iter().for_each(|inside| self.activity.become_websocket(inside));
+            return response;
+        }
         let service = &self.shared.service;
         match self.receive(&head, body).await {
             Ok((body, _room)) => service.handle(Request { head, body, peer: self.peer }).await,

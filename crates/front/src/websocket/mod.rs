@@ -1,0 +1,8 @@
+//! WebSockets: the same bytes as on a port of their own, for clients behind firewalls that let
+//! only HTTPS through.
+
+mod handshake;
+mod stream;
+
+pub(crate) use handshake::{Inside, is_wanted, respond};
+pub(crate) use stream::ByteStream;
