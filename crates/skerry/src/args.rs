@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::SimulateOptions;
+
 /// An open, self-hosted IoT hub and edge in one program.
 #[derive(Parser)]
 #[command(name = "skerry", version, propagate_version = true, disable_help_subcommand = true)]
@@ -227,10 +229,34 @@ pub enum DeviceVerb {
         #[arg(long)]
         secondary: bool,
     },
+    /// Print a token made with the key of a device or module, for tools that make none.
+    SasToken {
+        #[arg(long = "device", value_name = "ID")]
+        id: String,
+        #[arg(long, value_name = "MODULE")]
+        module: Option<String>,
+        #[command(flatten)]
+        token: TokenOptions,
+    },
     /// Keys of a device or module.
     #[command(subcommand)]
     Key(KeyVerb),
+    /// Many devices with real MQTT connections that send telemetry, and how the hub takes it.
+    Simulate(SimulateOptions),
 }
+
+#[derive(Args)]
+pub struct TokenOptions {
+    /// It is good for so many seconds.
+    #[arg(long, default_value_t = 3600, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=TOKEN_SECONDS_MAX))]
+    pub ttl: u64,
+    /// With the secondary key.
+    #[arg(long)]
+    pub secondary: bool,
+}
+
+/// A century.
+const TOKEN_SECONDS_MAX: u64 = 100 * 365 * 24 * 3600;
 
 #[derive(Subcommand)]
 pub enum KeyVerb {
@@ -455,6 +481,12 @@ pub enum PolicyVerb {
         /// Say what would be done, and do nothing.
         #[arg(long)]
         dry_run: bool,
+    },
+    /// Print a token made with the key of a policy, for tools that make none.
+    SasToken {
+        name: String,
+        #[command(flatten)]
+        token: TokenOptions,
     },
     /// Make new keys for a policy; the old ones stop working at once.
     Regenerate {

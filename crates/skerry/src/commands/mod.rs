@@ -6,14 +6,24 @@ mod module;
 mod monitor;
 mod policy;
 mod query;
+mod sas_token;
+mod simulate;
 mod twin;
 
-use crate::args::Command;
+use tokio::runtime::Builder;
+
+use crate::args::{Command, DeviceArgs, DeviceVerb};
 use crate::failure::Failure;
 
+pub use simulate::SimulateOptions;
+
 pub fn run(command: Command) -> Result<(), Failure> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
+    // One request after the other needs one thread; a fleet needs what there is.
+    let mut builder = match &command {
+        Command::Device(DeviceArgs { verb: DeviceVerb::Simulate(_), .. }) => Builder::new_multi_thread(),
+        _ => Builder::new_current_thread(),
+    };
+    let runtime = builder.enable_all().build().map_err(Failure::failed)?;
     runtime.block_on(async {
         match command {
             Command::Device(args) => device::run(args).await,

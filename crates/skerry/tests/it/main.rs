@@ -10,5 +10,6 @@ mod lifecycle;
 mod log;
 mod process;
 mod sdk;
+mod simulate;
 mod telemetry;
 mod world;
