@@ -1,11 +1,7 @@
-use futures_util::{SinkExt as _, StreamExt as _};
 use skerry_mqtt::packet::{Ack, Packet, Packets, Sender};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::client::{bytes, connect, id, telemetry};
 use crate::world::{World, until, within};
@@ -26,40 +22,68 @@ async fn ask(world: &World, protocol: &str) -> (String, TlsStream<TcpStream>) {
     (String::from_utf8(head).unwrap().to_ascii_lowercase(), stream)
 }
 
-async fn socket(world: &World) -> WebSocketStream<TlsStream<TcpStream>> {
-    let (head, stream) = ask(world, "MQTT").await;
-    assert!(head.starts_with("http/1.1 101 "), "{head}");
-    assert!(head.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{head}");
-    WebSocketStream::from_raw_socket(stream, Role::Client, None).await
-}
+/// A client's side, by hand.
+struct Socket(TlsStream<TcpStream>);
 
-async fn packet(socket: &mut WebSocketStream<TlsStream<TcpStream>>) -> Option<Packet> {
-    loop {
-        match within(socket.next()).await {
-            Some(Ok(Message::Binary(block))) => {
-                return Packets::new(block, Sender::Server).next().map(Result::unwrap);
-            }
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
-            Some(Ok(_)) => {}
-        }
+impl Socket {
+    async fn open(world: &World) -> Self {
+        let (head, stream) = ask(world, "MQTT").await;
+        assert!(head.starts_with("http/1.1 101 "), "{head}");
+        assert!(head.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{head}");
+        Self(stream)
+    }
+
+    async fn send(&mut self, first: u8, payload: &[u8]) {
+        let mask = [1, 2, 3, 4];
+        let mut frame = vec![first, 0x80 | u8::try_from(payload.len()).unwrap()];
+        frame.extend(mask);
+        frame.extend(payload.iter().enumerate().map(|(at, byte)| byte ^ mask[at & 3]));
+        self.0.write_all(&frame).await.unwrap();
+    }
+
+    /// The first byte and the payload of the next frame.
+    async fn receive(&mut self) -> Option<(u8, Vec<u8>)> {
+        let first = within(self.0.read_u8()).await.ok()?;
+        let len = self.0.read_u8().await.ok()?;
+        let mut payload = vec![0; len.into()];
+        self.0.read_exact(&mut payload).await.ok()?;
+        Some((first, payload))
+    }
+
+    async fn packet(&mut self) -> Option<Packet> {
+        let (first, payload) = self.receive().await?;
+        assert_eq!(first, 0x82);
+        Packets::new(payload.into(), Sender::Server).next().map(Result::unwrap)
     }
 }
 
 #[tokio::test]
 async fn mqtt_inside_a_websocket_is_a_stream_of_bytes() {
     let world = World::start();
-    let mut socket = socket(&world).await;
+    let mut socket = Socket::open(&world).await;
     let all = bytes(&[Packet::Connect(Box::new(connect("good"))), telemetry(4, "by the way")]);
     // Packets begin and end where they like.
     for piece in all.chunks(7) {
-        socket.send(Message::Binary(piece.to_vec().into())).await.unwrap();
+        socket.send(0x82, piece).await;
     }
-    assert!(matches!(packet(&mut socket).await, Some(Packet::Connack(_))));
-    assert_eq!(packet(&mut socket).await, Some(Packet::Ack(Ack::puback(id(4)))));
-    socket.send(Message::Ping(b"you there".to_vec().into())).await.unwrap();
-    assert!(matches!(within(socket.next()).await, Some(Ok(Message::Pong(pong))) if pong == b"you there"[..]));
-    socket.send(Message::Text("not bytes".into())).await.unwrap();
-    assert_eq!(packet(&mut socket).await, None);
+    assert!(matches!(socket.packet().await, Some(Packet::Connack(_))));
+    assert_eq!(socket.packet().await, Some(Packet::Ack(Ack::puback(id(4)))));
+    socket.send(0x89, b"you there").await;
+    assert_eq!(socket.receive().await, Some((0x8a, b"you there".to_vec())));
+    socket.send(0x81, b"not bytes").await;
+    assert_eq!(socket.receive().await, None);
+    until("the session is over", || *world.devices.gone.borrow() == 1).await;
+    world.stopped().await;
+}
+
+#[tokio::test]
+async fn a_goodbye_in_the_websocket_is_answered() {
+    let world = World::start();
+    let mut socket = Socket::open(&world).await;
+    socket.send(0x82, &bytes(&[Packet::Connect(Box::new(connect("good")))])).await;
+    assert!(socket.packet().await.is_some());
+    socket.send(0x88, &1000_u16.to_be_bytes()).await;
+    assert_eq!(socket.receive().await, Some((0x88, 1000_u16.to_be_bytes().to_vec())));
     until("the session is over", || *world.devices.gone.borrow() == 1).await;
     world.stopped().await;
 }
@@ -69,9 +93,9 @@ async fn a_websocket_for_something_else_is_refused_and_http_goes_on() {
     let world = World::start();
     let (head, _stream) = ask(&world, "chat").await;
     assert!(head.starts_with("http/1.1 400 "), "{head}");
-    let mut socket = socket(&world).await;
-    socket.send(Message::Binary(bytes(&[Packet::Connect(Box::new(connect("good")))]).into())).await.unwrap();
-    assert!(packet(&mut socket).await.is_some());
+    let mut socket = Socket::open(&world).await;
+    socket.send(0x82, &bytes(&[Packet::Connect(Box::new(connect("good")))])).await;
+    assert!(socket.packet().await.is_some());
     // A stop does not wait for it.
     world.stopped().await;
 }
