@@ -364,3 +364,98 @@ def test_a_method_that_is_not_answered_times_out(manager, client, identity):
     assert silent.is_set()
     assert raised.value.response.status_code == 504
     assert json.loads(json.loads(raised.value.response.text)["Message"])["errorCode"] == 504101
+
+
+class Authority:
+    """A certificate authority as openssl makes one, and what it signs."""
+
+    def __init__(self, folder, name, parent=None):
+        self.folder, self.name = folder, name
+        self.key, self.file = folder / (name + ".key"), folder / (name + ".pem")
+        self.parent = parent
+        if parent is None:
+            self.run("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", self.key)(
+                "-subj", "/CN=" + name, "-days", 30, "-out", self.file
+            )
+        else:
+            parent.sign(name, "/CN=" + name, "basicConstraints=critical,CA:TRUE")
+
+    @staticmethod
+    def run(*words):
+        def more(*others):
+            subprocess.run(["openssl", *map(str, words + others)], check=True, capture_output=True)
+
+        return more
+
+    def sign(self, name, subject, extension=None):
+        """A certificate below this one: its file with the chain up to the root, and its key."""
+        key, request = self.folder / (name + ".key"), self.folder / (name + ".csr")
+        file = self.folder / (name + ".pem")
+        self.run("req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", key)("-subj", subject, "-out", request)
+        words = ["x509", "-req", "-in", request, "-CA", self.file, "-CAkey", self.key, "-CAcreateserial"]
+        if extension:
+            extensions = self.folder / (name + ".ext")
+            extensions.write_text(extension)
+            words += ["-extfile", extensions]
+        self.run(*words)("-days", 30, "-out", file)
+        return file, key
+
+    def device(self, name):
+        """What a device of this name shows: its certificate and those between it and the root."""
+        file, key = self.sign(name, "/CN=" + name)
+        chain, issuer = file.read_text(), self
+        while issuer.parent is not None:
+            chain, issuer = chain + issuer.file.read_text(), issuer.parent
+        file.write_text(chain)
+        return X509(str(file), str(key))
+
+
+def administer(method, path, body=None, headers=None):
+    request = urllib.request.Request(
+        f"https://{host()}/skerry/v1/{path}",
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"authorization": token("iothubowner"), "content-type": "application/json", **(headers or {})},
+    )
+    context = ssl.create_default_context(cafile=provided("SKERRY_TEST_CA"))
+    with urllib.request.urlopen(request, context=context, timeout=PATIENCE) as response:
+        text = response.read()
+        return json.loads(text) if text else None
+
+
+def test_certificates_prove_by_who_signed_them(manager, device_id, clients, tmp_path, websockets):
+    root = Authority(tmp_path, "root")
+    middle = Authority(tmp_path, "middle", root)
+    x509 = middle.device(device_id)
+    manager.create_device_with_certificate_authority(device_id, "enabled")
+    name = "certificates/" + device_id
+    with pytest.raises(CredentialError):
+        clients(x509_client(x509, device_id, websockets))
+    administer("PUT", name, {"certificate": root.file.read_text()})
+    # Registered is not proven.
+    with pytest.raises(CredentialError):
+        clients(x509_client(x509, device_id, websockets))
+    code = administer("POST", name + "/generateVerificationCode")["properties"]["verificationCode"]
+    proof, _ = root.sign("proof", "/CN=" + code)
+    assert administer("POST", name + "/verify", {"certificate": proof.read_text()})["properties"]["isVerified"]
+    client = clients(x509_client(x509, device_id, websockets))
+    client.send_message(Message("signed"))
+    assert events(device_id, 1)[0]["authMethod"]["type"] == "x509"
+    # The name in the certificate is the only one that it proves.
+    with pytest.raises(CredentialError):
+        clients(x509_client(middle.device("somebody-else"), device_id, websockets))
+    # Nobody comes in any more when the authority is gone, and who is in has to leave.
+    administer("DELETE", name)
+    until("the device is cut off", lambda: not client.connected)
+
+
+def test_a_device_cannot_sign_for_another(manager, device_id, clients, tmp_path):
+    root = Authority(tmp_path, "root")
+    administer("PUT", "certificates/" + device_id, {"certificate": root.file.read_text(), "isVerified": True})
+    manager.create_device_with_certificate_authority(device_id, "enabled")
+    thief = Authority(tmp_path, "thief", root)
+    thief.file, thief.key = root.sign("thief", "/CN=thief", "basicConstraints=CA:FALSE")
+    with pytest.raises(CredentialError):
+        clients(x509_client(thief.device(device_id), device_id))
+    clients(x509_client(root.device(device_id), device_id)).send_message(Message("mine"))
+    administer("DELETE", "certificates/" + device_id)

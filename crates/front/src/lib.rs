@@ -10,6 +10,7 @@
 //! [`device::DeviceService`]). What a token means, or who a device is, it does not know.
 #![forbid(unsafe_code)]
 
+mod certificate;
 pub mod device;
 mod figures;
 mod front;
@@ -22,6 +23,7 @@ mod websocket;
 pub use crate::http::{
     Body, BodyCut, BodyGone, BodyLimits, BodySender, HttpLimits, HttpService, Refusal, Request, Response,
 };
+pub use certificate::{Certificate, CertificateAuthority, CertificateUnreadable};
 pub use figures::{Figure, Figures};
 pub use front::{DRAIN, Front, Handle, Options, Services, StartError};
 pub use listen::{Address, AddressError, BindError, ConnectionLimits};

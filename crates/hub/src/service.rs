@@ -10,6 +10,7 @@ use skerry_store::log::Durability;
 
 use crate::Connections;
 use crate::access::{Authorizer, Policies};
+use crate::authorities::Authorities;
 use crate::devices::{Devices, DevicesOptions};
 use crate::registry::{Registry, Sealer};
 use crate::rest::BackupSource;
@@ -48,6 +49,7 @@ pub struct Hub {
     pub(crate) searcher: Searcher,
     pub(crate) telemetry: Telemetry,
     pub(crate) devices: Devices,
+    pub(crate) authorities: Authorities,
     pub(crate) authorizer: Arc<Authorizer>,
     pub(crate) policies: Arc<Policies>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -82,7 +84,10 @@ impl Hub {
         let seen = Arc::clone(&connections);
         let registry = Registry::new(documents, seen, sealer, Arc::clone(&clock), Arc::clone(&random));
         let searcher = Searcher::new(registry.clone());
+        let authorities =
+            Authorities::new(Arc::clone(registry.documents()), Arc::clone(&clock), Arc::clone(&random));
         let authorizer = Arc::new(Authorizer {
+            authorities: authorities.clone(),
             policies: Arc::clone(&policies),
             registry: registry.clone(),
             host_names,
@@ -104,6 +109,7 @@ impl Hub {
         Self {
             name,
             devices,
+            authorities,
             registry,
             searcher,
             telemetry,
@@ -130,6 +136,11 @@ impl Hub {
 
     pub fn telemetry(&self) -> &Telemetry {
         &self.telemetry
+    }
+
+    /// To be loaded before the first connection.
+    pub fn authorities(&self) -> &Authorities {
+        &self.authorities
     }
 
     /// For the front door; [`Devices::run`] runs beside it.

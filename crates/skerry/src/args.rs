@@ -29,6 +29,8 @@ pub enum Command {
     Query(QueryArgs),
     /// Access policies of the hub and their keys.
     Policy(PolicyArgs),
+    /// Certificate authorities whose devices are let in by their certificates.
+    Ca(crate::commands::CaArgs),
     /// Show what devices send, as it comes in.
     Monitor(MonitorArgs),
     /// Look at the files of a log, beside a running hub or without one.

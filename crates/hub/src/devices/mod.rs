@@ -123,6 +123,11 @@ impl Devices {
         );
     }
 
+    /// Lets everybody go who would not be let in now.
+    pub async fn look_at_everybody(&self) {
+        changes::look_at_everybody(&self.shared).await;
+    }
+
     /// Events about connections that were not kept because too many waited.
     pub fn events_dropped(&self) -> u64 {
         self.shared.events.dropped()

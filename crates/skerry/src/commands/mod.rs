@@ -1,5 +1,6 @@
 //! Commands that speak to a hub over its REST: one file per noun.
 
+mod ca;
 mod device;
 mod identity;
 mod module;
@@ -15,6 +16,7 @@ use tokio::runtime::Builder;
 use crate::args::{Command, DeviceArgs, DeviceVerb};
 use crate::failure::Failure;
 
+pub use ca::CaArgs;
 pub use simulate::SimulateOptions;
 
 pub fn run(command: Command) -> Result<(), Failure> {
@@ -32,6 +34,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
             Command::Query(args) => query::run(args).await,
             Command::Monitor(args) => monitor::run(args).await,
             Command::Policy(args) => policy::run(args).await,
+            Command::Ca(args) => ca::run(args).await,
             Command::Hub(_) | Command::Log(_) => Err(Failure::usage("commands on files do not go over REST")),
         }
     })

@@ -96,6 +96,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         backup: Some(Arc::new(DirectoryBackup::new(data.clone(), device_key_file, Arc::clone(&documents)))),
     });
 
+    hub.authorities().load().await.map_err(Failure::failed)?;
     let hub = Arc::new(hub);
     let services = Services {
         http: Arc::new(RestService::new(Arc::clone(&hub))),
