@@ -14,6 +14,7 @@ use crate::numbers::Unit;
 use crate::options::Name;
 use crate::report::Report;
 use crate::server::Server;
+use crate::surroundings::{machine_time, shown};
 use crate::tree::Usage;
 
 const PAYLOAD_BYTES: usize = 256;
@@ -40,6 +41,7 @@ pub(crate) async fn run(
     name: Name,
     shape: Shape,
     span: Duration,
+    disk: &Measure,
     report: &mut Report,
 ) -> Result<(), Trouble> {
     let clients = server.clients(0, shape.connections, shape.window).await?;
@@ -50,9 +52,11 @@ pub(crate) async fn run(
         lanes.spawn(publish(client, topic, begin, end));
     }
     sleep_until(begin.into()).await;
-    let (before, syncs_before, own_before) = (server.usage(), server.syncs().await?, processor_time());
+    let syncs_before = server.syncs().await?;
+    let (before, own_before, all_before) = (server.usage(), processor_time(), machine_time());
     sleep_until(end.into()).await;
-    let (after, own) = (server.usage(), processor_time_since(own_before));
+    let (after, own, all) = (server.usage(), processor_time_since(own_before), machine_time());
+    let all = all_before.zip(all).map(|(before, after)| after.saturating_sub(before));
     let syncs = syncs_before.zip(server.syncs().await?).map(|(before, after)| after - before);
     let mut parts = Vec::with_capacity(shape.connections);
     while let Some(lane) = lanes.join_next().await {
@@ -60,7 +64,7 @@ pub(crate) async fn run(
     }
     let measure = Measure::whole(span, parts);
     let processor = (after.processor - before.processor).as_secs_f64();
-    let note = note(&measure, &before, &after, syncs, own);
+    let note = format!("{}; {}", note(&measure, &before, &after, syncs, own.zip(all)), shown(disk));
     let rate = shape.row("acknowledged");
     report.row(&rate, Unit::PerSecond);
     report.number(&rate, name, measure.rate(), note);
@@ -80,16 +84,21 @@ fn note(
     before: &Usage,
     after: &Usage,
     syncs: Option<u64>,
-    own: Option<Duration>,
+    own_and_all: Option<(Duration, Duration)>,
 ) -> String {
     let (count, seconds) = (measure.count().max(1) as f64, measure.elapsed.as_secs_f64());
     let written = (after.written - before.written) as f64;
+    let server = (after.processor - before.processor).as_secs_f64();
     let mut parts = vec![
-        format!("server {:.2} processors", (after.processor - before.processor).as_secs_f64() / seconds),
+        format!("server {:.2} processors", server / seconds),
         format!("{:.0} B written a message", written / count),
     ];
-    if let Some(own) = own {
-        parts.insert(1, format!("generator {:.2}", own.as_secs_f64() / seconds));
+    if let Some((own, all)) = own_and_all {
+        let others = (all.as_secs_f64() - own.as_secs_f64() - server).max(0.0);
+        parts.insert(
+            1,
+            format!("generator {:.2}, others {:.2}", own.as_secs_f64() / seconds, others / seconds),
+        );
     }
     if let Some(syncs) = syncs {
         parts.push(format!(

@@ -22,6 +22,7 @@ mod report;
 mod run;
 mod server;
 mod storm;
+mod surroundings;
 mod tree;
 
 use clap::Parser as _;

@@ -10,7 +10,7 @@ use crate::options::{Name, Options, Section};
 use crate::papers::Papers;
 use crate::peers::{self, Start};
 use crate::report::Report;
-use crate::{ingest, memory, place, storm};
+use crate::{ingest, memory, place, storm, surroundings};
 
 pub(crate) async fn run(options: &Options, folder: &Path) -> Result<(), Trouble> {
     println!("{:?} a measure, {} rounds; {}", options.span(), options.rounds, place::describe(folder));
@@ -79,8 +79,9 @@ impl Bench<'_> {
         match section {
             Section::Ingest => {
                 for shape in ingest::SHAPES {
+                    let disk = surroundings::probe(folder)?;
                     let server = start.start(name).await?;
-                    ingest::run(&server, name, shape, options.span(), &mut self.report).await?;
+                    ingest::run(&server, name, shape, options.span(), &disk, &mut self.report).await?;
                     peers::check_kept(&server, name).await?;
                     drop(server);
                     clear(folder)?;
