@@ -13,6 +13,7 @@ use crate::numbers::Unit;
 use crate::options::Name;
 use crate::report::Report;
 use crate::server::Server;
+use crate::surroundings::machine_time;
 
 pub(crate) const NAMES: [Name; 3] = [Name::Skerry, Name::Ceiling, Name::Mosquitto];
 /// Devices that take turns: none comes again before it is gone for long.
@@ -30,7 +31,7 @@ pub(crate) async fn run(
 ) -> Result<(), Trouble> {
     let (place, next) = (server.place(true)?, Arc::new(AtomicUsize::new(0)));
     let guests: Arc<[_]> = (0..DEVICES).map(|number| server.guest(number).connect).collect();
-    let (before, own_before) = (server.usage(), processor_time());
+    let (before, own_before, all_before) = (server.usage(), processor_time(), machine_time());
     let end = now() + span;
     let mut lanes = JoinSet::new();
     for _ in 0..AT_ONCE {
@@ -52,13 +53,15 @@ pub(crate) async fn run(
         parts.push(lane??);
     }
     let (after, own) = (server.usage(), processor_time_since(own_before).unwrap_or_default());
+    let all = all_before.zip(machine_time()).map_or(own, |(before, after)| after.saturating_sub(before));
     let measure = Measure::whole(span, parts);
     let processor = (after.processor - before.processor).as_secs_f64();
     let seconds = span.as_secs_f64();
     let note = format!(
-        "server {:.2} processors, generator {:.2}, p50 {:.1} ms, p99 {:.1} ms",
+        "server {:.2} processors, generator {:.2}, others {:.2}, p50 {:.1} ms, p99 {:.1} ms",
         processor / seconds,
         own.as_secs_f64() / seconds,
+        (all.as_secs_f64() - own.as_secs_f64() - processor).max(0.0) / seconds,
         measure.percentile(50.0).as_secs_f64() * 1000.0,
         measure.percentile(99.0).as_secs_f64() * 1000.0,
     );
