@@ -53,9 +53,9 @@ impl Connections {
         self.presence.disconnected(&address_of(device, module), epoch, at)
     }
 
-    pub(crate) fn active(&self, device: &DeviceId, module: Option<&ModuleId>, at: Timestamp) {
+    pub(crate) fn active(&self, identity: &Address, at: Timestamp) {
         // Without room it is not known, which is counted there.
-        self.presence.active(&address_of(device, module), at).ok();
+        self.presence.active(identity, at).ok();
     }
 
     pub(crate) fn forget(&self, key: &Key) {

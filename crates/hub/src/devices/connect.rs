@@ -1,6 +1,6 @@
 //! Letting an identity in.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use skerry_front::device::{Claim, Connected, Refused, Subscriptions};
@@ -60,6 +60,8 @@ impl Shared {
             calls: Calls::default(),
             told: AtomicU64::new(record.twin.desired.version()),
             has_room: AtomicBool::new(false),
+            address,
+            active_at: AtomicI64::new(now.unix_seconds()),
             throttle: self.rates.messages_per_device.map(Throttle::new),
             shared: Arc::clone(&self),
         });

@@ -1,6 +1,9 @@
 //! One connection's session, as its client uses it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -12,6 +15,7 @@ use skerry_model::message::{Message, MessageError};
 use skerry_model::twin::device_document;
 use skerry_model::{DeviceId, ErrorCode, ModuleId};
 use skerry_mqtt::topic::Subscription;
+use skerry_store::bus::Address;
 use skerry_store::log::{Order, Partition};
 
 use super::Shared;
@@ -44,11 +48,22 @@ pub(super) struct Live {
     pub(super) has_room: AtomicBool,
     /// Of this connection's messages.
     pub(super) throttle: Option<Throttle>,
+    pub(super) address: Address,
+    /// The second of the last activity that was noted.
+    pub(super) active_at: AtomicI64,
 }
 
 impl Live {
     pub(super) fn module_name(&self) -> &str {
         self.module.as_ref().map_or("", ModuleId::as_str)
+    }
+
+    /// People look at the moment of the last activity; a second's precision is enough for them.
+    fn note_activity(&self) {
+        let now = self.shared.clock.now();
+        if now.unix_seconds() > self.active_at.swap(now.unix_seconds(), Relaxed) {
+            self.shared.connections.active(&self.address, now);
+        }
     }
 
     async fn wait_for_turn(&self, count: usize) -> Result<(), PublishRefused> {
@@ -131,7 +146,7 @@ impl device::Session for Handle {
                 return Ok(());
             }
             live.wait_for_turn(messages.len()).await?;
-            live.shared.connections.active(&live.device, live.module.as_ref(), live.shared.clock.now());
+            live.note_activity();
             let telemetry = &live.shared.telemetry;
             let kept =
                 telemetry.publish_in_order(&live.letterhead, live.partition, &live.order, messages).await;
