@@ -10,6 +10,7 @@ use skerry_store::log::Durability;
 
 use crate::Connections;
 use crate::access::{Authorizer, Policies};
+use crate::commands::{CommandLimits, Commands, CommandsOptions};
 use crate::devices::{Devices, DevicesOptions};
 use crate::registry::{Registry, Sealer};
 use crate::rest::BackupSource;
@@ -31,6 +32,7 @@ pub struct HubOptions {
     pub process_epoch: u64,
     /// Of events about devices.
     pub event_durability: Durability,
+    pub commands: CommandLimits,
     pub policies: Arc<Policies>,
     pub sealer: Arc<Sealer>,
     pub clock: Arc<dyn Clock>,
@@ -48,6 +50,7 @@ pub struct Hub {
     pub(crate) searcher: Searcher,
     pub(crate) telemetry: Telemetry,
     pub(crate) devices: Devices,
+    pub(crate) commands: Commands,
     pub(crate) authorizer: Arc<Authorizer>,
     pub(crate) policies: Arc<Policies>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -72,6 +75,7 @@ impl Hub {
             bus,
             process_epoch,
             event_durability,
+            commands,
             policies,
             sealer,
             clock,
@@ -89,11 +93,19 @@ impl Hub {
             clock: Arc::clone(&clock),
             skew: token_skew,
         });
+        let commands = Commands::new(CommandsOptions {
+            registry: registry.clone(),
+            connections: Arc::clone(&connections),
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+            limits: commands,
+        });
         let devices = Devices::new(DevicesOptions {
             hub_name: name.clone(),
             registry: registry.clone(),
             authorizer: Arc::clone(&authorizer),
             telemetry: telemetry.clone(),
+            commands: commands.clone(),
             connections,
             bus,
             clock: Arc::clone(&clock),
@@ -104,6 +116,7 @@ impl Hub {
         Self {
             name,
             devices,
+            commands,
             registry,
             searcher,
             telemetry,
@@ -135,6 +148,11 @@ impl Hub {
     /// For the front door; [`Devices::run`] runs beside it.
     pub fn devices(&self) -> &Devices {
         &self.devices
+    }
+
+    /// [`Commands::run`] runs beside the front door.
+    pub fn commands(&self) -> &Commands {
+        &self.commands
     }
 
     pub fn registry(&self) -> &Registry {

@@ -9,6 +9,10 @@ pub const DEVICES: Space = Space::new(1);
 pub const MODULES: Space = Space::new(2);
 /// What devices and modules subscribed to: group is the device id, the name is the module id.
 pub const SUBSCRIPTIONS: Space = Space::new(16);
+/// Commands that wait for devices and modules: group is the device id, the name says whose and which.
+pub const COMMANDS: Space = Space::new(17);
+/// What became of commands whose senders want to know: group and name are those of the command.
+pub const FEEDBACK: Space = Space::new(18);
 
 pub(crate) fn device_key(device: &DeviceId) -> Key {
     Key::new(DEVICES, device.as_str(), "")

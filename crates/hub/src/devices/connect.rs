@@ -17,6 +17,7 @@ use super::orders::{Orders, Sources};
 use super::post::Post;
 use super::subscriptions;
 use crate::access::{AccessError, Admitted, SenderError};
+use crate::commands::{Recipient, SessionId};
 use crate::spaces::subscriptions_key;
 use crate::telemetry::{Letterhead, Source};
 
@@ -43,6 +44,8 @@ impl Shared {
             letterhead: Letterhead::new(&sender, Source::Telemetry, claim.model.as_deref()),
             partition: self.telemetry.partition_of(&claim.device),
             order: Order::default(),
+            recipient: Recipient::new(claim.device.clone(), claim.module.clone(), sender.generation.clone()),
+            session: SessionId(epoch.connection),
             device: claim.device,
             module: claim.module,
             proof: claim.proof,

@@ -7,8 +7,11 @@
 mod admin;
 mod backup;
 mod bulk;
+mod commands;
 mod devices;
 mod events;
+mod feedback;
+mod inbox;
 mod keys;
 mod messages;
 mod methods;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::Value;
 use skerry_hub::access::Policies;
+use skerry_hub::commands::CommandLimits;
 use skerry_hub::registry::Sealer;
 use skerry_hub::rest::{Reply, Request};
 use skerry_hub::telemetry::{Telemetry, TelemetryOptions};
@@ -125,6 +126,7 @@ impl World {
             bus: Arc::new(LocalBus::new(LocalBusOptions::default())),
             process_epoch: 1,
             event_durability: durability,
+            commands: CommandLimits::default(),
             policies: Arc::clone(&policies),
             sealer: Arc::new(Sealer::new(&[7; 32])),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
