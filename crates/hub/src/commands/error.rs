@@ -17,8 +17,6 @@ pub enum SendError {
     /// The identity is not there, or the store failed.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    #[error(transparent)]
-    Stored(#[from] StoredError),
 }
 
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -35,8 +33,6 @@ pub enum SettleError {
     LockLost,
     #[error(transparent)]
     Store(#[from] RegistryError),
-    #[error(transparent)]
-    Stored(#[from] StoredError),
 }
 
 impl SendError {
@@ -47,7 +43,6 @@ impl SendError {
             Self::Expired { .. } => ErrorCode::InvalidMessageExpiryTime,
             Self::Full { .. } => ErrorCode::DeviceMaximumQueueDepthExceeded,
             Self::Registry(error) => error.code(),
-            Self::Stored(_) => ErrorCode::ServerError,
         }
     }
 }
@@ -66,7 +61,6 @@ impl SettleError {
         match self {
             Self::LockLost => ErrorCode::DeviceMessageLockLost,
             Self::Store(error) => error.code(),
-            Self::Stored(_) => ErrorCode::ServerError,
         }
     }
 }

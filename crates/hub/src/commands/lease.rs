@@ -37,10 +37,9 @@ impl Commands {
                 return Ok(None);
             }
             let now = shared.clock.now();
-            if !queue.is_loaded() || !queue.expired(now).is_empty() {
+            if !queue.is_loaded() {
                 let _turn = queue.turn.lock().await;
                 shared.load(&queue).await?;
-                shared.expire(&queue).await?;
             }
             let Some(sequence) = queue.next(now) else {
                 if queue.is_loaded() {

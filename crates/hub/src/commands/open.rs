@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use skerry_model::IdentityId;
-use skerry_store::documents::{Page, Position, Scan};
+use skerry_model::message::Ack;
+use skerry_model::{IdentityId, Timestamp};
+use skerry_store::documents::{Document, Page, Position, Scan};
 
 use super::Shared;
-use super::error::LeaseError;
 use super::name::{Named, is_newer, prefix, read_key};
 use super::queue::{Queue, Summary};
 use super::stored::Slip;
@@ -33,11 +33,10 @@ impl Shared {
             let scan = Scan { after, at_least, limit: PAGE, ..Scan::all(COMMANDS) };
             let Page { documents: page, next, .. } = documents.scan(scan).await?;
             for document in &page {
-                // A queue's head is no command, and one that cannot be read is told when it is used.
-                let (Some(named), Ok(slip)) = (read_key(&document.key), Slip::read(document)) else {
-                    continue;
-                };
+                // A queue's head is no command.
+                let Some(named) = read_key(&document.key) else { continue };
                 let Named { identity, generation, .. } = named;
+                let slip = slip(document);
                 let one = Summary { count: 1, expires: slip.expires };
                 match found.get_mut(&identity) {
                     Some((known, summary)) if *known == generation => {
@@ -79,7 +78,7 @@ impl Shared {
     }
 
     /// Reads one queue if that has to be. Whoever calls has the turn.
-    pub(super) async fn load(&self, queue: &Arc<Queue>) -> Result<(), LeaseError> {
+    pub(super) async fn load(&self, queue: &Arc<Queue>) -> Result<(), RegistryError> {
         if queue.is_loaded() {
             return Ok(());
         }
@@ -87,13 +86,13 @@ impl Shared {
         let prefix = prefix(&queue.identity, &queue.generation());
         let group = queue.identity.device.to_string();
         // Not before a change of ours, whatever became of it.
-        let at_least = Some(documents.latest().await.map_err(RegistryError::from)?);
+        let at_least = Some(documents.latest().await?);
         let mut slips = BTreeMap::new();
         let mut after = Some(Position { group: group.clone(), name: prefix.clone() });
         while after.is_some() {
             let scan =
                 Scan { group: Some(group.clone()), after, at_least, limit: PAGE, ..Scan::all(COMMANDS) };
-            let page = documents.scan(scan).await.map_err(RegistryError::from)?;
+            let page = documents.scan(scan).await?;
             after = page.next;
             for document in &page.documents {
                 if !document.key.name.starts_with(&prefix) {
@@ -101,7 +100,7 @@ impl Shared {
                     break;
                 }
                 if let Some(named) = read_key(&document.key) {
-                    slips.insert(named.sequence, Slip::read(document)?);
+                    slips.insert(named.sequence, slip(document));
                 }
             }
         }
@@ -109,4 +108,13 @@ impl Shared {
         self.tell(queue);
         Ok(())
     }
+}
+
+/// One that cannot be read counts as expired, so that it goes and nothing waits behind it.
+fn slip(document: &Document) -> Slip {
+    Slip::read(document).unwrap_or_else(|error| {
+        tracing::error!(%error, "A command is dropped.");
+        let (enqueued, expires) = (Timestamp::NEVER, Timestamp::NEVER);
+        Slip { message_id: String::new(), ack: Ack::None, enqueued, expires, deliveries: 0 }
+    })
 }

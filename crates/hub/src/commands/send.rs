@@ -1,13 +1,15 @@
 //! Taking a command in.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use skerry_model::limits::CLOUD_MESSAGE_BYTES_MAX;
 use skerry_model::message::Message;
 use skerry_model::{DeviceId, IdentityId, ModuleId, Timestamp};
 use skerry_store::documents::{Action, Body, Change, Expect, Json, Lane};
 
-use super::doubt::Doubt;
-use super::error::{LeaseError, SendError};
+use super::doubt::{Doubt, to_its_end};
+use super::error::SendError;
 use super::figures::count;
 use super::name::{command_key, head_key};
 use super::stored::{Slip, body};
@@ -47,23 +49,18 @@ impl Commands {
             deliveries: 0,
         };
         self.shared.open().await?;
-        let sequence = self.shared.enqueue(device, module, slip, message).await?;
+        // Nothing is kept for one that is not there.
+        self.shared.registry.get_twin(device, module).await?;
+        let (shared, identity) = (Arc::clone(&self.shared), identity(device, module));
+        let sequence = to_its_end(async move { shared.enqueue(&identity, slip, message).await }).await?;
         Ok(Sent { sequence, enqueued: now, expires })
     }
 }
 
 impl Shared {
-    async fn enqueue(
-        &self,
-        device: &DeviceId,
-        module: Option<&ModuleId>,
-        slip: Slip,
-        message: Message,
-    ) -> Result<u64, SendError> {
-        let identity = IdentityId { device: device.clone(), module: module.cloned() };
-        // Nothing is kept for one that is not there.
-        self.registry.get_twin(device, module).await?;
-        let queue = self.queues.get(&identity);
+    async fn enqueue(&self, to: &IdentityId, slip: Slip, message: Message) -> Result<u64, SendError> {
+        let (device, module) = (&to.device, to.module.as_ref());
+        let queue = self.queues.get(to);
         let _turn = queue.turn.lock().await;
         let body = body(&slip, message);
         for _ in 0..CHANGE_TRIES_MAX {
@@ -77,7 +74,7 @@ impl Shared {
             let depth = self.limits.depth_max;
             if queue.count() >= depth as u64 {
                 count(&self.counters.refused_full, 1);
-                return Err(SendError::Full { identity: identity.to_string(), depth });
+                return Err(SendError::Full { identity: to.to_string(), depth });
             }
             let (expect, last) = self.head(device, module).await?;
             let sequence = last.max(queue.last_sequence()) + 1;
@@ -92,7 +89,7 @@ impl Shared {
             let head =
                 Change { key: head_key(device, module), expect, action: Action::Put(head), note: Vec::new() };
             let command = Change {
-                key: command_key(&identity, &generation, sequence),
+                key: command_key(to, &generation, sequence),
                 expect: Expect::Absent,
                 action: Action::Put(body.clone()),
                 note: Vec::new(),
@@ -126,19 +123,14 @@ impl Shared {
     }
 }
 
+pub(super) fn identity(device: &DeviceId, module: Option<&ModuleId>) -> IdentityId {
+    IdentityId { device: device.clone(), module: module.cloned() }
+}
+
 /// Where a command goes, as its receivers read it.
 fn address(device: &DeviceId, module: Option<&ModuleId>) -> String {
     match module {
         Some(module) => format!("/devices/{device}/modules/{module}/messages/devicebound"),
         None => format!("/devices/{device}/messages/devicebound"),
-    }
-}
-
-impl From<LeaseError> for SendError {
-    fn from(error: LeaseError) -> Self {
-        match error {
-            LeaseError::Store(error) => Self::Registry(error),
-            LeaseError::Stored(error) => Self::Stored(error),
-        }
     }
 }

@@ -8,13 +8,14 @@ use std::sync::atomic::AtomicU64;
 use skerry_model::{DeviceId, IdentityId, ModuleId};
 use skerry_store::documents::{Action, Body, Change, Expect, Lane, Update};
 
-use super::doubt::Doubt;
-use super::error::{LeaseError, SettleError};
+use super::doubt::{Doubt, to_its_end};
+use super::error::SettleError;
 use super::feedback::{Outcome, Record};
 use super::figures::count;
 use super::lock::{LockToken, Recipient};
 use super::name::{command_key, feedback_key};
 use super::queue::Queue;
+use super::send::identity;
 use super::stored::Slip;
 use super::{Commands, Shared};
 use crate::registry::{CHANGE_TRIES_MAX, RegistryError, Settled};
@@ -40,8 +41,8 @@ impl Drop for Claim {
 }
 
 impl Commands {
-    /// The command was done. The claim on it is made in the call: the end of a connection does not
-    /// undo it any more.
+    /// The command was done. It begins in the call, and goes on whatever becomes of the connection or
+    /// of what is returned.
     pub fn complete(
         &self,
         to: &Recipient,
@@ -80,38 +81,42 @@ impl Commands {
             Some(Claim { queue, sequence, token })
         });
         let shared = Arc::clone(&self.shared);
-        async move {
+        to_its_end(async move {
             match claim {
                 Some(claim) => shared.settle_claimed(&claim, wish).await,
                 None => Err(SettleError::LockLost),
             }
-        }
+        })
     }
 
     /// Takes everything out of a queue, held or not; how much that was.
     pub async fn purge(&self, device: &DeviceId, module: Option<&ModuleId>) -> Result<usize, SettleError> {
-        let shared = &self.shared;
-        shared.open().await?;
-        shared.registry.get_twin(device, module).await?;
-        let queue = shared.queues.get(&IdentityId { device: device.clone(), module: module.cloned() });
+        self.shared.open().await?;
+        self.shared.registry.get_twin(device, module).await?;
+        let (shared, identity) = (Arc::clone(&self.shared), identity(device, module));
+        to_its_end(async move { shared.purge(&identity).await }).await
+    }
+}
+
+impl Shared {
+    async fn purge(&self, of: &IdentityId) -> Result<usize, SettleError> {
+        let queue = self.queues.get(of);
         let _turn = queue.turn.lock().await;
         for _ in 0..CHANGE_TRIES_MAX {
-            let generation = shared.registry.get_twin(device, module).await?.identity.generation;
-            if !queue.meet(&generation) {
+            let record = self.registry.get_twin(&of.device, of.module.as_ref()).await?;
+            if !queue.meet(&record.identity.generation) {
                 continue;
             }
-            shared.load(&queue).await?;
+            self.load(&queue).await?;
             let waiting = queue.slips();
-            if shared.end(&queue, &waiting, Outcome::Purged).await? {
-                count(&shared.counters.purged, waiting.len());
+            if self.end(&queue, &waiting, Outcome::Purged).await? {
+                count(&self.counters.purged, waiting.len());
                 return Ok(waiting.len());
             }
         }
         Err(RegistryError::Contended.into())
     }
-}
 
-impl Shared {
     async fn settle_claimed(&self, claim: &Claim, wish: Wish) -> Result<(), SettleError> {
         let Claim { queue, sequence, .. } = claim;
         let _turn = queue.turn.lock().await;
@@ -210,7 +215,7 @@ impl Shared {
     }
 
     /// Ends what has waited for too long. Whoever calls has the turn.
-    pub(super) async fn expire(&self, queue: &Arc<Queue>) -> Result<(), LeaseError> {
+    pub(super) async fn expire(&self, queue: &Arc<Queue>) -> Result<(), RegistryError> {
         let expired = queue.expired(self.clock.now());
         if self.end(queue, &expired, Outcome::Expired).await? {
             count(&self.counters.expired, expired.len());
@@ -222,13 +227,4 @@ impl Shared {
 
 fn put(key: skerry_store::documents::Key, body: Body) -> Change {
     Change { key, expect: Expect::Anything, action: Action::Put(body), note: Vec::new() }
-}
-
-impl From<LeaseError> for SettleError {
-    fn from(error: LeaseError) -> Self {
-        match error {
-            LeaseError::Store(error) => Self::Store(error),
-            LeaseError::Stored(error) => Self::Stored(error),
-        }
-    }
 }

@@ -4,9 +4,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::LeaseError;
+use super::Commands;
+use super::doubt::to_its_end;
 use super::queue::Queue;
-use super::{Commands, Shared};
+use crate::registry::RegistryError;
 
 const EVERY: Duration = Duration::from_secs(15);
 
@@ -32,7 +33,7 @@ impl Commands {
         }
         for queue in shared.queues.all() {
             if queue.is_due(shared.clock.now())
-                && let Err(error) = shared.sweep_one(&queue).await
+                && let Err(error) = self.sweep_one(&queue).await
             {
                 tracing::warn!(identity = %queue.identity, %error, "Expired commands are still there.");
             }
@@ -45,10 +46,14 @@ impl Commands {
     }
 }
 
-impl Shared {
-    async fn sweep_one(&self, queue: &Arc<Queue>) -> Result<(), LeaseError> {
-        let _turn = queue.turn.lock().await;
-        self.load(queue).await?;
-        self.expire(queue).await
+impl Commands {
+    async fn sweep_one(&self, queue: &Arc<Queue>) -> Result<(), RegistryError> {
+        let (shared, queue) = (Arc::clone(&self.shared), Arc::clone(queue));
+        to_its_end(async move {
+            let _turn = queue.turn.lock().await;
+            shared.load(&queue).await?;
+            shared.expire(&queue).await
+        })
+        .await
     }
 }

@@ -142,13 +142,10 @@ impl device::Session for Handle {
 
     fn complete(&self, lease: Lease) -> Soon<Result<(), Unavailable>> {
         let settled = self.0.shared.commands.complete(&self.0.recipient, LockToken(lease.0));
-        // The client has said so: it is done, whatever becomes of the connection.
-        let settled = tokio::spawn(settled);
         Box::pin(async move {
             match settled.await {
-                Ok(Ok(()) | Err(SettleError::LockLost)) => Ok(()),
-                Ok(Err(error)) => Err(Unavailable { what: format!("a command was not settled: {error}") }),
-                Err(ended) => Err(Unavailable { what: format!("a command was not settled: {ended}") }),
+                Ok(()) | Err(SettleError::LockLost) => Ok(()),
+                Err(error) => Err(Unavailable { what: format!("a command was not settled: {error}") }),
             }
         })
     }

@@ -9,6 +9,7 @@ use skerry_hub::commands::{
     Commands, Holder, Leased, LockToken, Recipient, SendError, SessionId, SettleError,
 };
 use skerry_model::message::{Ack, Message};
+use skerry_store::documents::{Action, Change, Commit, Expect, Json, Scan, Update};
 
 use crate::world::{HOST, World, everywhere};
 
@@ -231,7 +232,7 @@ fn commands_expire_and_one_from_the_past_is_refused() {
         world.pass(10 * MINUTE).await;
         assert_eq!(body(&commands, &to).await.as_deref(), Some("usual"));
         world.pass(50 * MINUTE).await;
-        assert_eq!(waiting(&world, "/devices/d1").await, 1, "nobody has looked yet");
+        assert_eq!(waiting(&world, "/devices/d1").await, 2, "nobody has looked yet");
         commands.sweep().await;
         assert_eq!(waiting(&world, "/devices/d1").await, 0);
         assert_eq!(lease(&commands, &to).await, None);
@@ -516,14 +517,20 @@ fn who_goes_away_in_the_middle_leaves_nothing_half_done() {
                 }
             }
         }
-        let mut left = 0;
-        while lease(&commands, &to).await.is_some() {
-            left += 1;
-        }
+        // What was begun goes on; then both say the same.
+        let (mut left, mut found) = (0, u64::MAX);
+        let settled = async {
+            while left != found {
+                while lease(&commands, &to).await.is_some() {
+                    left += 1;
+                }
+                let reborn = world.reborn();
+                reborn.hub.commands().open().await.unwrap();
+                found = waiting(&reborn, "/devices/d1").await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), settled).await.expect("documents and memory agree");
         assert_eq!(waiting(&world, "/devices/d1").await, left);
-        let reborn = world.reborn();
-        reborn.hub.commands().open().await.unwrap();
-        assert_eq!(waiting(&reborn, "/devices/d1").await, left, "the documents say the same");
     });
 }
 
@@ -552,5 +559,32 @@ fn the_metrics_speak_of_commands() {
             world.get("/skerry/v1/status").await.expect(200)["figures"]["commands_depth"],
             Value::from(1)
         );
+    });
+}
+
+#[test]
+fn one_that_cannot_be_read_goes_and_holds_up_nobody() {
+    everywhere(|world| async move {
+        world.device("d1", json!({})).await;
+        send(&world, "d1", text("damaged")).await;
+        send(&world, "d1", text("whole")).await;
+        let mut scan = Scan::all(skerry_hub::spaces::COMMANDS);
+        scan.at_least = Some(world.documents.latest().await.unwrap());
+        let page = world.documents.scan(scan).await.unwrap();
+        let first = page.documents.iter().find(|document| document.key.name.contains('/')).unwrap();
+        let update = Update { identity: Some(Json::encode(&json!("?"))), ..Update::default() };
+        let change = Change {
+            key: first.key.clone(),
+            expect: Expect::Present,
+            action: Action::Update(update),
+            note: Vec::new(),
+        };
+        while world.documents.commit(Commit::new("d1", vec![change.clone()])).await.is_err() {}
+
+        let reborn = world.reborn();
+        let (commands, to) = (reborn.hub.commands().clone(), recipient(&reborn, "d1", None).await);
+        assert_eq!(body(&commands, &to).await.as_deref(), Some("whole"));
+        commands.sweep().await;
+        assert_eq!(waiting(&reborn, "/devices/d1").await, 1);
     });
 }
