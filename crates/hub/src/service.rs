@@ -11,6 +11,7 @@ use skerry_store::log::Durability;
 use crate::Connections;
 use crate::access::{Authorizer, Policies};
 use crate::authorities::Authorities;
+use crate::commands::{CommandLimits, Commands, CommandsOptions};
 use crate::devices::{Devices, DevicesOptions, Rates};
 use crate::registry::{Registry, Sealer};
 use crate::rest::BackupSource;
@@ -35,6 +36,7 @@ pub struct HubOptions {
     pub rates: Rates,
     /// Whether messages of devices may ask for faults; for tests only.
     pub has_faults: bool,
+    pub commands: CommandLimits,
     pub policies: Arc<Policies>,
     pub sealer: Arc<Sealer>,
     pub clock: Arc<dyn Clock>,
@@ -53,6 +55,7 @@ pub struct Hub {
     pub(crate) telemetry: Telemetry,
     pub(crate) devices: Devices,
     pub(crate) authorities: Authorities,
+    pub(crate) commands: Commands,
     pub(crate) authorizer: Arc<Authorizer>,
     pub(crate) policies: Arc<Policies>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -79,6 +82,7 @@ impl Hub {
             event_durability,
             rates,
             has_faults,
+            commands,
             policies,
             sealer,
             clock,
@@ -99,11 +103,19 @@ impl Hub {
             clock: Arc::clone(&clock),
             skew: token_skew,
         });
+        let commands = Commands::new(CommandsOptions {
+            registry: registry.clone(),
+            connections: Arc::clone(&connections),
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+            limits: commands,
+        });
         let devices = Devices::new(DevicesOptions {
             hub_name: name.clone(),
             registry: registry.clone(),
             authorizer: Arc::clone(&authorizer),
             telemetry: telemetry.clone(),
+            commands: commands.clone(),
             connections,
             bus,
             clock: Arc::clone(&clock),
@@ -117,6 +129,7 @@ impl Hub {
             name,
             devices,
             authorities,
+            commands,
             registry,
             searcher,
             telemetry,
@@ -153,6 +166,11 @@ impl Hub {
     /// For the front door; [`Devices::run`] runs beside it.
     pub fn devices(&self) -> &Devices {
         &self.devices
+    }
+
+    /// [`Commands::run`] runs beside the front door.
+    pub fn commands(&self) -> &Commands {
+        &self.commands
     }
 
     pub fn registry(&self) -> &Registry {

@@ -17,6 +17,10 @@ pub(crate) const AUTHORITIES_GROUP: &str = "/authorities";
 pub(crate) fn authority_key(name: &str) -> Key {
     Key::new(AUTHORITIES, AUTHORITIES_GROUP, name)
 }
+/// Commands that wait for devices and modules: group is the device id, the name says whose and which.
+pub const COMMANDS: Space = Space::new(17);
+/// What became of commands whose senders want to know: group and name are those of the command.
+pub const FEEDBACK: Space = Space::new(18);
 
 pub(crate) fn device_key(device: &DeviceId) -> Key {
     Key::new(DEVICES, device.as_str(), "")

@@ -18,6 +18,7 @@ use super::post::Post;
 use super::subscriptions;
 use super::throttle::Throttle;
 use crate::access::{AccessError, Admitted, SenderError};
+use crate::commands::{Recipient, SessionId};
 use crate::spaces::subscriptions_key;
 use crate::telemetry::{Letterhead, Source};
 
@@ -49,6 +50,8 @@ impl Shared {
             letterhead: Letterhead::new(&sender, Source::Telemetry, claim.model.as_deref()),
             partition: self.telemetry.partition_of(&claim.device),
             order: Order::default(),
+            recipient: Recipient::new(claim.device.clone(), claim.module.clone(), sender.generation.clone()),
+            session: SessionId(epoch.connection),
             device: claim.device,
             module: claim.module,
             proof: claim.proof,

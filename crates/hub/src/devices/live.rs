@@ -24,6 +24,7 @@ use super::post::Post;
 use super::refusal::refusal;
 use super::subscriptions;
 use super::throttle::Throttle;
+use crate::commands::{LockToken, Recipient, SessionId, SettleError};
 use crate::registry::RegistryError;
 use crate::telemetry::{Letterhead, PublishError, Sender};
 
@@ -37,6 +38,9 @@ pub(super) struct Live {
     pub(super) letterhead: Letterhead,
     pub(super) partition: Partition,
     pub(super) order: Order,
+    /// Whose commands these are, and by which name this connection holds them.
+    pub(super) recipient: Recipient,
+    pub(super) session: SessionId,
     pub(super) keeps_session: bool,
     pub(super) subscriptions: Mutex<Subscriptions>,
     /// As the documents have them; held by whoever writes.
@@ -80,6 +84,11 @@ impl Live {
 
     pub(super) fn listens_to(&self, kind: Subscription) -> bool {
         self.now_subscribed().has(kind)
+    }
+
+    /// Whether commands may be given to the client.
+    pub(super) fn takes_commands(&self) -> bool {
+        self.has_room.load(SeqCst) && self.listens_to(Subscription::Commands)
     }
 
     fn now_subscribed(&self) -> Subscriptions {
@@ -173,8 +182,13 @@ impl device::Session for Handle {
     }
 
     fn complete(&self, lease: Lease) -> Soon<Result<(), Unavailable>> {
-        let _ = lease;
-        Box::pin(async { Ok(()) })
+        let settled = self.0.shared.commands.complete(&self.0.recipient, LockToken(lease.0));
+        Box::pin(async move {
+            match settled.await {
+                Ok(()) | Err(SettleError::LockLost) => Ok(()),
+                Err(error) => Err(Unavailable { what: format!("a command was not settled: {error}") }),
+            }
+        })
     }
 
     fn twin(&self) -> Soon<Result<Bytes, TwinRefused>> {

@@ -10,6 +10,7 @@ mod error;
 mod modules;
 mod note;
 mod precondition;
+mod queues;
 mod record;
 mod reports;
 mod rotate;
@@ -38,10 +39,10 @@ use skerry_store::documents::{Change, Commit, Documents, Key, Lane};
 
 use crate::connections::Connections;
 use crate::spaces::{device_key, identity_key, module_key};
-use settle::Settled;
+pub(crate) use settle::Settled;
 
 /// Times that one operation starts over because somebody else changed the same document.
-const CHANGE_TRIES_MAX: usize = 32;
+pub(crate) const CHANGE_TRIES_MAX: usize = 32;
 
 /// The registry of one hub. Cheap to clone.
 #[derive(Clone)]
@@ -112,7 +113,7 @@ impl Registry {
         }
     }
 
-    async fn settle(
+    pub(crate) async fn settle(
         &self,
         device: &DeviceId,
         changes: Vec<Change>,

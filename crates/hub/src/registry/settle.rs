@@ -15,7 +15,7 @@ use super::RegistryError;
 const TRIES_MAX: usize = 8;
 
 /// How a commit ended.
-pub(super) enum Settled {
+pub(crate) enum Settled {
     Committed,
     /// An expectation did not hold; look again and decide anew.
     Conflict,

@@ -9,7 +9,10 @@
 
 mod access;
 mod bulk;
+mod commands;
+mod delivery;
 mod devices;
+mod feedback;
 mod messages;
 mod modules;
 mod narrowing;

@@ -90,6 +90,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         event_durability: settings.durability_of(Kind::Event),
         rates: settings.rates,
         has_faults: settings.has_faults,
+        commands: settings.commands.clone(),
         policies,
         sealer: Arc::new(sealer),
         clock,
@@ -100,6 +101,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
 
     hub.authorities().load().await.map_err(Failure::failed)?;
     let hub = Arc::new(hub);
+    hub.commands().open().await.map_err(Failure::failed)?;
     let services = Services {
         http: Arc::new(RestService::new(Arc::clone(&hub))),
         devices: Arc::new(hub.devices().clone()),
@@ -125,8 +127,13 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
             .await;
         drop(ended);
     };
+    let (sweeps, swept) = oneshot::channel::<()>();
     // What connections leave behind is passed on until the last of them is gone.
-    tokio::join!(serving, hub.devices().run(async { drop(front_ended.await) }));
+    let passing_on = async {
+        hub.devices().run(async { drop(front_ended.await) }).await;
+        drop(sweeps);
+    };
+    tokio::join!(serving, passing_on, hub.commands().run(async { drop(swept.await) }));
     // Waits for the writers, which make whole what they have begun.
     let close = move || {
         log.close();
