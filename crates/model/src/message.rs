@@ -4,6 +4,8 @@
 //! Every protocol has its own spelling of the system properties; the protocol crates map theirs to
 //! the fields here, so that the inside of the house knows one.
 
+use std::ops::{Deref, DerefMut};
+
 use bytes::Bytes;
 
 use crate::limits::{
@@ -28,6 +30,65 @@ pub struct SystemProperties {
     pub component: Option<String>,
     pub output: Option<String>,
     pub input: Option<String>,
+}
+
+/// System properties that are mostly not there, and then cost nothing: messages by the million have
+/// none. Writing to one makes room for all.
+#[derive(Clone, Debug, Default)]
+pub struct System(Option<Box<SystemProperties>>);
+
+static NONE: SystemProperties = SystemProperties {
+    message_id: None,
+    correlation_id: None,
+    user_id: None,
+    to: None,
+    content_type: None,
+    content_encoding: None,
+    expiry: None,
+    creation_time: None,
+    ack: None,
+    schema: None,
+    interface_id: None,
+    component: None,
+    output: None,
+    input: None,
+};
+
+impl System {
+    /// Whether nothing was ever written.
+    pub fn is_untouched(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub fn into_inner(self) -> SystemProperties {
+        self.0.map(|system| *system).unwrap_or_default()
+    }
+}
+
+impl Deref for System {
+    type Target = SystemProperties;
+
+    fn deref(&self) -> &SystemProperties {
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+}
+
+impl DerefMut for System {
+    fn deref_mut(&mut self) -> &mut SystemProperties {
+        self.0.get_or_insert_default()
+    }
+}
+
+impl PartialEq for System {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl From<SystemProperties> for System {
+    fn from(system: SystemProperties) -> Self {
+        Self(Some(Box::new(system)))
+    }
 }
 
 /// Which outcomes of a command its sender wants to hear of.
@@ -62,7 +123,7 @@ impl Ack {
 pub struct Message {
     /// Shares the block that it was read from.
     pub body: Bytes,
-    pub system: SystemProperties,
+    pub system: System,
     pub application: Vec<(String, String)>,
 }
 

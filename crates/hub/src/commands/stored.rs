@@ -108,6 +108,7 @@ impl Slip {
 /// The whole document.
 pub(super) fn body(slip: &Slip, message: Message) -> Body {
     let Message { body, system, application } = message;
+    let system = system.into_inner();
     let head = Head {
         message_id: system.message_id,
         correlation_id: system.correlation_id,
@@ -154,7 +155,7 @@ pub(super) fn message(document: &Document) -> Result<Message, StoredError> {
         output: head.output,
         input: head.input,
     };
-    Ok(Message { body: Bytes::copy_from_slice(body), system, application: head.application })
+    Ok(Message { body: Bytes::copy_from_slice(body), system: system.into(), application: head.application })
 }
 
 fn split(packed: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -191,7 +192,7 @@ mod tests {
             ..SystemProperties::default()
         };
         let application = vec![("ä".into(), "\"\0".into()), ("b".into(), String::new())];
-        let sent = Message { body: Bytes::from_static(&[0, 255, 7]), system, application };
+        let sent = Message { body: Bytes::from_static(&[0, 255, 7]), system: system.into(), application };
         let identity = skerry_model::IdentityId { device: "d1".parse().unwrap(), module: None };
         let key = command_key(&identity, "637", 1);
         let mut document = Document { key, revision: Revision::ZERO, body: body(&slip, sent.clone()) };

@@ -108,6 +108,6 @@ impl Events {
             ..SystemProperties::default()
         };
         let body = Bytes::from(format!(r#"{{"sequenceNumber":"{number}"}}"#));
-        Message { body, system, application }
+        Message { body, system: system.into(), application }
     }
 }

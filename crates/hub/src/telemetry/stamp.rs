@@ -5,7 +5,7 @@
 //! ```
 
 use bytes::Bytes;
-use skerry_model::message::{Ack, SystemProperties};
+use skerry_model::message::{Ack, System, SystemProperties};
 use skerry_model::{DeviceId, ModuleId, Timestamp};
 
 /// Raised when fields mean something else; new tags do not raise it.
@@ -108,8 +108,8 @@ impl Letterhead {
     }
 
     /// The headers of a message.
-    pub fn stamp(&self, system: &SystemProperties, application: &[(String, String)]) -> Bytes {
-        if application.is_empty() && *system == SystemProperties::default() {
+    pub fn stamp(&self, system: &System, application: &[(String, String)]) -> Bytes {
+        if application.is_empty() && system.is_untouched() {
             return self.0.clone();
         }
         let mut out = Vec::with_capacity(self.0.len() + 64);
@@ -281,7 +281,7 @@ mod tests {
             application: vec![("a".into(), "x".repeat(70_000)), ("b".into(), String::new())],
         };
         let letterhead = Letterhead::new(&sender, Source::ConnectionState, Some("dtmi:a;1"));
-        let headers = letterhead.stamp(&stamp.system, &stamp.application);
+        let headers = letterhead.stamp(&stamp.system.clone().into(), &stamp.application);
         assert_eq!(Stamp::decode(&headers), Ok(stamp));
         for short in 0..headers.len().min(400) {
             // What is cut is told or reads as less, never as something else.

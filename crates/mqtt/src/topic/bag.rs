@@ -6,14 +6,14 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use skerry_model::Timestamp;
-use skerry_model::message::{Ack, SystemProperties};
+use skerry_model::message::{Ack, System};
 
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What a bag says of a message.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bag {
-    pub system: SystemProperties,
+    pub system: System,
     pub application: Vec<(String, String)>,
 }
 
@@ -113,6 +113,7 @@ fn seven_digits(time: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use skerry_model::message::SystemProperties;
 
     use super::*;
 
@@ -145,7 +146,10 @@ mod tests {
             ack: Some(Ack::Full),
             ..SystemProperties::default()
         };
-        write_bag(&mut text, &Bag { system, application: vec![("key 1".into(), "a+b/ü".into())] });
+        write_bag(
+            &mut text,
+            &Bag { system: system.into(), application: vec![("key 1".into(), "a+b/ü".into())] },
+        );
         assert_eq!(
             text,
             "%24.mid=f618&%24.to=%2Fdevices%2Fdev1%2Fmessages%2Fdevicebound\
@@ -156,7 +160,7 @@ mod tests {
     proptest! {
         #[test]
         fn bags_come_back(pairs in prop::collection::vec(("[a-z&=/%?+ü]{1,9}", "\\PC{0,20}"), 0..6), id in prop::option::of("\\PC{0,20}")) {
-            let system = SystemProperties { message_id: id, ..SystemProperties::default() };
+            let system = SystemProperties { message_id: id, ..SystemProperties::default() }.into();
             let bag = Bag { system, application: pairs };
             let mut text = String::new();
             write_bag(&mut text, &bag);

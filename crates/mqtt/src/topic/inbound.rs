@@ -8,7 +8,7 @@ use super::bag::{Bag, BagError, read_bag};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Inbound<'t> {
     /// A message of the device or module itself, or through an output.
-    Telemetry(Box<Bag>),
+    Telemetry(Bag),
     /// Asks for the twin; the request id is echoed.
     TwinGet { request: &'t str },
     /// Patches the reported properties, perhaps only of this version.
@@ -45,8 +45,8 @@ impl<'t> Inbound<'t> {
         };
         let bag = rest.strip_prefix("messages/events").ok_or(TopicError::Foreign)?;
         match bag.strip_prefix('/') {
-            Some(bag) => Ok(Self::Telemetry(Box::new(read_bag(bag)?))),
-            None if bag.is_empty() => Ok(Self::Telemetry(Box::default())),
+            Some(bag) => Ok(Self::Telemetry(read_bag(bag)?)),
+            None if bag.is_empty() => Ok(Self::Telemetry(Bag::default())),
             None => Err(TopicError::Foreign),
         }
     }

@@ -55,9 +55,9 @@ mod tests {
             module in prop::option::of(prop::sample::select(vec!["m1", "$edgeHub"])),
         ) {
             let (device, module) = identity(module);
-            let system = SystemProperties { message_id: id, ..SystemProperties::default() };
+            let system = SystemProperties { message_id: id, ..SystemProperties::default() }.into();
             let all = [
-                Inbound::Telemetry(Box::new(Bag { system, application })),
+                Inbound::Telemetry(Bag { system, application }),
                 Inbound::TwinGet { request: &request },
                 Inbound::TwinReport { request: &request, version },
                 Inbound::MethodAnswer { status, request: &request },
@@ -73,7 +73,7 @@ mod tests {
     fn properties_that_no_topic_can_hold_are_refused() {
         let (device, _) = identity(None);
         let bag = Bag { application: vec![("a".into(), "x".repeat(70_000))], ..Bag::default() };
-        assert_eq!(Inbound::Telemetry(Box::new(bag)).topic(&device, None), None);
+        assert_eq!(Inbound::Telemetry(bag).topic(&device, None), None);
         assert_eq!(Inbound::TwinGet { request: "a\nb" }.topic(&device, None), None);
     }
 }

@@ -101,7 +101,7 @@ mod tests {
             (status, version) in (any::<u16>(), any::<u64>()),
         ) {
             let (device, module) = identity();
-            let system = SystemProperties { message_id: id, ..SystemProperties::default() };
+            let system = SystemProperties { message_id: id, ..SystemProperties::default() }.into();
             let bag = Bag { system, application };
             let to_device = [
                 (Outbound::Command { device: &device, bag: &bag }, Received::Command(Box::new(bag.clone()))),

@@ -106,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
         match inbound {
             Inbound::Telemetry(bag) => {
                 let bytes = publish.payload.len() + publish.topic.as_bytes().len();
-                batch.messages.push(message(*bag, publish.payload, publish.retain));
+                batch.messages.push(message(bag, publish.payload, publish.retain));
                 batch.ids.extend(publish.packet_id);
                 batch.bytes += bytes;
                 return Ok(());
@@ -181,7 +181,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
             tracing::debug!(device = %self.user.device, "A will has a topic that cannot be used.");
             return;
         };
-        let mut message = message(*bag, will.payload, will.retain);
+        let mut message = message(bag, will.payload, will.retain);
         message.application.push((MESSAGE_TYPE.to_owned(), "Will".to_owned()));
         if let Err(error) = self.client.publish(vec![message]).await {
             tracing::debug!(device = %self.user.device, %error, "A will could not be kept.");

@@ -10,7 +10,7 @@ const COMMANDS: &str = "devices/d1/messages/devicebound/#";
 
 fn command(lease: u128, again: bool) -> Order {
     let system = SystemProperties { to: Some("/devices/d1".into()), ..SystemProperties::default() };
-    let message = Message { body: Bytes::from_static(b"go"), system, application: Vec::new() };
+    let message = Message { body: Bytes::from_static(b"go"), system: system.into(), application: Vec::new() };
     Order::Command(Box::new(Command { lease: Lease(lease), message, again }))
 }
 

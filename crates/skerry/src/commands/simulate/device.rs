@@ -92,7 +92,7 @@ impl Device {
         let mut bag = Bag::default();
         bag.system.content_type = Some("application/json".to_owned());
         bag.system.content_encoding = Some("utf-8".to_owned());
-        Inbound::Telemetry(Box::new(bag)).topic(&self.identity.device, None)
+        Inbound::Telemetry(bag).topic(&self.identity.device, None)
     }
 
     /// Connects, or connects again and sends what was not acknowledged once more.
