@@ -60,8 +60,8 @@ impl Outgoing {
         let wants_feedback = !matches!(ack, AckWord::None);
         let made_id = (message_id.is_none() && wants_feedback).then(random_id);
         let mut headers = vec![("iothub-ack".to_owned(), ack.wire().to_owned())];
-        if let Some(id) = message_id.as_ref().or(made_id.as_ref()) {
-            headers.push(("iothub-messageid".to_owned(), id.clone()));
+        if let Some(id) = message_id.or_else(|| made_id.clone()) {
+            headers.push(("iothub-messageid".to_owned(), id));
         }
         if let Some(seconds) = expiry {
             let expiry = MachineClock.now().plus(Duration::from_secs(seconds));
