@@ -7,9 +7,9 @@ use tokio::time::sleep_until;
 use super::Commands;
 use super::error::LeaseError;
 use super::figures::count;
+use super::holds::Prospect;
 use super::lock::{Holder, LockToken, Recipient, SessionId};
 use super::name::command_key;
-use super::queue::Prospect;
 use super::stored::message;
 use crate::registry::{CHANGE_TRIES_MAX, RegistryError};
 

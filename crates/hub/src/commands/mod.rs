@@ -21,6 +21,7 @@ mod doubt;
 mod error;
 mod feedback;
 mod figures;
+mod holds;
 mod lease;
 mod limits;
 mod lock;

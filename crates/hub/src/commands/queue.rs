@@ -15,9 +15,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use skerry_model::{IdentityId, Timestamp};
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
-use super::lock::{Holder, LockToken, SessionId};
+use super::holds::Mark;
 use super::name::is_newer;
 use super::stored::Slip;
 
@@ -31,11 +30,11 @@ pub(super) struct Queue {
 }
 
 #[derive(Default)]
-struct State {
-    generation: String,
-    known: Known,
+pub(super) struct State {
+    pub(super) generation: String,
+    pub(super) known: Known,
     /// By sequence; a command without one was never delivered by this process.
-    marks: HashMap<u64, Mark>,
+    pub(super) marks: HashMap<u64, Mark>,
     /// Whether anybody used it since the last sweep.
     is_used: bool,
     /// How many commands the presence and the figures show.
@@ -44,7 +43,7 @@ struct State {
 
 /// What is known without asking the documents.
 #[derive(Default)]
-enum Known {
+pub(super) enum Known {
     #[default]
     Nothing,
     /// Not held by anybody.
@@ -58,34 +57,6 @@ pub(super) struct Summary {
     pub(super) count: u64,
     /// When the first of them expires.
     pub(super) expires: Timestamp,
-}
-
-struct Mark {
-    lock: Option<Lock>,
-}
-
-#[derive(Clone, Copy)]
-struct Lock {
-    token: LockToken,
-    until: Until,
-}
-
-#[derive(Clone, Copy)]
-enum Until {
-    Time(Instant),
-    Session(SessionId),
-    /// It is being settled: nobody else may, and its end does not depend on connections.
-    Settled,
-}
-
-/// Whether there is something to deliver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Prospect {
-    Now,
-    /// When a lock ends.
-    At(Instant),
-    /// When the bell rings.
-    Unknown,
 }
 
 impl Queue {
@@ -208,99 +179,6 @@ impl Queue {
         }
     }
 
-    /// The oldest that may be delivered.
-    pub(super) fn next(&self, now: Timestamp) -> Option<u64> {
-        let state = self.state();
-        let Known::Slips(slips) = &state.known else { return None };
-        let mut free =
-            slips.iter().filter(|(sequence, slip)| slip.expires > now && state.is_free(**sequence));
-        free.next().map(|(sequence, _)| *sequence)
-    }
-
-    /// Holds a command, unless somebody was faster. Tells whether it was delivered before.
-    pub(super) fn hold(&self, sequence: u64, token: LockToken, holder: Holder) -> Option<(Slip, bool)> {
-        let mut state = self.state();
-        let Known::Slips(slips) = &state.known else { return None };
-        let slip = slips.get(&sequence).filter(|_| state.is_free(sequence))?.clone();
-        let until = match holder {
-            Holder::Timed(time) => Until::Time(Instant::now() + time),
-            Holder::Held(session) => Until::Session(session),
-        };
-        let before = state.marks.insert(sequence, Mark { lock: Some(Lock { token, until }) });
-        Some((slip, before.is_some()))
-    }
-
-    /// From now on it is being settled by whoever has the token.
-    pub(super) fn begin(&self, token: LockToken) -> Option<u64> {
-        let mut state = self.state();
-        let now = Instant::now();
-        state.marks.iter_mut().find_map(|(sequence, mark)| {
-            let lock = mark.lock.as_mut().filter(|lock| lock.token == token)?;
-            let holds = match lock.until {
-                Until::Time(until) => until > now,
-                Until::Session(_) => true,
-                Until::Settled => false,
-            };
-            if !holds {
-                return None;
-            }
-            lock.until = Until::Settled;
-            Some(*sequence)
-        })
-    }
-
-    /// It was not settled: it is free again, unless somebody else has it by now.
-    pub(super) fn give_up(&self, sequence: u64, token: LockToken) {
-        let mut state = self.state();
-        let Some(mark) = state.marks.get_mut(&sequence) else { return };
-        if mark.lock.is_some_and(|lock| lock.token == token) {
-            mark.lock = None;
-            drop(state);
-            self.bell.notify_waiters();
-        }
-    }
-
-    /// How many a connection that ended had held.
-    pub(super) fn release(&self, session: SessionId) -> u64 {
-        let mut released = 0;
-        for mark in self.state().marks.values_mut() {
-            if let Some(Lock { until: Until::Session(held_by), .. }) = mark.lock
-                && held_by == session
-            {
-                mark.lock = None;
-                released += 1;
-            }
-        }
-        if released > 0 {
-            self.bell.notify_waiters();
-        }
-        released
-    }
-
-    pub(super) fn prospect(&self, generation: &str, now: Timestamp) -> Prospect {
-        let state = self.state();
-        if is_newer(&state.generation, generation) {
-            return Prospect::Unknown;
-        }
-        let slips = match &state.known {
-            _ if state.generation != generation => return Prospect::Now,
-            Known::Nothing => return Prospect::Now,
-            Known::Summary(summary) if summary.count > 0 => return Prospect::Now,
-            Known::Summary(_) => return Prospect::Unknown,
-            Known::Slips(slips) => slips,
-        };
-        let mut first: Option<Instant> = None;
-        for sequence in slips.iter().filter(|(_, slip)| slip.expires > now).map(|(sequence, _)| sequence) {
-            if state.is_free(*sequence) {
-                return Prospect::Now;
-            }
-            if let Some(Lock { until: Until::Time(until), .. }) = state.lock(*sequence) {
-                first = Some(first.map_or(until, |first| first.min(until)));
-            }
-        }
-        first.map_or(Prospect::Unknown, Prospect::At)
-    }
-
     /// Keeps no more than a summary when nobody used the queue since the last time.
     pub(super) fn rest(&self) {
         let mut state = self.state();
@@ -326,7 +204,7 @@ impl Queue {
         (count, std::mem::replace(&mut state.told, count))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -338,18 +216,6 @@ impl State {
             Known::Nothing => self.told,
             Known::Summary(summary) => summary.count,
             Known::Slips(slips) => slips.len() as u64,
-        }
-    }
-
-    fn lock(&self, sequence: u64) -> Option<Lock> {
-        self.marks.get(&sequence)?.lock
-    }
-
-    fn is_free(&self, sequence: u64) -> bool {
-        match self.lock(sequence) {
-            Some(Lock { until: Until::Time(until), .. }) => until <= Instant::now(),
-            Some(_) => false,
-            None => true,
         }
     }
 }

@@ -23,7 +23,7 @@ impl Commands {
         }
     }
 
-    /// Ends what has waited for too long, and forgets what nobody uses. Failures are tried again the
+    /// Ends what has waited for too long, and forgets what nobody uses. A failure ends it until the
     /// next time.
     pub async fn sweep(&self) {
         let shared = &self.shared;
@@ -36,6 +36,7 @@ impl Commands {
                 && let Err(error) = self.sweep_one(&queue).await
             {
                 tracing::warn!(identity = %queue.identity, %error, "Expired commands are still there.");
+                break;
             }
             queue.rest();
         }
