@@ -20,7 +20,8 @@ mod tls;
 mod websocket;
 
 pub use crate::http::{
-    Body, BodyCut, BodyGone, BodyLimits, BodySender, HttpLimits, HttpService, Refusal, Request, Response,
+    Body, BodyCut, BodyGone, BodyLimits, BodySender, HttpLimits, HttpService, IncomingBody, Refusal, Request,
+    Response, StreamHandler, StreamLimits, StreamedRequest, Streaming,
 };
 pub use figures::{Figure, Figures};
 pub use front::{DRAIN, Front, Handle, Options, Services, StartError};

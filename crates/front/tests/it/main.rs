@@ -8,5 +8,6 @@ mod http;
 mod http_limits;
 mod listen;
 mod renewal;
+mod streams;
 mod tls;
 mod world;
