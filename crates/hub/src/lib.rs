@@ -4,6 +4,7 @@
 pub mod access;
 mod connections;
 pub mod devices;
+pub mod files;
 pub mod registry;
 pub mod rest;
 pub mod search;

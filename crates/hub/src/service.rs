@@ -11,6 +11,7 @@ use skerry_store::log::Durability;
 use crate::Connections;
 use crate::access::{Authorizer, Policies};
 use crate::devices::{Devices, DevicesOptions};
+use crate::files::Files;
 use crate::registry::{Registry, Sealer};
 use crate::rest::BackupSource;
 use crate::search::Searcher;
@@ -37,6 +38,8 @@ pub struct HubOptions {
     pub random: Arc<dyn Random>,
     /// How far clients' clocks may be behind.
     pub token_skew: Duration,
+    /// `None` where devices cannot upload files.
+    pub files: Option<Files>,
     /// `None` for a hub that keeps its data in memory.
     pub backup: Option<Arc<dyn BackupSource>>,
 }
@@ -52,6 +55,7 @@ pub struct Hub {
     pub(crate) policies: Arc<Policies>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
+    pub(crate) files: Option<Files>,
     pub(crate) backup: Option<Arc<dyn BackupSource>>,
     /// The front door, once it is bound; for its figures.
     pub(crate) front: OnceLock<skerry_front::Handle>,
@@ -77,6 +81,7 @@ impl Hub {
             clock,
             random,
             token_skew,
+            files,
             backup,
         } = options;
         let seen = Arc::clone(&connections);
@@ -111,6 +116,7 @@ impl Hub {
             policies,
             clock,
             random,
+            files,
             backup,
             front: OnceLock::new(),
             backup_turn: Arc::default(),
@@ -135,6 +141,11 @@ impl Hub {
     /// For the front door; [`Devices::run`] runs beside it.
     pub fn devices(&self) -> &Devices {
         &self.devices
+    }
+
+    /// `None` where devices cannot upload files; [`Files::run`] runs beside it.
+    pub fn files(&self) -> Option<&Files> {
+        self.files.as_ref()
     }
 
     pub fn registry(&self) -> &Registry {
