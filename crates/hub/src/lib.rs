@@ -5,6 +5,7 @@ pub mod access;
 pub mod authorities;
 mod connections;
 pub mod devices;
+pub mod files;
 pub mod registry;
 pub mod rest;
 pub mod search;

@@ -12,6 +12,7 @@ use crate::Connections;
 use crate::access::{Authorizer, Policies};
 use crate::authorities::Authorities;
 use crate::devices::{Devices, DevicesOptions};
+use crate::files::Files;
 use crate::registry::{Registry, Sealer};
 use crate::rest::BackupSource;
 use crate::search::Searcher;
@@ -38,6 +39,8 @@ pub struct HubOptions {
     pub random: Arc<dyn Random>,
     /// How far clients' clocks may be behind.
     pub token_skew: Duration,
+    /// `None` where devices cannot upload files.
+    pub files: Option<Files>,
     /// `None` for a hub that keeps its data in memory.
     pub backup: Option<Arc<dyn BackupSource>>,
 }
@@ -54,6 +57,7 @@ pub struct Hub {
     pub(crate) policies: Arc<Policies>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
+    pub(crate) files: Option<Files>,
     pub(crate) backup: Option<Arc<dyn BackupSource>>,
     /// The front door, once it is bound; for its figures.
     pub(crate) front: OnceLock<skerry_front::Handle>,
@@ -79,6 +83,7 @@ impl Hub {
             clock,
             random,
             token_skew,
+            files,
             backup,
         } = options;
         let seen = Arc::clone(&connections);
@@ -117,6 +122,7 @@ impl Hub {
             policies,
             clock,
             random,
+            files,
             backup,
             front: OnceLock::new(),
             backup_turn: Arc::default(),
@@ -146,6 +152,11 @@ impl Hub {
     /// For the front door; [`Devices::run`] runs beside it.
     pub fn devices(&self) -> &Devices {
         &self.devices
+    }
+
+    /// `None` where devices cannot upload files; [`Files::run`] runs beside it.
+    pub fn files(&self) -> Option<&Files> {
+        self.files.as_ref()
     }
 
     pub fn registry(&self) -> &Registry {

@@ -18,6 +18,11 @@ pub(crate) fn authority_key(name: &str) -> Key {
     Key::new(AUTHORITIES, AUTHORITIES_GROUP, name)
 }
 
+/// Uploads that a device has begun: group is the device id, the name is empty.
+pub const UPLOADS: Space = Space::new(32);
+/// Notices about files: group is the device id, the name grows with time.
+pub const FILE_NOTICES: Space = Space::new(33);
+
 pub(crate) fn device_key(device: &DeviceId) -> Key {
     Key::new(DEVICES, device.as_str(), "")
 }
@@ -28,6 +33,14 @@ pub(crate) fn module_key(device: &DeviceId, module: &ModuleId) -> Key {
 
 pub(crate) fn subscriptions_key(device: &DeviceId, module: Option<&ModuleId>) -> Key {
     Key::new(SUBSCRIPTIONS, device.as_str(), module.map_or("", ModuleId::as_str))
+}
+
+pub(crate) fn uploads_key(device: &DeviceId) -> Key {
+    Key::new(UPLOADS, device.as_str(), "")
+}
+
+pub(crate) fn file_notice_key(device: &DeviceId, name: &str) -> Key {
+    Key::new(FILE_NOTICES, device.as_str(), name)
 }
 
 /// The key of a device, or of a module on it.

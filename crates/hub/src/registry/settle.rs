@@ -15,13 +15,13 @@ use super::RegistryError;
 const TRIES_MAX: usize = 8;
 
 /// How a commit ended.
-pub(super) enum Settled {
+pub(crate) enum Settled {
     Committed,
     /// An expectation did not hold; look again and decide anew.
     Conflict,
 }
 
-pub(super) async fn settle(documents: &dyn Documents, commit: Commit) -> Result<Settled, RegistryError> {
+pub(crate) async fn settle(documents: &dyn Documents, commit: Commit) -> Result<Settled, RegistryError> {
     let mut in_doubt = false;
     for _ in 0..TRIES_MAX {
         match documents.commit(commit.clone()).await {

@@ -10,11 +10,13 @@
 mod access;
 mod bulk;
 mod devices;
+mod files;
 mod messages;
 mod modules;
 mod narrowing;
 mod queries;
 mod races;
 mod scopes;
+mod storage;
 mod twins;
 mod world;

@@ -75,6 +75,8 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         partitions: settings.partitions,
         durability: settings.durability_of(Kind::Telemetry),
     });
+    let shared = Arc::clone(&documents) as Arc<dyn Documents>;
+    let files = settings.files.open(&data, shared, &sealer, &clock, &random).await?;
     let device_key_file = settings.device_key_file.clone();
     let hub = Hub::new(HubOptions {
         name: file.hub_name.clone(),
@@ -93,6 +95,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         clock,
         random,
         token_skew: settings.token_skew,
+        files,
         backup: Some(Arc::new(DirectoryBackup::new(data.clone(), device_key_file, Arc::clone(&documents)))),
     });
 
@@ -114,6 +117,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     std::io::stdout().flush().map_err(Failure::failed)?;
     let ending = Arc::clone(&hub);
     let (ended, front_ended) = oneshot::channel::<()>();
+    let (swept, sweep_until) = oneshot::channel::<()>();
     let serving = async {
         front
             .run(async move {
@@ -121,10 +125,15 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
                 ending.end_streams();
             })
             .await;
-        drop(ended);
+        drop((ended, swept));
+    };
+    let sweeping = async {
+        if let Some(files) = hub.files() {
+            files.run(async { drop(sweep_until.await) }).await;
+        }
     };
     // What connections leave behind is passed on until the last of them is gone.
-    tokio::join!(serving, hub.devices().run(async { drop(front_ended.await) }));
+    tokio::join!(serving, sweeping, hub.devices().run(async { drop(front_ended.await) }));
     // Waits for the writers, which make whole what they have begun.
     let close = move || {
         log.close();

@@ -12,6 +12,7 @@ use skerry_store::documents::{Field, Part, Step};
 use skerry_store::log::{Durability, Kind};
 use skerry_tokens::CLOCK_SKEW;
 
+use super::files::FilesTable;
 use crate::args::RunOptions;
 use crate::failure::Failure;
 use crate::world;
@@ -41,6 +42,7 @@ struct ConfigFile {
     indexes: Vec<Vec<String>>,
     tls: TlsTable,
     telemetry: TelemetryTable,
+    files: FilesTable,
     /// How safe each kind of data is before its sender hears "yes", by the keys of `CLASSES`.
     durability: BTreeMap<String, String>,
 }
@@ -85,6 +87,7 @@ pub struct Settings {
     pub partitions: u32,
     pub retention: Duration,
     pub log_bytes_max: u64,
+    pub files: FilesTable,
     /// What differs from the defaults of `CLASSES`.
     pub durability: Vec<(Kind, Durability)>,
 }
@@ -116,6 +119,7 @@ impl Settings {
             partitions,
             retention: Duration::from_secs(retention_hours * 3600),
             log_bytes_max: bytes_max,
+            files: file.files.checked()?,
             durability: file.durability.iter().map(durability).collect::<Result<_, _>>()?,
             data: options.data.or(file.data).unwrap_or_else(world::default_data),
             host_names,
@@ -243,6 +247,8 @@ mod tests {
             ("indexes = [['deviceId']]", "cannot be indexed"),
             ("tls.key = 'k'", "together"),
             ("token_skew_seconds = 1000000", "at most"),
+            ("files.link_minutes = 0", "allowed are 1 to 1440"),
+            ("files.keep = true", "unknown field `keep`"),
         ] {
             fs::write(&path, text).unwrap();
             let options = RunOptions { config: Some(path.clone()), ..RunOptions::default() };
