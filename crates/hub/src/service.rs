@@ -11,7 +11,7 @@ use skerry_store::log::Durability;
 use crate::Connections;
 use crate::access::{Authorizer, Policies};
 use crate::authorities::Authorities;
-use crate::devices::{Devices, DevicesOptions};
+use crate::devices::{Devices, DevicesOptions, Rates};
 use crate::files::Files;
 use crate::registry::{Registry, Sealer};
 use crate::rest::BackupSource;
@@ -33,6 +33,9 @@ pub struct HubOptions {
     pub process_epoch: u64,
     /// Of events about devices.
     pub event_durability: Durability,
+    pub rates: Rates,
+    /// Whether messages of devices may ask for faults; for tests only.
+    pub has_faults: bool,
     pub policies: Arc<Policies>,
     pub sealer: Arc<Sealer>,
     pub clock: Arc<dyn Clock>,
@@ -78,6 +81,8 @@ impl Hub {
             bus,
             process_epoch,
             event_durability,
+            rates,
+            has_faults,
             policies,
             sealer,
             clock,
@@ -110,6 +115,8 @@ impl Hub {
             random: Arc::clone(&random),
             process: process_epoch,
             event_durability,
+            rates,
+            has_faults,
         });
         Self {
             name,

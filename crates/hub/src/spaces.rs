@@ -21,7 +21,7 @@ pub(crate) fn authority_key(name: &str) -> Key {
 /// Uploads that a device has begun: group is the device id, the name is empty.
 pub const UPLOADS: Space = Space::new(32);
 /// Notices about files: group is the device id, the name grows with time.
-pub const FILE_NOTICES: Space = Space::new(33);
+pub const FILE_NOTICES: Space = Space::new(19);
 
 pub(crate) fn device_key(device: &DeviceId) -> Key {
     Key::new(DEVICES, device.as_str(), "")

@@ -103,6 +103,9 @@ pub struct RunOptions {
     /// Where MQTT listens, likewise [default: :8883].
     #[arg(long, value_name = "ADDR")]
     pub mqtt: Option<String>,
+    /// Let messages of devices ask for faults, as the vendors' own test suites do. Not for production.
+    #[arg(long)]
+    pub fault_injection: bool,
     /// A server certificate of your own (PEM, with its intermediates) instead of one by the hub.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_certificate: Option<PathBuf>,

@@ -66,8 +66,7 @@ impl Shared {
         }
         let note = Note::decode(&change.note);
         for live in of_device {
-            let module = live.module.as_ref().map_or("", |module| module.as_str());
-            let is_own = module == change.key.name;
+            let is_own = live.module_name() == change.key.name;
             match &note {
                 Some(note) if is_own => live.tell_desired(note),
                 Some(_) => {}

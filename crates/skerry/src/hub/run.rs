@@ -90,6 +90,8 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         bus: Arc::new(LocalBus::new(LocalBusOptions::default())),
         process_epoch: file.process_epoch,
         event_durability: settings.durability_of(Kind::Event),
+        rates: settings.rates,
+        has_faults: settings.has_faults,
         policies,
         sealer: Arc::new(sealer),
         clock,
@@ -231,7 +233,13 @@ fn tls_options(
 
 fn bind(settings: &Settings, tls: &TlsMaterial, services: &Services) -> Result<Front, Failure> {
     let https = settings.https;
-    let options = |https| Options::new(https, settings.mqtt, tls.clone());
+    let options = |https| {
+        let mut options = Options::new(https, settings.mqtt, tls.clone());
+        if let Some(connections_max) = settings.connections_max {
+            options.connections.connections_max = connections_max;
+        }
+        options
+    };
     match Front::bind(options(https), services.clone()) {
         Err(error) if error.is_permission_denied() && https.port() == Some(HTTPS_PORT) => {
             tracing::warn!(
