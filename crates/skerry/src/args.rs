@@ -31,6 +31,8 @@ pub enum Command {
     Policy(PolicyArgs),
     /// Certificate authorities whose devices are let in by their certificates.
     Ca(crate::commands::CaArgs),
+    /// Files that devices have uploaded.
+    Files(crate::commands::FilesArgs),
     /// Show what devices send, as it comes in.
     Monitor(MonitorArgs),
     /// Look at the files of a log, beside a running hub or without one.

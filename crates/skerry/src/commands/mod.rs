@@ -2,6 +2,7 @@
 
 mod ca;
 mod device;
+mod files;
 mod identity;
 mod module;
 mod monitor;
@@ -17,6 +18,7 @@ use crate::args::{Command, DeviceArgs, DeviceVerb};
 use crate::failure::Failure;
 
 pub use ca::CaArgs;
+pub use files::FilesArgs;
 pub use simulate::SimulateOptions;
 
 pub fn run(command: Command) -> Result<(), Failure> {
@@ -35,6 +37,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
             Command::Monitor(args) => monitor::run(args).await,
             Command::Policy(args) => policy::run(args).await,
             Command::Ca(args) => ca::run(args).await,
+            Command::Files(args) => files::run(args).await,
             Command::Hub(_) | Command::Log(_) => Err(Failure::usage("commands on files do not go over REST")),
         }
     })
