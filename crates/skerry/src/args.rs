@@ -27,6 +27,8 @@ pub enum Command {
     Query(QueryArgs),
     /// Access policies of the hub and their keys.
     Policy(PolicyArgs),
+    /// Files that devices uploaded: list, get, delete.
+    Files(FilesArgs),
     /// Show what devices send, as it comes in.
     Monitor(MonitorArgs),
     /// Look at the files of a log, beside a running hub or without one.
@@ -43,6 +45,45 @@ pub struct MonitorArgs {
     pub from: String,
     #[command(flatten)]
     pub target: Target,
+}
+
+#[derive(Args)]
+pub struct FilesArgs {
+    #[command(subcommand)]
+    pub verb: FilesVerb,
+    #[command(flatten)]
+    pub target: Target,
+}
+
+#[derive(Subcommand)]
+pub enum FilesVerb {
+    /// List files in the order of their names.
+    List {
+        /// Only this device's.
+        #[arg(long, value_name = "ID")]
+        device: Option<String>,
+        /// At most this many.
+        #[arg(long, value_name = "N")]
+        top: Option<usize>,
+    },
+    /// Write a file's bytes to standard output, or to another file.
+    Get {
+        device: String,
+        /// As the device named it, slashes included.
+        name: String,
+        /// Where to write it.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Delete a file.
+    Delete {
+        device: String,
+        /// As the device named it, slashes included.
+        name: String,
+        /// Say what would be done, and do nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Args)]

@@ -1,6 +1,7 @@
 //! Commands that speak to a hub over its REST: one file per noun.
 
 mod device;
+mod files;
 mod identity;
 mod module;
 mod monitor;
@@ -20,6 +21,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
             Command::Module(args) => module::run(args).await,
             Command::Twin(args) => twin::run(args).await,
             Command::Query(args) => query::run(args).await,
+            Command::Files(args) => files::run(args).await,
             Command::Monitor(args) => monitor::run(args).await,
             Command::Policy(args) => policy::run(args).await,
             Command::Hub(_) | Command::Log(_) => Err(Failure::usage("commands on files do not go over REST")),
