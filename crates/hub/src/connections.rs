@@ -1,7 +1,7 @@
 //! Who is connected, as the registry shows it: facts of this process, never written to documents.
 
 use skerry_model::identity::wire::Connection;
-use skerry_model::{DeviceId, ModuleId, Timestamp};
+use skerry_model::{DeviceId, IdentityId, ModuleId, Timestamp};
 use skerry_store::bus::{Address, Epoch};
 use skerry_store::documents::Key;
 use skerry_store::{PresenceFull, PresenceTable};
@@ -53,9 +53,19 @@ impl Connections {
         self.presence.disconnected(&address_of(device, module), epoch, at)
     }
 
-    pub(crate) fn active(&self, device: &DeviceId, module: Option<&ModuleId>, at: Timestamp) {
+    pub(crate) fn active(&self, identity: &Address, at: Timestamp) {
         // Without room it is not known, which is counted there.
-        self.presence.active(&address_of(device, module), at).ok();
+        self.presence.active(identity, at).ok();
+    }
+
+    /// So many commands wait.
+    pub(crate) fn queued(&self, identity: &IdentityId, count: u64) {
+        let address = address_of(&identity.device, identity.module.as_ref());
+        // Nothing is said of one that may be gone.
+        if count > 0 || self.presence.get(&address).queued > 0 {
+            // Without room it is not known, which is counted there.
+            self.presence.queued(&address, count).ok();
+        }
     }
 
     pub(crate) fn forget(&self, key: &Key) {

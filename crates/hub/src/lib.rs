@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod authorities;
+pub mod commands;
 mod connections;
 pub mod devices;
 pub mod files;

@@ -11,6 +11,7 @@ use skerry_store::log::Durability;
 use crate::Connections;
 use crate::access::{Authorizer, Policies};
 use crate::authorities::Authorities;
+use crate::commands::{CommandLimits, Commands, CommandsOptions};
 use crate::devices::{Devices, DevicesOptions, Rates};
 use crate::files::Files;
 use crate::registry::{Registry, Sealer};
@@ -36,6 +37,7 @@ pub struct HubOptions {
     pub rates: Rates,
     /// Whether messages of devices may ask for faults; for tests only.
     pub has_faults: bool,
+    pub commands: CommandLimits,
     pub policies: Arc<Policies>,
     pub sealer: Arc<Sealer>,
     pub clock: Arc<dyn Clock>,
@@ -56,6 +58,7 @@ pub struct Hub {
     pub(crate) telemetry: Telemetry,
     pub(crate) devices: Devices,
     pub(crate) authorities: Authorities,
+    pub(crate) commands: Commands,
     pub(crate) authorizer: Arc<Authorizer>,
     pub(crate) policies: Arc<Policies>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -83,6 +86,7 @@ impl Hub {
             event_durability,
             rates,
             has_faults,
+            commands,
             policies,
             sealer,
             clock,
@@ -104,11 +108,19 @@ impl Hub {
             clock: Arc::clone(&clock),
             skew: token_skew,
         });
+        let commands = Commands::new(CommandsOptions {
+            registry: registry.clone(),
+            connections: Arc::clone(&connections),
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+            limits: commands,
+        });
         let devices = Devices::new(DevicesOptions {
             hub_name: name.clone(),
             registry: registry.clone(),
             authorizer: Arc::clone(&authorizer),
             telemetry: telemetry.clone(),
+            commands: commands.clone(),
             connections,
             bus,
             clock: Arc::clone(&clock),
@@ -122,6 +134,7 @@ impl Hub {
             name,
             devices,
             authorities,
+            commands,
             registry,
             searcher,
             telemetry,
@@ -159,6 +172,11 @@ impl Hub {
     /// For the front door; [`Devices::run`] runs beside it.
     pub fn devices(&self) -> &Devices {
         &self.devices
+    }
+
+    /// [`Commands::run`] runs beside the front door.
+    pub fn commands(&self) -> &Commands {
+        &self.commands
     }
 
     /// `None` where devices cannot upload files; [`Files::run`] runs beside it.

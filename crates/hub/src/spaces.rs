@@ -9,6 +9,10 @@ pub const DEVICES: Space = Space::new(1);
 pub const MODULES: Space = Space::new(2);
 /// What devices and modules subscribed to: group is the device id, the name is the module id.
 pub const SUBSCRIPTIONS: Space = Space::new(16);
+/// Commands that wait for devices and modules: group is the device id, the name says whose and which.
+pub const COMMANDS: Space = Space::new(17);
+/// What became of commands whose senders want to know: group and name are those of the command.
+pub const FEEDBACK: Space = Space::new(18);
 /// Notices about files: group is the device id, the name grows with time.
 pub const FILE_NOTICES: Space = Space::new(19);
 /// Certificate authorities; the name is theirs.

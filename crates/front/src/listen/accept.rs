@@ -118,8 +118,9 @@ impl Acceptor {
         connections.spawn(async move {
             let _open = gate.figures.connections_open.raise(1);
             let _place = place;
+            // Boxed, so that an open connection does not hold the room of its handshake.
             let stream = tokio::select! {
-                stream = shake_hands(stream, &tls, &gate) => stream,
+                stream = Box::pin(shake_hands(stream, &tls, &gate)) => stream,
                 () = handshake.evicted() => None,
                 () = stop.wait() => None,
             };

@@ -99,6 +99,7 @@ impl Mqtt {
         let greeting = Greeting::new(&self.shared, wire, peer, certificates);
         // Boxed, so that an open connection does not keep the room of its beginning.
         let Some(welcomed) = Box::pin(greeting.run(stopping.clone())).await else { return };
-        Session::new(&self.shared, welcomed).run(stopping).await;
+        let mut session = Box::new(Session::new(&self.shared, welcomed));
+        session.run(stopping).await;
     }
 }

@@ -141,7 +141,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             Poll::Ready(outcome) => outcome?,
             Poll::Pending => {
                 let rest = poll_fn(|context| self.poll_send(&mut sent, context));
-                tokio::time::timeout(timeout, rest).await.map_err(|_| Stuck::Late)??;
+                // Boxed: a timer is large, and seldom needed.
+                Box::pin(tokio::time::timeout(timeout, rest)).await.map_err(|_| Stuck::Late)??;
             }
         }
         self.out.clear();
@@ -162,7 +163,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     /// Says goodbye, as far as the client listens.
-    pub(super) async fn close(mut self) {
+    pub(super) async fn close(&mut self) {
         let farewell = async {
             self.flush(FAREWELL).await.ok();
             self.stream.shutdown().await.ok();

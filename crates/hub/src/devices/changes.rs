@@ -60,6 +60,9 @@ impl Shared {
         if !is_device && change.key.space != MODULES {
             return;
         }
+        if change.kind == ChangeKind::Delete {
+            self.commands.look_again(&change.key);
+        }
         let of_device = self.directory.of_device(&change.key.group);
         if of_device.is_empty() {
             return;

@@ -1,6 +1,6 @@
 //! Letting an identity in.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use skerry_front::device::{Claim, Connected, Refused, Subscriptions};
@@ -18,6 +18,7 @@ use super::post::Post;
 use super::subscriptions;
 use super::throttle::Throttle;
 use crate::access::{AccessError, Admitted, SenderError};
+use crate::commands::{Recipient, SessionId};
 use crate::spaces::subscriptions_key;
 use crate::telemetry::{Letterhead, Source};
 
@@ -49,6 +50,8 @@ impl Shared {
             letterhead: Letterhead::new(&sender, Source::Telemetry, claim.model.as_deref()),
             partition: self.telemetry.partition_of(&claim.device),
             order: Order::default(),
+            recipient: Recipient::new(claim.device.clone(), claim.module.clone(), sender.generation.clone()),
+            session: SessionId(epoch.connection),
             device: claim.device,
             module: claim.module,
             proof: claim.proof,
@@ -60,6 +63,8 @@ impl Shared {
             calls: Calls::default(),
             told: AtomicU64::new(record.twin.desired.version()),
             has_room: AtomicBool::new(false),
+            address,
+            active_at: AtomicI64::new(now.unix_seconds()),
             throttle: self.rates.messages_per_device.map(Throttle::new),
             shared: Arc::clone(&self),
         });

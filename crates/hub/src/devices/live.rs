@@ -1,6 +1,9 @@
 //! One connection's session, as its client uses it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -12,6 +15,7 @@ use skerry_model::message::{Message, MessageError};
 use skerry_model::twin::device_document;
 use skerry_model::{DeviceId, ErrorCode, ModuleId};
 use skerry_mqtt::topic::Subscription;
+use skerry_store::bus::Address;
 use skerry_store::log::{Order, Partition};
 
 use super::Shared;
@@ -20,6 +24,7 @@ use super::post::Post;
 use super::refusal::refusal;
 use super::subscriptions;
 use super::throttle::Throttle;
+use crate::commands::{LockToken, Recipient, SessionId, SettleError};
 use crate::registry::RegistryError;
 use crate::telemetry::{Letterhead, PublishError, Sender};
 
@@ -33,6 +38,9 @@ pub(super) struct Live {
     pub(super) letterhead: Letterhead,
     pub(super) partition: Partition,
     pub(super) order: Order,
+    /// Whose commands these are, and by which name this connection holds them.
+    pub(super) recipient: Recipient,
+    pub(super) session: SessionId,
     pub(super) keeps_session: bool,
     pub(super) subscriptions: Mutex<Subscriptions>,
     /// As the documents have them; held by whoever writes.
@@ -44,11 +52,22 @@ pub(super) struct Live {
     pub(super) has_room: AtomicBool,
     /// Of this connection's messages.
     pub(super) throttle: Option<Throttle>,
+    pub(super) address: Address,
+    /// The second of the last activity that was noted.
+    pub(super) active_at: AtomicI64,
 }
 
 impl Live {
     pub(super) fn module_name(&self) -> &str {
         self.module.as_ref().map_or("", ModuleId::as_str)
+    }
+
+    /// People look at the moment of the last activity; a second's precision is enough for them.
+    fn note_activity(&self) {
+        let now = self.shared.clock.now();
+        if now.unix_seconds() > self.active_at.swap(now.unix_seconds(), Relaxed) {
+            self.shared.connections.active(&self.address, now);
+        }
     }
 
     async fn wait_for_turn(&self, count: usize) -> Result<(), PublishRefused> {
@@ -65,6 +84,11 @@ impl Live {
 
     pub(super) fn listens_to(&self, kind: Subscription) -> bool {
         self.now_subscribed().has(kind)
+    }
+
+    /// Whether commands may be given to the client.
+    pub(super) fn takes_commands(&self) -> bool {
+        self.has_room.load(SeqCst) && self.listens_to(Subscription::Commands)
     }
 
     fn now_subscribed(&self) -> Subscriptions {
@@ -131,7 +155,7 @@ impl device::Session for Handle {
                 return Ok(());
             }
             live.wait_for_turn(messages.len()).await?;
-            live.shared.connections.active(&live.device, live.module.as_ref(), live.shared.clock.now());
+            live.note_activity();
             let telemetry = &live.shared.telemetry;
             let kept =
                 telemetry.publish_in_order(&live.letterhead, live.partition, &live.order, messages).await;
@@ -158,8 +182,13 @@ impl device::Session for Handle {
     }
 
     fn complete(&self, lease: Lease) -> Soon<Result<(), Unavailable>> {
-        let _ = lease;
-        Box::pin(async { Ok(()) })
+        let settled = self.0.shared.commands.complete(&self.0.recipient, LockToken(lease.0));
+        Box::pin(async move {
+            match settled.await {
+                Ok(()) | Err(SettleError::LockLost) => Ok(()),
+                Err(error) => Err(Unavailable { what: format!("a command was not settled: {error}") }),
+            }
+        })
     }
 
     fn twin(&self) -> Soon<Result<Bytes, TwinRefused>> {

@@ -2,7 +2,7 @@
 //! wants of them.
 //!
 //! ```text
-//!  connect ──► Live (one connection's session) ──► registry, telemetry
+//!  connect ──► Live (one connection's session) ──► registry, telemetry, commands
 //!     │          ▲ post: desired properties, the end          ▲
 //!     └► bus: who holds the identity, calls of methods        └── changes: follows the documents
 //! ```
@@ -35,6 +35,7 @@ use skerry_store::log::Durability;
 use tokio::sync::watch;
 
 use crate::access::Authorizer;
+use crate::commands::Commands;
 use crate::connections::Connections;
 use crate::registry::Registry;
 use crate::telemetry::Telemetry;
@@ -50,6 +51,7 @@ pub struct DevicesOptions {
     pub registry: Registry,
     pub authorizer: Arc<Authorizer>,
     pub telemetry: Telemetry,
+    pub commands: Commands,
     pub connections: Arc<Connections>,
     pub bus: Arc<dyn Bus>,
     pub clock: Arc<dyn Clock>,
@@ -73,6 +75,7 @@ struct Shared {
     registry: Registry,
     authorizer: Arc<Authorizer>,
     telemetry: Telemetry,
+    commands: Commands,
     connections: Arc<Connections>,
     bus: Arc<dyn Bus>,
     clock: Arc<dyn Clock>,
@@ -94,6 +97,7 @@ impl Devices {
             registry,
             authorizer,
             telemetry,
+            commands,
             connections,
             bus,
             clock,
@@ -107,6 +111,7 @@ impl Devices {
             registry,
             authorizer,
             telemetry,
+            commands,
             connections,
             bus,
             clock,

@@ -4,14 +4,19 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use skerry_front::device::{self, CloseReason, Order};
+use skerry_front::device::{self, CloseReason, Command, Lease, Order};
 use skerry_mqtt::topic::Subscription;
 use skerry_store::bus::{Mail, Mailbox};
 use tokio::time::{Instant, sleep_until};
 
 use super::events::Event;
 use super::live::Live;
+use crate::commands::Holder;
+
+/// How long commands rest after the store failed to give them.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Where the orders come from. Dropping it ends the session.
 pub(super) struct Sources {
@@ -23,10 +28,21 @@ pub(super) struct Sources {
 
 impl Sources {
     async fn next(mut self) -> (Order, Self) {
+        let mut rests_until = None;
         loop {
             if let Some(order) = self.ready() {
                 return (order, self);
             }
+            let takes_commands = self.live.takes_commands();
+            if takes_commands && rests_until.is_none() {
+                match self.command().await {
+                    Ok(Some(order)) => return (order, self),
+                    Ok(None) => {}
+                    Err(()) => rests_until = Some(Instant::now() + PAUSE),
+                }
+            }
+            let live = Arc::clone(&self.live);
+            let may_come = takes_commands && rests_until.is_none();
             let calls_by = self.live.calls.deadline();
             tokio::select! {
                 () = self.live.post.rung() => {}
@@ -35,11 +51,28 @@ impl Sources {
                     Some(Mail::Superseded) => return (Order::Close(CloseReason::Superseded), self),
                     None => return (Order::Close(CloseReason::Stopping), self),
                 },
+                () = live.shared.commands.wait(&live.recipient), if may_come => {}
+                () = at(rests_until) => rests_until = None,
                 () = at(self.ends) => return (Order::Close(CloseReason::Expired), self),
                 () = at(calls_by) => {
                     let is_listening = self.live.listens_to(Subscription::Methods);
                     self.live.calls.expire(is_listening);
                 }
+            }
+        }
+    }
+
+    /// The next command, held by this connection.
+    async fn command(&self) -> Result<Option<Order>, ()> {
+        let Live { shared, recipient, session, .. } = &*self.live;
+        match shared.commands.lease(recipient, Holder::Held(*session)).await {
+            Ok(leased) => Ok(leased.map(|leased| {
+                let lease = Lease(leased.token.0);
+                Order::Command(Box::new(Command { lease, message: leased.message, again: leased.again }))
+            })),
+            Err(error) => {
+                tracing::warn!(identity = %recipient.identity, %error, "Commands cannot be delivered at the moment.");
+                Err(())
             }
         }
     }
@@ -60,7 +93,8 @@ impl Sources {
 
 impl Drop for Sources {
     fn drop(&mut self) {
-        let Live { shared, device, module, sender, .. } = &*self.live;
+        let Live { shared, device, module, sender, recipient, session, .. } = &*self.live;
+        shared.commands.release(recipient, *session);
         let epoch = self.mailbox.claim().epoch;
         let at = shared.clock.now();
         shared.directory.remove(epoch, &self.live);

@@ -102,12 +102,15 @@ impl Registry {
                 changes.extend(self.system_modules(&record, now)?);
             }
             if before.identity.edge && !record.identity.edge {
-                changes.extend([EDGE_AGENT, EDGE_HUB].map(|name| Change {
-                    key: module_key(device, &system_module(name)),
-                    expect: Expect::Anything,
-                    action: Action::Delete,
-                    note: Vec::new(),
-                }));
+                for module in [EDGE_AGENT, EDGE_HUB].map(system_module) {
+                    changes.push(Change {
+                        key: module_key(device, &module),
+                        expect: Expect::Anything,
+                        action: Action::Delete,
+                        note: Vec::new(),
+                    });
+                    changes.extend(self.queue_removal(device, &module).await?);
+                }
             }
             if let Settled::Committed = self.settle(device, changes, lane).await? {
                 return Ok(record);

@@ -10,6 +10,7 @@ mod error;
 mod modules;
 mod note;
 mod precondition;
+mod queues;
 mod record;
 mod reports;
 mod rotate;
@@ -41,7 +42,7 @@ use crate::spaces::{device_key, identity_key, module_key};
 pub(crate) use settle::{Settled, settle};
 
 /// Times that one operation starts over because somebody else changed the same document.
-const CHANGE_TRIES_MAX: usize = 32;
+pub(crate) const CHANGE_TRIES_MAX: usize = 32;
 
 /// The registry of one hub. Cheap to clone.
 #[derive(Clone)]
@@ -112,7 +113,7 @@ impl Registry {
         }
     }
 
-    async fn settle(
+    pub(crate) async fn settle(
         &self,
         device: &DeviceId,
         changes: Vec<Change>,

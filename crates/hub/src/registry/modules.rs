@@ -147,7 +147,8 @@ impl Registry {
                 action: Action::Delete,
                 note: Vec::new(),
             };
-            let changes = vec![change, subscriptions];
+            let mut changes = vec![change, subscriptions];
+            changes.extend(self.queue_removal(device, module).await?);
             if let Settled::Committed = self.settle(device, changes, Lane::Interactive).await? {
                 self.connections.forget(&record.key());
                 return Ok(());

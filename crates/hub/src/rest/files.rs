@@ -114,9 +114,9 @@ impl Hub {
                 let Some(lease) = notices.lease().await? else { return Ok(Reply::empty()) };
                 let body = serde_json::to_vec(&lease.notice).expect("texts, numbers and times are JSON");
                 let headers = vec![
-                    ("content-type", NOTICE_TYPE.to_owned()),
-                    ("iothub-deliverycount", lease.deliveries.to_string()),
-                    ("iothub-enqueuedtime", lease.notice.enqueued_time_utc.to_string()),
+                    ("content-type".into(), NOTICE_TYPE.to_owned()),
+                    ("iothub-deliverycount".into(), lease.deliveries.to_string()),
+                    ("iothub-enqueuedtime".into(), lease.notice.enqueued_time_utc.to_string()),
                 ];
                 Ok(Reply { status: 200, headers, body }.with_etag(&lease.lock))
             }

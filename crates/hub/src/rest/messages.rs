@@ -53,7 +53,7 @@ impl Hub {
     }
 }
 
-fn single(request: &Request) -> Result<Message, Problem> {
+pub(super) fn single(request: &Request) -> Result<Message, Problem> {
     let mut message = Message { body: request.body.clone(), ..Message::default() };
     for (name, value) in texts(&request.head.headers)? {
         set(&mut message, name, value)?;

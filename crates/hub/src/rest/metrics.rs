@@ -71,6 +71,9 @@ impl Hub {
         for (name, kind, help, value) in log_figures(&self.telemetry.figures()) {
             add(name, kind, help, value);
         }
+        for (name, kind, help, value) in command_figures(&self.commands.figures()) {
+            add(name, kind, help, value);
+        }
         for (name, kind, help, value) in self.files.iter().flat_map(file_figures) {
             add(name, kind, help, value);
         }
@@ -229,7 +232,7 @@ impl Hub {
             // Writing to a string cannot fail.
             let _ = write!(text, "# HELP {name} {help}.\n# TYPE {name} {kind}\n{name} {value}\n");
         }
-        let headers = vec![("content-type", "text/plain; version=0.0.4; charset=utf-8".to_owned())];
+        let headers = vec![("content-type".into(), "text/plain; version=0.0.4; charset=utf-8".to_owned())];
         Reply { status: 200, headers, body: text.into_bytes() }
     }
 }
@@ -281,5 +284,25 @@ fn log_figures(log: &skerry_store::log::Figures) -> [(&'static str, Kind, &'stat
         ("log_rewritten_bytes", Counter, "Bytes copied because a reader lags", log.rewritten_bytes),
         ("log_reads", Counter, "Messages read from the log", log.reads),
         ("log_damaged", Counter, "Places of the log that could not be read back", log.damaged),
+    ]
+}
+
+fn command_figures(commands: &crate::commands::Figures) -> [(&'static str, Kind, &'static str, u64); 14] {
+    use Kind::{Counter, Gauge};
+    [
+        ("commands_depth", Gauge, "Commands that wait or are held", commands.depth),
+        ("commands_enqueued", Counter, "Commands taken in", commands.enqueued),
+        ("commands_completed", Counter, "Commands that were done", commands.completed),
+        ("commands_rejected", Counter, "Commands that were refused for good", commands.rejected),
+        ("commands_expired", Counter, "Commands that waited for too long", commands.expired),
+        ("commands_undeliverable", Counter, "Commands given up too often", commands.undeliverable),
+        ("commands_abandoned", Counter, "Deliveries that were given up", commands.abandoned),
+        ("commands_redelivered", Counter, "Commands delivered once more", commands.redelivered),
+        ("commands_purged", Counter, "Commands taken out by an operator", commands.purged),
+        ("commands_refused_full", Counter, "Commands refused because too many waited", commands.refused_full),
+        ("feedback_depth", Gauge, "Records of feedback that wait or are held", commands.feedback_depth),
+        ("feedback_completed", Counter, "Records of feedback that were read", commands.feedback_completed),
+        ("feedback_expired", Counter, "Records of feedback that nobody read", commands.feedback_expired),
+        ("feedback_dropped", Counter, "Records of feedback for which was no room", commands.feedback_dropped),
     ]
 }

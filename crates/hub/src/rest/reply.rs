@@ -1,12 +1,14 @@
 //! An answer before it is bytes on a connection.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 /// Status, headers and a whole body.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reply {
     pub status: u16,
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(Cow<'static, str>, String)>,
     pub body: Vec<u8>,
 }
 
@@ -17,7 +19,7 @@ impl Reply {
 
     /// For JSON that is text already.
     pub(super) fn json_text(status: u16, body: String) -> Self {
-        let headers = vec![("content-type", "application/json; charset=utf-8".to_owned())];
+        let headers = vec![("content-type".into(), "application/json; charset=utf-8".to_owned())];
         Self { status, headers, body: body.into_bytes() }
     }
 
@@ -27,7 +29,7 @@ impl Reply {
     }
 
     pub fn header(&mut self, name: &'static str, value: impl Into<String>) {
-        self.headers.push((name, value.into()));
+        self.headers.push((name.into(), value.into()));
     }
 
     /// Adds the etag, which is quoted in the header only.

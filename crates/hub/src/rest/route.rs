@@ -3,6 +3,7 @@
 use http::Method;
 use skerry_model::{DeviceId, ErrorCode, ModuleId};
 
+use super::inbox::DeviceBound;
 use super::{Problem, Reply, Request, files, path};
 use crate::Hub;
 use crate::access::{AccessError, Caller, Right};
@@ -67,6 +68,13 @@ impl Hub {
         if let ["skerry", "v1", rest @ ..] = segments.as_slice() {
             return self.administer(request, rest).await;
         }
+        if let Some(bound) = DeviceBound::find(&segments) {
+            if bound.is_sent_to(method) {
+                let hub = self.allow(request, SERVICE).await?;
+                return hub.send_command(request, bound.device, bound.module).await;
+            }
+            return self.inbox(request, &bound).await;
+        }
         match segments.as_slice() {
             ["devices"] => match *method {
                 Method::GET => self.allow(request, REGISTRY_READ).await?.list_devices(request).await,
@@ -106,6 +114,15 @@ impl Hub {
                     Method::DELETE => self.delete_module(request, &device, &module).await,
                     _ => Err(not_allowed(method, "GET, PUT, DELETE")),
                 }
+            }
+            ["devices", id, "commands"] if *method == Method::DELETE => {
+                self.allow(request, SERVICE).await?.purge_commands(id, None).await
+            }
+            ["devices", id, "modules", module, "commands"] if *method == Method::DELETE => {
+                self.allow(request, SERVICE).await?.purge_commands(id, Some(module)).await
+            }
+            ["messages", bound, "feedback", rest @ ..] if bound.eq_ignore_ascii_case("servicebound") => {
+                self.allow(request, SERVICE).await?.show_feedback(request, rest).await
             }
             ["devices", device, "messages", "events"] if *method == Method::POST => {
                 self.take_messages(request, device, None).await

@@ -91,9 +91,11 @@ fn render(reply: Reply) -> Response {
     let mut response = Response::new(Body::from(reply.body));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in reply.headers {
-        // A value that cannot stand in a header is left out; none of ours holds such bytes.
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            response.headers_mut().append(HeaderName::from_static(name), value);
+        // What cannot stand in a header is left out: properties that a command's sender thought of.
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::try_from(name.as_ref()), HeaderValue::try_from(value.into_bytes()))
+        {
+            response.headers_mut().append(name, value);
         }
     }
     response

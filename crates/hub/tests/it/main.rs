@@ -9,7 +9,10 @@
 
 mod access;
 mod bulk;
+mod commands;
+mod delivery;
 mod devices;
+mod feedback;
 mod files;
 mod messages;
 mod modules;

@@ -10,6 +10,7 @@ use http::Method;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use skerry_hub::access::Policies;
+use skerry_hub::commands::CommandLimits;
 use skerry_hub::devices::Rates;
 use skerry_hub::files::{Files, FilesOptions, LinkKey};
 use skerry_hub::registry::Sealer;
@@ -60,6 +61,7 @@ pub struct World {
     pub hub: Arc<Hub>,
     pub clock: Arc<StoppedClock>,
     pub policies: Arc<Policies>,
+    pub documents: Arc<dyn Documents>,
     /// Views may be late here, and outcomes unknown.
     pub weak: bool,
     _folder: tempfile::TempDir,
@@ -173,13 +175,14 @@ impl World {
             name: "hub1".into(),
             telemetry,
             host_names: vec![HOST.into(), "127.0.0.1".into()],
-            documents,
+            documents: Arc::clone(&documents),
             connections: Arc::new(Connections::new(PresenceTable::new(PresenceOptions::default(), 1))),
             bus: Arc::new(LocalBus::new(LocalBusOptions::default())),
             process_epoch: 1,
             event_durability: durability,
             rates: Rates::default(),
             has_faults: false,
+            commands: CommandLimits::default(),
             policies: Arc::clone(&policies),
             sealer: Arc::new(Sealer::new(&[7; 32])),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -188,7 +191,22 @@ impl World {
             files: Some(files),
             backup: None,
         }));
-        Self { hub, clock, policies, weak: false, _folder: folder }
+        Self { hub, clock, policies, documents, weak: false, _folder: folder }
+    }
+
+    /// Another life of the hub over the same documents, which knows nothing of this one but the time.
+    pub fn reborn(&self) -> Self {
+        let reborn = Self { weak: self.weak, ..Self::over(Arc::clone(&self.documents)) };
+        reborn.clock.advance(self.clock.now().since(reborn.clock.now()));
+        reborn
+    }
+
+    /// Time goes by, on the clock and for whoever waits.
+    pub async fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+        tokio::time::pause();
+        tokio::time::advance(time).await;
+        tokio::time::resume();
     }
 
     pub fn token(&self, policy: &str) -> String {
@@ -232,8 +250,7 @@ impl World {
         }
         let (head, ()) = builder.body(()).unwrap().into_parts();
         let reply = self.hub.answer(&Request { head, body: body.into() }).await;
-        let body =
-            if reply.body.is_empty() { Value::Null } else { serde_json::from_slice(&reply.body).unwrap() };
+        let body = if reply.body.is_empty() { Value::Null } else { json_or_text(&reply.body) };
         Answer { status: reply.status, body, reply }
     }
 
@@ -288,6 +305,11 @@ impl World {
             self.patch(&format!("/twins/{id}"), serde_json::json!({"tags": tags})).await.expect(200);
         }
     }
+}
+
+/// Messages for devices are any bytes.
+fn json_or_text(body: &[u8]) -> Value {
+    serde_json::from_slice(body).unwrap_or_else(|_| String::from_utf8_lossy(body).into())
 }
 
 /// Runs a scenario on the memory engine (strong, and weak with several seeds) and the embedded one.

@@ -4,4 +4,4 @@ mod login;
 mod session;
 mod tls;
 
-pub use session::{Client, segment};
+pub use session::{Client, Response, segment};

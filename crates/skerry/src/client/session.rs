@@ -120,6 +120,22 @@ impl Client {
         body: Option<&Value>,
         headers: &[(&'static str, &str)],
     ) -> Result<Response, Failure> {
+        let mut headers = headers.to_vec();
+        if body.is_some() {
+            headers.push((CONTENT_TYPE.as_str(), "application/json; charset=utf-8"));
+        }
+        let bytes = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
+        self.call_with_bytes(method, path, bytes, &headers).await
+    }
+
+    /// The same with a body that is not JSON.
+    pub async fn call_with_bytes(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        headers: &[(&str, &str)],
+    ) -> Result<Response, Failure> {
         let answer =
             timeout(ANSWER_TIMEOUT, self.send(method, path, body, headers)).await.map_err(|_| late())??;
         let (status, headers) = (answer.status(), answer.headers().clone());
@@ -137,8 +153,9 @@ impl Client {
 
     /// Streams an answer to `out`. A connection that breaks off is an error, not a short file.
     pub async fn download(&mut self, path: &str, out: &mut impl Write) -> Result<(), Failure> {
-        let answer =
-            timeout(ANSWER_TIMEOUT, self.send(Method::GET, path, None, &[])).await.map_err(|_| late())??;
+        let answer = timeout(ANSWER_TIMEOUT, self.send(Method::GET, path, Bytes::new(), &[]))
+            .await
+            .map_err(|_| late())??;
         let status = answer.status();
         let mut body = answer.into_body();
         if !status.is_success() {
@@ -160,8 +177,8 @@ impl Client {
         &mut self,
         method: Method,
         path: &str,
-        body: Option<&Value>,
-        headers: &[(&'static str, &str)],
+        body: Bytes,
+        headers: &[(&str, &str)],
     ) -> Result<http::Response<Incoming>, Failure> {
         let separator = if path.contains('?') { '&' } else { '?' };
         let mut request = Request::builder()
@@ -170,14 +187,10 @@ impl Client {
             .header(HOST, self.login.host.to_string())
             .header(USER_AGENT, concat!("skerry/", env!("CARGO_PKG_VERSION")))
             .header(AUTHORIZATION, &self.authorization);
-        if body.is_some() {
-            request = request.header(CONTENT_TYPE, "application/json; charset=utf-8");
-        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let bytes = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
-        let request = request.body(Full::new(bytes)).map_err(Failure::usage)?;
+        let request = request.body(Full::new(body)).map_err(Failure::usage)?;
         self.sender
             .send_request(request)
             .await

@@ -1,5 +1,6 @@
 //! Commands that speak to a hub over its REST: one file per noun.
 
+mod c2d;
 mod ca;
 mod device;
 mod files;
@@ -35,6 +36,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
             Command::Twin(args) => twin::run(args).await,
             Command::Query(args) => query::run(args).await,
             Command::Monitor(args) => monitor::run(args).await,
+            Command::C2d(args) => c2d::run(args).await,
             Command::Policy(args) => policy::run(args).await,
             Command::Ca(args) => ca::run(args).await,
             Command::Files(args) => files::run(args).await,

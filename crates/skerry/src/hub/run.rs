@@ -92,6 +92,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         event_durability: settings.durability_of(Kind::Event),
         rates: settings.rates,
         has_faults: settings.has_faults,
+        commands: settings.commands.clone(),
         policies,
         sealer: Arc::new(sealer),
         clock,
@@ -103,6 +104,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
 
     hub.authorities().load().await.map_err(Failure::failed)?;
     let hub = Arc::new(hub);
+    hub.commands().open().await.map_err(Failure::failed)?;
     let services = Services {
         http: Arc::new(RestService::new(Arc::clone(&hub))),
         devices: Arc::new(hub.devices().clone()),
@@ -119,7 +121,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     std::io::stdout().flush().map_err(Failure::failed)?;
     let ending = Arc::clone(&hub);
     let (ended, front_ended) = oneshot::channel::<()>();
-    let (swept, sweep_until) = oneshot::channel::<()>();
+    let (served, files_until) = oneshot::channel::<()>();
     let serving = async {
         front
             .run(async move {
@@ -127,15 +129,20 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
                 ending.end_streams();
             })
             .await;
-        drop((ended, swept));
+        drop((ended, served));
     };
-    let sweeping = async {
+    let tidying = async {
         if let Some(files) = hub.files() {
-            files.run(async { drop(sweep_until.await) }).await;
+            files.run(async { drop(files_until.await) }).await;
         }
     };
+    let (sweeps, swept) = oneshot::channel::<()>();
     // What connections leave behind is passed on until the last of them is gone.
-    tokio::join!(serving, sweeping, hub.devices().run(async { drop(front_ended.await) }));
+    let passing_on = async {
+        hub.devices().run(async { drop(front_ended.await) }).await;
+        drop(sweeps);
+    };
+    tokio::join!(serving, tidying, passing_on, hub.commands().run(async { drop(swept.await) }));
     // Waits for the writers, which make whole what they have begun.
     let close = move || {
         log.close();

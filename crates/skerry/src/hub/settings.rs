@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use skerry_front::{Address, OperatorFiles};
+use skerry_hub::commands::CommandLimits;
 use skerry_hub::devices::Rates;
 use skerry_store::documents::{Field, Part, Step};
 use skerry_store::log::{Durability, Kind};
@@ -44,6 +45,7 @@ struct ConfigFile {
     tls: TlsTable,
     telemetry: TelemetryTable,
     limits: LimitsTable,
+    commands: CommandsTable,
     files: FilesTable,
     /// How safe each kind of data is before its sender hears "yes", by the keys of `CLASSES`.
     durability: BTreeMap<String, String>,
@@ -77,6 +79,68 @@ impl Default for TelemetryTable {
     }
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct CommandsTable {
+    /// Commands that wait for one device or module.
+    depth_max: usize,
+    /// How long a command waits whose sender does not say.
+    ttl_seconds: u64,
+    /// Deliveries that may be given up before a command counts as undeliverable.
+    deliveries_max: u32,
+    /// How long a device that receives over HTTPS holds a command.
+    lock_seconds: u64,
+    /// How long feedback waits to be read.
+    feedback_ttl_seconds: u64,
+    /// How long a reader of feedback holds a batch.
+    feedback_lock_seconds: u64,
+    /// Times that a reader may give a batch back.
+    feedback_deliveries_max: u32,
+    /// Records of feedback that wait altogether.
+    feedback_max: usize,
+}
+
+impl Default for CommandsTable {
+    fn default() -> Self {
+        let limits = CommandLimits::default();
+        Self {
+            depth_max: limits.depth_max,
+            ttl_seconds: limits.ttl.as_secs(),
+            deliveries_max: limits.deliveries_max,
+            lock_seconds: limits.lock.as_secs(),
+            feedback_ttl_seconds: limits.feedback_ttl.as_secs(),
+            feedback_lock_seconds: limits.feedback_lock.as_secs(),
+            feedback_deliveries_max: limits.feedback_deliveries_max,
+            feedback_max: limits.feedback_max,
+        }
+    }
+}
+
+impl CommandsTable {
+    fn limits(&self) -> Result<CommandLimits, Failure> {
+        check_bounds(&[
+            ("commands.depth_max", self.depth_max as u64, 1, 1000),
+            ("commands.ttl_seconds", self.ttl_seconds, 60, 2 * 24 * 3600),
+            ("commands.deliveries_max", self.deliveries_max.into(), 1, 100),
+            ("commands.lock_seconds", self.lock_seconds, 1, 300),
+            ("commands.feedback_ttl_seconds", self.feedback_ttl_seconds, 60, 2 * 24 * 3600),
+            ("commands.feedback_lock_seconds", self.feedback_lock_seconds, 5, 300),
+            ("commands.feedback_deliveries_max", self.feedback_deliveries_max.into(), 1, 100),
+            ("commands.feedback_max", self.feedback_max as u64, 64, 10_000_000),
+        ])?;
+        Ok(CommandLimits {
+            depth_max: self.depth_max,
+            ttl: Duration::from_secs(self.ttl_seconds),
+            deliveries_max: self.deliveries_max,
+            lock: Duration::from_secs(self.lock_seconds),
+            feedback_ttl: Duration::from_secs(self.feedback_ttl_seconds),
+            feedback_lock: Duration::from_secs(self.feedback_lock_seconds),
+            feedback_deliveries_max: self.feedback_deliveries_max,
+            feedback_max: self.feedback_max,
+        })
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct TlsTable {
@@ -103,6 +167,7 @@ pub struct Settings {
     pub partitions: u32,
     pub retention: Duration,
     pub log_bytes_max: u64,
+    pub commands: CommandLimits,
     pub files: FilesTable,
     /// What differs from the defaults of `CLASSES`.
     pub durability: Vec<(Kind, Durability)>,
@@ -143,6 +208,7 @@ impl Settings {
             partitions,
             retention: Duration::from_secs(retention_hours * 3600),
             log_bytes_max: bytes_max,
+            commands: file.commands.limits()?,
             files: file.files.checked()?,
             durability: file.durability.iter().map(durability).collect::<Result<_, _>>()?,
             data: options.data.or(file.data).unwrap_or_else(world::default_data),
@@ -166,12 +232,16 @@ impl Settings {
 }
 
 fn check_telemetry(partitions: u32, retention_hours: u64, bytes_max: u64) -> Result<(), Failure> {
-    let bounds = [
+    check_bounds(&[
         ("telemetry.partitions", u64::from(partitions), 1, 1024),
         ("telemetry.retention_hours", retention_hours, 1, 24 * 366),
         ("telemetry.bytes_max", bytes_max, 1 << 20, 1 << 50),
-    ];
-    for (key, value, least, most) in bounds {
+    ])
+}
+
+/// Key, value, the least and the most that it may be.
+fn check_bounds(bounds: &[(&str, u64, u64, u64)]) -> Result<(), Failure> {
+    for &(key, value, least, most) in bounds {
         if value < least || value > most {
             return Err(Failure::usage(format!("{key} is {value}, allowed are {least} to {most}")));
         }
@@ -271,6 +341,8 @@ mod tests {
             ("indexes = [['deviceId']]", "cannot be indexed"),
             ("tls.key = 'k'", "together"),
             ("token_skew_seconds = 1000000", "at most"),
+            ("commands.depth_max = 0", "commands.depth_max is 0, allowed are 1 to 1000"),
+            ("commands.ttl_seconds = 1", "allowed are 60 to"),
             ("files.link_minutes = 0", "allowed are 1 to 1440"),
             ("files.keep = true", "unknown field `keep`"),
         ] {

@@ -6,6 +6,7 @@
 mod bad_input;
 mod cli;
 mod client;
+mod commands;
 mod files;
 mod lifecycle;
 mod log;

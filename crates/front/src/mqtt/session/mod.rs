@@ -15,6 +15,7 @@ mod turns;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -50,7 +51,8 @@ pub(super) struct Session<'a, S> {
     peer: SocketAddr,
     will: Option<Will>,
     client: Arc<dyn device::Session>,
-    orders: Box<dyn Orders>,
+    /// Dropped when the session ends.
+    orders: Option<Box<dyn Orders>>,
     subscriptions: Subscriptions,
     turns: Turns,
     asked: Asked,
@@ -73,7 +75,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             peer,
             will,
             client: connected.session,
-            orders: connected.orders,
+            orders: Some(connected.orders),
             subscriptions: connected.kept.unwrap_or_default(),
             turns: Turns::default(),
             asked: Asked::default(),
@@ -88,7 +90,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         session
     }
 
-    pub(super) async fn run(mut self, mut stopping: Stopping) {
+    pub(super) async fn run(&mut self, mut stopping: Stopping) {
         let _open = self.shared.figures.mqtt_open.raise(1);
         let end = self.live(&mut stopping).await;
         self.shared.figures.mqtt_ended(&end).increment();
@@ -97,21 +99,27 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             module = self.user.module.as_ref().map(skerry_model::ModuleId::as_str),
             why = %end, "A client is gone."
         );
+        // Boxed: most of its life a connection does not need the room of its end.
+        Box::pin(self.leave(end)).await;
+    }
+
+    async fn leave(&mut self, end: End) {
         match self.will.take().filter(|_| !matches!(end, End::Goodbye)) {
             Some(will) => self.publish_will(will).await,
             // What it published before is kept first.
             None => drop(tokio::time::timeout(LAST_TURNS, self.finish_turns()).await),
         }
-        let Self { wire, orders, .. } = self;
         // The identity counts as gone before its connection does.
-        drop(orders);
+        self.orders = None;
         if end.is_worth_a_farewell() {
-            wire.close().await;
+            self.wire.close().await;
         }
     }
 
     async fn live(&mut self, stopping: &mut Stopping) -> End {
         let mut quiet = Box::pin(tokio::time::sleep_until(self.deadline()));
+        // Made once, for it takes its place in a line.
+        let mut stop = std::pin::pin!(stopping.wait());
         loop {
             if let Err(end) = self.work() {
                 return end;
@@ -123,13 +131,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             let may_read = self.may_read();
             let outcome = tokio::select! {
                 biased;
-                () = stopping.wait() => Err(End::Stopping),
+                () = &mut stop => Err(End::Stopping),
                 outcome = self.turns.next(), if !self.turns.is_empty() => self.acknowledge(outcome),
                 answer = self.asked.next(), if !self.asked.is_empty() => self.tell(answer),
-                order = poll_fn(|context| self.orders.poll_next(context)) => self.obey(order),
+                order = poll_fn(|context| match &mut self.orders {
+                    Some(orders) => orders.poll_next(context),
+                    None => Poll::Pending,
+                }) => self.obey(order),
                 taken = poll_fn(|context| match &mut self.waiting {
                     Some((_, wait)) => wait.as_mut().poll(context),
-                    None => std::task::Poll::Pending,
+                    None => Poll::Pending,
                 }), if self.waiting.is_some() => {
                     self.go_on(taken);
                     Ok(())

@@ -1,0 +1,55 @@
+//! `/messages/serviceBound/feedback`: what became of commands, for whoever sent them.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::route::{not_allowed, unknown};
+use super::{Problem, Reply, Request};
+use crate::Hub;
+use crate::commands::{FeedbackBatch, Told};
+
+const CONTENT_TYPE: &str = "application/vnd.microsoft.iothub.feedback.json";
+
+impl Hub {
+    /// `rest` is what follows the word feedback.
+    pub(super) async fn show_feedback(&self, request: &Request, rest: &[&str]) -> Result<Reply, Problem> {
+        let feedback = self.commands.feedback();
+        let method = &request.head.method;
+        match (rest, method) {
+            ([], &Method::GET) => {
+                let batch = feedback.lease().await?;
+                return Ok(batch.map_or_else(Reply::empty, |batch| self.feedback_reply(&batch)));
+            }
+            ([lock], &Method::DELETE) => feedback.complete(lock.parse()?).await?,
+            ([lock, abandon], &Method::POST) if abandon.eq_ignore_ascii_case("abandon") => {
+                feedback.abandon(lock.parse()?).await?;
+            }
+            ([], _) => return Err(not_allowed(method, "GET")),
+            ([_], _) => return Err(not_allowed(method, "DELETE")),
+            _ => return Err(unknown(request)),
+        }
+        Ok(Reply::empty())
+    }
+
+    fn feedback_reply(&self, batch: &FeedbackBatch) -> Reply {
+        let records: Vec<Value> = batch.records.iter().map(record).collect();
+        let body = Value::from(records).to_string().into_bytes();
+        let mut reply = Reply { status: 200, body, ..Reply::default() };
+        reply.header("content-type", CONTENT_TYPE);
+        reply.header("iothub-contenttype", CONTENT_TYPE);
+        reply.header("iothub-userid", self.name.clone());
+        reply.header("iothub-enqueuedtime", batch.enqueued.to_string());
+        reply.with_etag(&batch.token.to_string())
+    }
+}
+
+fn record(told: &Told) -> Value {
+    json!({
+        "originalMessageId": told.message_id,
+        "description": told.outcome.as_str(),
+        "deviceGenerationId": told.generation,
+        "deviceId": told.device,
+        "enqueuedTimeUtc": told.enqueued,
+        "statusCode": told.outcome.as_str(),
+    })
+}
