@@ -5,7 +5,10 @@
 'use strict';
 
 const assert = require('assert');
+const https = require('https');
+const { execFileSync } = require('child_process');
 const { randomUUID } = require('crypto');
+const { SharedAccessSignature, ConnectionString } = require('azure-iot-common');
 const { Registry } = require('azure-iothub');
 
 function connectionString(policy) {
@@ -60,9 +63,47 @@ async function refused(name, code, call) {
   return error;
 }
 
+const host = ConnectionString.parse(connectionString('service')).HostName;
+
+// The first `count` events of a device; those of one source, if it is named.
+function events(deviceId, count, source) {
+  const login = ConnectionString.parse(connectionString('service'));
+  const expiry = Math.floor(Date.now() / 1000) + 600;
+  const token = SharedAccessSignature.create(host, login.SharedAccessKeyName, login.SharedAccessKey, expiry).toString();
+  return new Promise((resolve, reject) => {
+    const path = `/skerry/v1/events?from=oldest&device=${encodeURIComponent(deviceId)}`;
+    const request = https.get({ host, path, headers: { authorization: token } }, (response) => {
+      let text = '';
+      response.on('data', (piece) => {
+        text += piece;
+        const lines = text.split('\n').slice(0, -1).filter((line) => line);
+        const found = lines.map((line) => JSON.parse(line)).filter((event) => !source || event.source === source);
+        if (found.length >= count) {
+          request.destroy();
+          resolve(found.slice(0, count));
+        }
+      });
+    });
+    request.on('error', reject);
+  });
+}
+
+// Done when the condition holds; fails instead of waiting for ever.
+async function until(what, condition) {
+  for (let tries = 0; tries < 200; tries += 1) {
+    if (await condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.fail('in vain: ' + what);
+}
+
+function restartHub() {
+  execFileSync('sh', [process.env.SKERRY_TEST_HUB, 'restart'], { stdio: 'inherit' });
+}
+
 // A twin section without what the hub adds.
 function plain(section) {
   return Object.fromEntries(Object.entries(section).filter(([key]) => !key.startsWith('$')));
 }
 
-module.exports = { connectionString, registryFor, registry, newId, newDevice, removeMade, refused, plain };
+module.exports = { host, events, until, restartHub, connectionString, registryFor, registry, newId, newDevice, removeMade, refused, plain };

@@ -3,39 +3,13 @@
 'use strict';
 
 const assert = require('assert');
-const https = require('https');
 const { Client, Message } = require('azure-iot-device');
 const { Http } = require('azure-iot-device-http');
-const { SharedAccessSignature, ConnectionString } = require('azure-iot-common');
-const { connectionString, registry, newDevice, removeMade } = require('./support');
-
-const host = ConnectionString.parse(connectionString('service')).HostName;
+const { host, events, registry, newDevice, removeMade } = require('./support');
 
 function clientOf(device) {
   const key = device.authentication.symmetricKey.primaryKey;
   return Client.fromConnectionString(`HostName=${host};DeviceId=${device.deviceId};SharedAccessKey=${key}`, Http);
-}
-
-// The first `count` events of a device.
-function events(deviceId, count) {
-  const login = ConnectionString.parse(connectionString('service'));
-  const expiry = Math.floor(Date.now() / 1000) + 600;
-  const token = SharedAccessSignature.create(host, login.SharedAccessKeyName, login.SharedAccessKey, expiry).toString();
-  return new Promise((resolve, reject) => {
-    const path = `/skerry/v1/events?from=oldest&device=${encodeURIComponent(deviceId)}`;
-    const request = https.get({ host, path, headers: { authorization: token } }, (response) => {
-      let text = '';
-      response.on('data', (piece) => {
-        text += piece;
-        const lines = text.split('\n').slice(0, -1).filter((line) => line);
-        if (lines.length >= count) {
-          request.destroy();
-          resolve(lines.slice(0, count).map((line) => JSON.parse(line)));
-        }
-      });
-    });
-    request.on('error', reject);
-  });
 }
 
 describe('telemetry over HTTPS', () => {

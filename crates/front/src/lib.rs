@@ -10,6 +10,7 @@
 //! [`device::DeviceService`]). What a token means, or who a device is, it does not know.
 #![forbid(unsafe_code)]
 
+mod certificate;
 pub mod device;
 mod figures;
 mod front;
@@ -23,6 +24,7 @@ pub use crate::http::{
     Body, BodyCut, BodyGone, BodyLimits, BodySender, HttpLimits, HttpService, IncomingBody, Refusal, Request,
     Response, StreamHandler, StreamLimits, StreamedRequest, Streaming,
 };
+pub use certificate::{Certificate, CertificateAuthority, CertificateUnreadable};
 pub use figures::{Figure, Figures};
 pub use front::{DRAIN, Front, Handle, Options, Services, StartError};
 pub use listen::{Address, AddressError, BindError, ConnectionLimits};

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod authorities;
 mod connections;
 pub mod devices;
 pub mod files;

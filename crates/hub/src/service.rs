@@ -10,7 +10,8 @@ use skerry_store::log::Durability;
 
 use crate::Connections;
 use crate::access::{Authorizer, Policies};
-use crate::devices::{Devices, DevicesOptions};
+use crate::authorities::Authorities;
+use crate::devices::{Devices, DevicesOptions, Rates};
 use crate::files::Files;
 use crate::registry::{Registry, Sealer};
 use crate::rest::BackupSource;
@@ -32,6 +33,9 @@ pub struct HubOptions {
     pub process_epoch: u64,
     /// Of events about devices.
     pub event_durability: Durability,
+    pub rates: Rates,
+    /// Whether messages of devices may ask for faults; for tests only.
+    pub has_faults: bool,
     pub policies: Arc<Policies>,
     pub sealer: Arc<Sealer>,
     pub clock: Arc<dyn Clock>,
@@ -51,6 +55,7 @@ pub struct Hub {
     pub(crate) searcher: Searcher,
     pub(crate) telemetry: Telemetry,
     pub(crate) devices: Devices,
+    pub(crate) authorities: Authorities,
     pub(crate) authorizer: Arc<Authorizer>,
     pub(crate) policies: Arc<Policies>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -76,6 +81,8 @@ impl Hub {
             bus,
             process_epoch,
             event_durability,
+            rates,
+            has_faults,
             policies,
             sealer,
             clock,
@@ -87,7 +94,10 @@ impl Hub {
         let seen = Arc::clone(&connections);
         let registry = Registry::new(documents, seen, sealer, Arc::clone(&clock), Arc::clone(&random));
         let searcher = Searcher::new(registry.clone());
+        let authorities =
+            Authorities::new(Arc::clone(registry.documents()), Arc::clone(&clock), Arc::clone(&random));
         let authorizer = Arc::new(Authorizer {
+            authorities: authorities.clone(),
             policies: Arc::clone(&policies),
             registry: registry.clone(),
             host_names,
@@ -105,10 +115,13 @@ impl Hub {
             random: Arc::clone(&random),
             process: process_epoch,
             event_durability,
+            rates,
+            has_faults,
         });
         Self {
             name,
             devices,
+            authorities,
             registry,
             searcher,
             telemetry,
@@ -136,6 +149,11 @@ impl Hub {
 
     pub fn telemetry(&self) -> &Telemetry {
         &self.telemetry
+    }
+
+    /// To be loaded before the first connection.
+    pub fn authorities(&self) -> &Authorities {
+        &self.authorities
     }
 
     /// For the front door; [`Devices::run`] runs beside it.

@@ -9,11 +9,18 @@ pub const DEVICES: Space = Space::new(1);
 pub const MODULES: Space = Space::new(2);
 /// What devices and modules subscribed to: group is the device id, the name is the module id.
 pub const SUBSCRIPTIONS: Space = Space::new(16);
-
+/// Notices about files: group is the device id, the name grows with time.
+pub const FILE_NOTICES: Space = Space::new(19);
+/// Certificate authorities; the name is theirs.
+pub const AUTHORITIES: Space = Space::new(20);
+/// Their group, whose name no device can have.
+pub(crate) const AUTHORITIES_GROUP: &str = "/authorities";
 /// Uploads that a device has begun: group is the device id, the name is empty.
 pub const UPLOADS: Space = Space::new(32);
-/// Notices about files: group is the device id, the name grows with time.
-pub const FILE_NOTICES: Space = Space::new(33);
+
+pub(crate) fn authority_key(name: &str) -> Key {
+    Key::new(AUTHORITIES, AUTHORITIES_GROUP, name)
+}
 
 pub(crate) fn device_key(device: &DeviceId) -> Key {
     Key::new(DEVICES, device.as_str(), "")

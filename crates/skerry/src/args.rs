@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::SimulateOptions;
+
 /// An open, self-hosted IoT hub and edge in one program.
 #[derive(Parser)]
 #[command(name = "skerry", version, propagate_version = true, disable_help_subcommand = true)]
@@ -27,8 +29,10 @@ pub enum Command {
     Query(QueryArgs),
     /// Access policies of the hub and their keys.
     Policy(PolicyArgs),
-    /// Files that devices uploaded: list, get, delete.
-    Files(FilesArgs),
+    /// Certificate authorities whose devices are let in by their certificates.
+    Ca(crate::commands::CaArgs),
+    /// Files that devices have uploaded.
+    Files(crate::commands::FilesArgs),
     /// Show what devices send, as it comes in.
     Monitor(MonitorArgs),
     /// Look at the files of a log, beside a running hub or without one.
@@ -45,45 +49,6 @@ pub struct MonitorArgs {
     pub from: String,
     #[command(flatten)]
     pub target: Target,
-}
-
-#[derive(Args)]
-pub struct FilesArgs {
-    #[command(subcommand)]
-    pub verb: FilesVerb,
-    #[command(flatten)]
-    pub target: Target,
-}
-
-#[derive(Subcommand)]
-pub enum FilesVerb {
-    /// List files in the order of their names.
-    List {
-        /// Only this device's.
-        #[arg(long, value_name = "ID")]
-        device: Option<String>,
-        /// At most this many.
-        #[arg(long, value_name = "N")]
-        top: Option<usize>,
-    },
-    /// Write a file's bytes to standard output, or to another file.
-    Get {
-        device: String,
-        /// As the device named it, slashes included.
-        name: String,
-        /// Where to write it.
-        #[arg(long, value_name = "FILE")]
-        output: Option<PathBuf>,
-    },
-    /// Delete a file.
-    Delete {
-        device: String,
-        /// As the device named it, slashes included.
-        name: String,
-        /// Say what would be done, and do nothing.
-        #[arg(long)]
-        dry_run: bool,
-    },
 }
 
 #[derive(Args)]
@@ -140,6 +105,9 @@ pub struct RunOptions {
     /// Where MQTT listens, likewise [default: :8883].
     #[arg(long, value_name = "ADDR")]
     pub mqtt: Option<String>,
+    /// Let messages of devices ask for faults, as the vendors' own test suites do. Not for production.
+    #[arg(long)]
+    pub fault_injection: bool,
     /// A server certificate of your own (PEM, with its intermediates) instead of one by the hub.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_certificate: Option<PathBuf>,
@@ -268,10 +236,34 @@ pub enum DeviceVerb {
         #[arg(long)]
         secondary: bool,
     },
+    /// Print a token made with the key of a device or module, for tools that make none.
+    SasToken {
+        #[arg(long = "device", value_name = "ID")]
+        id: String,
+        #[arg(long, value_name = "MODULE")]
+        module: Option<String>,
+        #[command(flatten)]
+        token: TokenOptions,
+    },
     /// Keys of a device or module.
     #[command(subcommand)]
     Key(KeyVerb),
+    /// Many devices with real MQTT connections that send telemetry, and how the hub takes it.
+    Simulate(SimulateOptions),
 }
+
+#[derive(Args)]
+pub struct TokenOptions {
+    /// It is good for so many seconds.
+    #[arg(long, default_value_t = 3600, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=TOKEN_SECONDS_MAX))]
+    pub ttl: u64,
+    /// With the secondary key.
+    #[arg(long)]
+    pub secondary: bool,
+}
+
+/// A century.
+const TOKEN_SECONDS_MAX: u64 = 100 * 365 * 24 * 3600;
 
 #[derive(Subcommand)]
 pub enum KeyVerb {
@@ -496,6 +488,12 @@ pub enum PolicyVerb {
         /// Say what would be done, and do nothing.
         #[arg(long)]
         dry_run: bool,
+    },
+    /// Print a token made with the key of a policy, for tools that make none.
+    SasToken {
+        name: String,
+        #[command(flatten)]
+        token: TokenOptions,
     },
     /// Make new keys for a policy; the old ones stop working at once.
     Regenerate {

@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -87,8 +88,7 @@ impl Http {
         if let (End::Finished, Some(inside)) = (&end, activity.becomes()) {
             let parts = connection.into_parts();
             let stream = parts.io.into_inner().into_inner();
-            return Box::pin(self.serve_websocket(stream, parts.read_buf.to_vec(), inside, peer, stopping))
-                .await;
+            return Box::pin(self.serve_websocket(stream, parts.read_buf, inside, peer, stopping)).await;
         }
         if matches!(end, End::Finished) || refused {
             let stream = connection.into_parts().io.into_inner().into_inner();
@@ -99,13 +99,13 @@ impl Http {
     async fn serve_websocket(
         self,
         stream: TlsTcp,
-        read: Vec<u8>,
+        read: Bytes,
         inside: Inside,
         peer: SocketAddr,
         stopping: Stopping,
     ) {
         let certificates = stream.get_ref().1.peer_certificates().map(Into::into);
-        let stream = ByteStream::new(stream, read).await;
+        let stream = ByteStream::new(stream, read);
         match inside {
             Inside::Mqtt => self.shared.mqtt.clone().serve(stream, peer, certificates, stopping).await,
         }

@@ -91,6 +91,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Greeting<'a, S> {
             }
         };
         figures.mqtt_accepted.increment();
+        self.wire.widen(self.shared.limits.packet_bytes_max);
         machine.accept(connected.kept.is_some(), &mut self.wire.out);
         machine.hear(self.began.elapsed());
         let Connect { will, .. } = *connect;

@@ -3,7 +3,7 @@
 //! | what a client may do | bound | overflow |
 //! |---|---|---|
 //! | send no CONNECT | `machine.connect_timeout` | closed |
-//! | send a large packet | `packet_bytes_max`, judged before anything is reserved | closed |
+//! | send a large packet | `packet_bytes_max`, `connect_bytes_max`, judged before anything is reserved | closed |
 //! | publish faster than the disk | `unacknowledged_bytes_max` a connection, `ingest_bytes_max` for all | reading stops |
 //! | publish in many pieces | [`TURNS_MAX`] groups under way | reading stops |
 //! | ask faster than it is answered | [`ASKED_MAX`] questions at a time | reading stops |
@@ -41,6 +41,8 @@ pub struct MqttLimits {
     pub machine: ServerLimits,
     /// Of one packet: the largest message, the longest topic, and their heads.
     pub packet_bytes_max: usize,
+    /// Of CONNECT.
+    pub connect_bytes_max: usize,
     /// Published on one connection and not acknowledged.
     pub unacknowledged_bytes_max: usize,
     /// The same for all connections.
@@ -55,6 +57,7 @@ impl Default for MqttLimits {
         Self {
             machine: ServerLimits::default(),
             packet_bytes_max: (256 << 10) + (64 << 10) + 16,
+            connect_bytes_max: 80 << 10,
             unacknowledged_bytes_max: 1 << 20,
             ingest_bytes_max: 128 << 20,
             decision_timeout: Duration::from_secs(30),
@@ -92,7 +95,7 @@ impl Mqtt {
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        let wire = Wire::new(stream, self.shared.limits.packet_bytes_max);
+        let wire = Wire::new(stream, self.shared.limits.connect_bytes_max);
         let greeting = Greeting::new(&self.shared, wire, peer, certificates);
         // Boxed, so that an open connection does not keep the room of its beginning.
         let Some(welcomed) = Box::pin(greeting.run(stopping.clone())).await else { return };

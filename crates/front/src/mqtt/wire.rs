@@ -18,6 +18,8 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 const READ_BYTES_MAX: usize = 64 << 10;
 /// Written at once to one connection; a larger buffer is not kept.
 const WRITE_BYTES_KEPT: usize = 4 << 10;
+/// The first byte of CONNECT.
+const CONNECT: u8 = 0x10;
 /// How long the last bytes may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -28,6 +30,8 @@ thread_local! {
 pub(super) struct Wire<S> {
     stream: S,
     packet_bytes_max: usize,
+    /// The first byte decides whether this is MQTT at all.
+    is_first: bool,
     /// The beginning of a packet.
     pending: BytesMut,
     /// To be sent.
@@ -41,6 +45,8 @@ pub(super) enum Gone {
     Closed,
     #[error("the connection broke: {0}")]
     Broken(#[from] io::Error),
+    #[error("the first byte is not that of CONNECT")]
+    Stranger,
     #[error(transparent)]
     Malformed(#[from] Malformed),
 }
@@ -55,8 +61,15 @@ pub(super) enum Stuck {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
-    pub(super) fn new(stream: S, packet_bytes_max: usize) -> Self {
-        Self { stream, packet_bytes_max, pending: BytesMut::new(), out: Vec::new() }
+    /// Nothing but CONNECT is read at first, in so many bytes.
+    pub(super) fn new(stream: S, connect_bytes_max: usize) -> Self {
+        let packet_bytes_max = connect_bytes_max;
+        Self { stream, packet_bytes_max, is_first: true, pending: BytesMut::new(), out: Vec::new() }
+    }
+
+    /// The client is in: packets may be larger from now on.
+    pub(super) fn widen(&mut self, packet_bytes_max: usize) {
+        self.packet_bytes_max = packet_bytes_max;
     }
 
     /// The next whole packets. Loses nothing when it is dropped.
@@ -97,14 +110,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// The whole packets that are there with these bytes; the rest waits.
     fn cut(&mut self, bytes: &[u8]) -> Result<Bytes, Gone> {
+        if std::mem::take(&mut self.is_first) && bytes.first().is_some_and(|first| *first != CONNECT) {
+            return Err(Gone::Stranger);
+        }
         if self.pending.is_empty() {
             let found = whole(bytes, self.packet_bytes_max)?;
             let (packets, rest) = bytes.split_at(found.bytes);
-            if !rest.is_empty() {
-                // Room for all of the packet, whose length was judged; but only what is here is filled.
-                self.pending.reserve(found.next.unwrap_or(rest.len()).max(rest.len()));
-                self.pending.extend_from_slice(rest);
-            }
+            // Room grows with what comes, not with what is announced.
+            self.pending.extend_from_slice(rest);
             return Ok(Bytes::copy_from_slice(packets));
         }
         self.pending.extend_from_slice(bytes);
@@ -112,8 +125,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         let block = self.pending.split_to(found.bytes).freeze();
         if self.pending.is_empty() {
             self.pending = BytesMut::new();
-        } else if let Some(next) = found.next {
-            self.pending.reserve(next.saturating_sub(self.pending.len()));
         }
         Ok(block)
     }

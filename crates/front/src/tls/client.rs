@@ -5,6 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::der::inside_sequence;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, UnixTime};
@@ -113,18 +114,4 @@ fn bad_encoding() -> Error {
 /// What stands inside the algorithm's sequence, the first thing inside that of the key's information.
 fn algorithm_identifier(info: &[u8]) -> Option<&[u8]> {
     inside_sequence(inside_sequence(info)?)
-}
-
-fn inside_sequence(der: &[u8]) -> Option<&[u8]> {
-    let (&[0x30, first], rest) = der.split_first_chunk()? else { return None };
-    let (len, rest) = match first {
-        short @ 0..=0x7f => (usize::from(short), rest),
-        0x81 => (usize::from(*rest.first()?), rest.get(1..)?),
-        0x82 => {
-            let (long, rest) = rest.split_first_chunk()?;
-            (usize::from(u16::from_be_bytes(*long)), rest)
-        }
-        _ => return None,
-    };
-    rest.get(..len)
 }

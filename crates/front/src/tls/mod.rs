@@ -3,6 +3,7 @@
 mod authority;
 mod client;
 mod config;
+pub(crate) mod der;
 mod files;
 mod material;
 mod own;

@@ -1,6 +1,7 @@
 //! WebSockets: the same bytes as on a port of their own, for clients behind firewalls that let
 //! only HTTPS through.
 
+mod frames;
 mod handshake;
 mod stream;
 

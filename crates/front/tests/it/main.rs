@@ -7,6 +7,7 @@ mod devices;
 mod http;
 mod http_limits;
 mod listen;
+mod mqtt;
 mod renewal;
 mod streams;
 mod tls;

@@ -73,7 +73,7 @@ impl Authorizer {
                     error => AccessError::Unavailable { what: error.to_string() },
                 })?;
                 match (proof, &token) {
-                    (Proof::Certificate(chain), _) => check_certificate(chain, &record)?,
+                    (Proof::Certificate(chain), _) => self.check_certificate(chain, &record)?,
                     (_, Some(token)) => self.check_own_key(token, &record)?,
                     (_, None) => return Err(AccessError::Missing.into()),
                 }
@@ -114,22 +114,31 @@ impl Authorizer {
             Status::Disabled => Err(AccessError::Disabled.into()),
         }
     }
-}
 
-/// That the client holds the key of the first certificate is proven already.
-fn check_certificate(chain: &[impl AsRef<[u8]>], record: &Record) -> Result<(), AccessError> {
-    let own = chain.first().ok_or(AccessError::Missing)?.as_ref();
-    let Authentication::SelfSigned(prints) = &record.identity.authentication else {
-        return Err(AccessError::Certificate {
-            what: "the identity is not registered with thumbprints".to_owned(),
-        });
-    };
-    let registered = [prints.primary(), prints.secondary()].into_iter().flatten();
-    let mut readable = registered.filter_map(|print| print.as_str().parse::<Thumbprint>().ok());
-    match readable.any(|print| print.matches(own)) {
-        true => Ok(()),
-        false => Err(AccessError::Certificate {
-            what: format!("its thumbprint {} is not registered", Thumbprint::sha256_of(own)),
-        }),
+    /// That the client holds the key of the first certificate is proven already.
+    fn check_certificate(&self, chain: &[impl AsRef<[u8]>], record: &Record) -> Result<(), AccessError> {
+        let own = chain.first().ok_or(AccessError::Missing)?.as_ref();
+        let refused = |what: String| Err(AccessError::Certificate { what });
+        match &record.identity.authentication {
+            Authentication::SelfSigned(prints) => {
+                let registered = [prints.primary(), prints.secondary()].into_iter().flatten();
+                let mut readable = registered.filter_map(|print| print.as_str().parse::<Thumbprint>().ok());
+                match readable.any(|print| print.matches(own)) {
+                    true => Ok(()),
+                    false => {
+                        refused(format!("its thumbprint {} is not registered", Thumbprint::sha256_of(own)))
+                    }
+                }
+            }
+            Authentication::CertificateAuthority => {
+                let identity = &record.identity;
+                let name = match &identity.module {
+                    None => identity.device.to_string(),
+                    Some(module) => format!("{}/{module}", identity.device),
+                };
+                self.authorities.check(chain, &name).or_else(|error| refused(error.to_string()))
+            }
+            _ => refused("the identity is not registered with certificates".to_owned()),
+        }
     }
 }

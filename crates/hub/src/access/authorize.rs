@@ -7,6 +7,7 @@ use skerry_model::{Authentication, Clock, DeviceId, ErrorCode, Status};
 use skerry_tokens::{Claim, KeyPair, KeyUse, ModuleRule, SasToken, SharedKey, VerifyError, covers};
 
 use super::{Policies, Right, Rights};
+use crate::authorities::Authorities;
 use crate::registry::{Registry, RegistryError};
 
 /// Who sends a request.
@@ -58,6 +59,7 @@ impl AccessError {
 pub struct Authorizer {
     pub policies: Arc<Policies>,
     pub registry: Registry,
+    pub authorities: Authorities,
     /// Every name of this hub; any of them may stand in a token.
     pub host_names: Vec<String>,
     pub clock: Arc<dyn Clock>,

@@ -36,17 +36,21 @@ pub(super) async fn follow(shared: &Arc<Shared>, mut stopping: watch::Receiver<b
                     "Changes came faster than they could be passed on; every connection is looked at."
                 );
                 follower = documents.follow(lagged.resume);
-                let mut everybody = Vec::new();
-                shared.directory.each(|live| everybody.push(Arc::clone(live)));
-                for live in everybody {
-                    live.look_again().await;
-                }
+                look_at_everybody(shared).await;
             }
             Err(error) => {
                 tracing::error!(%error, "Changes are not passed on to devices any more; restart the hub.");
                 return;
             }
         }
+    }
+}
+
+pub(super) async fn look_at_everybody(shared: &Arc<Shared>) {
+    let mut everybody = Vec::new();
+    shared.directory.each(|live| everybody.push(Arc::clone(live)));
+    for live in everybody {
+        live.look_again().await;
     }
 }
 
@@ -62,8 +66,7 @@ impl Shared {
         }
         let note = Note::decode(&change.note);
         for live in of_device {
-            let module = live.module.as_ref().map_or("", |module| module.as_str());
-            let is_own = module == change.key.name;
+            let is_own = live.module_name() == change.key.name;
             match &note {
                 Some(note) if is_own => live.tell_desired(note),
                 Some(_) => {}

@@ -16,12 +16,19 @@ use super::live::{Handle, Live};
 use super::orders::{Orders, Sources};
 use super::post::Post;
 use super::subscriptions;
+use super::throttle::Throttle;
 use crate::access::{AccessError, Admitted, SenderError};
 use crate::spaces::subscriptions_key;
 use crate::telemetry::{Letterhead, Source};
 
 impl Shared {
     pub(super) async fn connect(self: Arc<Self>, claim: Claim) -> Result<Connected, Refused> {
+        let module_name = claim.module.as_ref().map_or("", |module| module.as_str()).to_owned();
+        self.faults.check_connect(claim.device.as_str(), &module_name)?;
+        if let Some(connects) = &self.connects {
+            let delay = connects.take(1).map_err(|error| unavailable(&error))?;
+            tokio::time::sleep(delay).await;
+        }
         let admitted =
             self.authorizer.admit(&claim.proof, claim.device.clone(), claim.module.clone()).await?;
         let seen = self.registry.documents().revision();
@@ -32,7 +39,6 @@ impl Shared {
         let kept = self.kept(&claim, &admitted).await?;
         let process = self.process;
         let epoch = Epoch { process, connection: self.next_connection.fetch_add(1, Relaxed) };
-        let module_name = claim.module.as_ref().map_or("", |module| module.as_str());
         let address = Address::module(claim.device.as_str(), module_name);
         let mailbox = self.bus.claim(&address, epoch).await.map_err(|error| unavailable(&error))?;
 
@@ -54,6 +60,7 @@ impl Shared {
             calls: Calls::default(),
             told: AtomicU64::new(record.twin.desired.version()),
             has_room: AtomicBool::new(false),
+            throttle: self.rates.messages_per_device.map(Throttle::new),
             shared: Arc::clone(&self),
         });
         let ends = ends.map(|ends| Instant::now() + ends.since(now));

@@ -19,6 +19,7 @@ use super::calls::Calls;
 use super::post::Post;
 use super::refusal::refusal;
 use super::subscriptions;
+use super::throttle::Throttle;
 use crate::registry::RegistryError;
 use crate::telemetry::{Letterhead, PublishError, Sender};
 
@@ -41,9 +42,27 @@ pub(super) struct Live {
     /// The version of the desired properties that the client was told last.
     pub(super) told: AtomicU64,
     pub(super) has_room: AtomicBool,
+    /// Of this connection's messages.
+    pub(super) throttle: Option<Throttle>,
 }
 
 impl Live {
+    pub(super) fn module_name(&self) -> &str {
+        self.module.as_ref().map_or("", ModuleId::as_str)
+    }
+
+    async fn wait_for_turn(&self, count: usize) -> Result<(), PublishRefused> {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        for throttle in [&self.throttle, &self.shared.messages].into_iter().flatten() {
+            let delay = throttle.take(count);
+            let delay = delay.map_err(|error| PublishRefused::Throttled { what: error.to_string() })?;
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn listens_to(&self, kind: Subscription) -> bool {
         self.now_subscribed().has(kind)
     }
@@ -105,6 +124,13 @@ impl device::Session for Handle {
     fn publish(&self, messages: Vec<Message>) -> Soon<Result<(), PublishRefused>> {
         let live = Arc::clone(&self.0);
         Box::pin(async move {
+            let mut messages = messages;
+            live.shared.faults.check_publish(live.device.as_str(), live.module_name())?;
+            live.shared.faults.take(&live, &mut messages);
+            if messages.is_empty() {
+                return Ok(());
+            }
+            live.wait_for_turn(messages.len()).await?;
             live.shared.connections.active(&live.device, live.module.as_ref(), live.shared.clock.now());
             let telemetry = &live.shared.telemetry;
             let kept =

@@ -15,12 +15,14 @@ mod changes;
 mod connect;
 mod directory;
 mod events;
+mod faults;
 mod live;
 mod methods;
 mod orders;
 mod post;
 mod refusal;
 mod subscriptions;
+mod throttle;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -38,7 +40,10 @@ use crate::registry::Registry;
 use crate::telemetry::Telemetry;
 use directory::Directory;
 use events::Events;
+use faults::Faults;
 pub use methods::{Answered, Invocation, InvokeError, RESPONSE_SECONDS_DEFAULT};
+pub use throttle::Rates;
+use throttle::Throttle;
 
 pub struct DevicesOptions {
     pub hub_name: String,
@@ -53,6 +58,9 @@ pub struct DevicesOptions {
     pub process: u64,
     /// Of events about connections.
     pub event_durability: Durability,
+    pub rates: Rates,
+    /// Whether messages may ask for faults.
+    pub has_faults: bool,
 }
 
 /// The devices of one hub. Clones are the same.
@@ -73,6 +81,10 @@ struct Shared {
     next_connection: AtomicU64,
     directory: Directory,
     events: Events,
+    faults: Faults,
+    rates: Rates,
+    messages: Option<Throttle>,
+    connects: Option<Throttle>,
 }
 
 impl Devices {
@@ -88,6 +100,8 @@ impl Devices {
             random,
             process,
             event_durability,
+            rates,
+            has_faults,
         } = options;
         let shared = Shared {
             registry,
@@ -101,6 +115,10 @@ impl Devices {
             next_connection: AtomicU64::new(1),
             directory: Directory::default(),
             events: Events::new(hub_name, event_durability),
+            faults: Faults::new(has_faults),
+            rates,
+            messages: rates.messages.map(Throttle::new),
+            connects: rates.connects.map(Throttle::new),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -121,6 +139,11 @@ impl Devices {
             changes::follow(&self.shared, stopping),
             self.shared.events.run(&self.shared.telemetry, events)
         );
+    }
+
+    /// Lets everybody go who would not be let in now.
+    pub async fn look_at_everybody(&self) {
+        changes::look_at_everybody(&self.shared).await;
     }
 
     /// Events about connections that were not kept because too many waited.

@@ -27,6 +27,7 @@ impl Hub {
         caller.require_owner()?;
         let method = &request.head.method;
         match (path, method) {
+            (["certificates", rest @ ..], _) => self.administer_authorities(request, rest).await,
             (["status"], &Method::GET) => Ok(self.show_status()),
             (["metrics"], &Method::GET) => Ok(self.show_metrics()),
             (["files"], &Method::GET) => self.list_files(request).await,

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 use skerry_front::Figure;
 
+mod mqtt;
+
 use super::Reply;
 use crate::Hub;
 use crate::files::Files;
@@ -77,6 +79,15 @@ impl Hub {
         };
         let of = Figure::get;
         let front_figures = front.figures();
+        for (name, kind, help, value) in mqtt::figures(front_figures) {
+            add(name, kind, help, value);
+        }
+        add(
+            "connection_events_dropped",
+            Counter,
+            "Events about connections that were not kept",
+            self.devices.events_dropped(),
+        );
         add(
             "connections_accepted",
             Counter,

@@ -5,6 +5,7 @@
 //! operation run, answer or [`Problem`] rendered. One file per noun.
 
 mod admin;
+mod authorities;
 mod backup;
 mod bulk;
 mod devices;

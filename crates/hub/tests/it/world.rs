@@ -10,6 +10,7 @@ use http::Method;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use skerry_hub::access::Policies;
+use skerry_hub::devices::Rates;
 use skerry_hub::files::{Files, FilesOptions, LinkKey};
 use skerry_hub::registry::Sealer;
 use skerry_hub::rest::{Reply, Request, Upload};
@@ -177,6 +178,8 @@ impl World {
             bus: Arc::new(LocalBus::new(LocalBusOptions::default())),
             process_epoch: 1,
             event_durability: durability,
+            rates: Rates::default(),
+            has_faults: false,
             policies: Arc::clone(&policies),
             sealer: Arc::new(Sealer::new(&[7; 32])),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,

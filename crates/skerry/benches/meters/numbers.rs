@@ -10,6 +10,8 @@ pub(crate) enum Unit {
     /// Less is better, here and below.
     Milliseconds,
     Megabytes,
+    /// Of one of many.
+    Kibibytes,
     /// Files of a log.
     Segments,
 }
@@ -19,7 +21,7 @@ impl Unit {
     pub(crate) fn ratio(self, ours: f64, peer: f64) -> f64 {
         match self {
             Unit::PerSecond => ours / peer,
-            Unit::Milliseconds | Unit::Megabytes | Unit::Segments => peer / ours,
+            Unit::Milliseconds | Unit::Megabytes | Unit::Kibibytes | Unit::Segments => peer / ours,
         }
     }
 
@@ -27,7 +29,7 @@ impl Unit {
     pub(crate) fn judge(self, found: f64, goal: f64) -> (&'static str, bool) {
         match self {
             Unit::PerSecond => ("≥", found >= goal),
-            Unit::Milliseconds | Unit::Megabytes | Unit::Segments => ("≤", found <= goal),
+            Unit::Milliseconds | Unit::Megabytes | Unit::Kibibytes | Unit::Segments => ("≤", found <= goal),
         }
     }
 }
@@ -51,6 +53,7 @@ pub(crate) fn shown(number: f64, unit: Unit) -> String {
         Unit::Milliseconds if number >= 100.0 => format!("{number:.0} ms"),
         Unit::Milliseconds => format!("{number:.2} ms"),
         Unit::Megabytes => format!("{number:.1} MB"),
+        Unit::Kibibytes => format!("{number:.1} KiB"),
         Unit::Segments => format!("{number:.2} segments"),
     }
 }
@@ -77,7 +80,7 @@ pub(crate) fn spread(numbers: &[f64], show: impl Fn(f64) -> String) -> String {
     // The unit stands once.
     let plain = |number| {
         let text = show(number);
-        let units = ["/s", " ms", " MB", " segments"];
+        let units = ["/s", " ms", " MB", " KiB", " segments"];
         units.iter().find_map(|unit| text.strip_suffix(unit)).unwrap_or(&text).to_owned()
     };
     format!("{} ({}–{})", show(middle), plain(low), plain(high))

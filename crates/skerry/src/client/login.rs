@@ -22,6 +22,8 @@ pub struct Login {
     /// Where to connect, when it is not to be looked up by name.
     pub address: Option<SocketAddr>,
     pub port: u16,
+    /// Where devices connect, as far as the local hub says.
+    pub mqtt: Option<SocketAddr>,
     pub signer: Signer,
     /// The trust anchor to use instead of the system's.
     pub ca: Option<PathBuf>,
@@ -60,6 +62,7 @@ impl Login {
             host: hub.host().clone(),
             address: None,
             port: hub.host().port().unwrap_or(HTTPS_PORT),
+            mqtt: None,
             signer: Signer::policy(name.clone(), key.clone(), KeyUse::Hub),
             ca: target.ca.clone().or(own_root),
         })
@@ -68,16 +71,13 @@ impl Login {
     fn from_data(target: &Target) -> Result<Self, Failure> {
         let data = DataDirectory::new(target.data.clone().unwrap_or_else(world::default_data));
         let file = data.hub_file()?;
-        let address = file.addresses.https.as_deref().and_then(|text| text.parse::<SocketAddr>().ok());
-        let Some(mut address) = address.filter(|_| data.is_held()) else {
+        let address = reachable(file.addresses.https.as_deref());
+        let Some(address) = address.filter(|_| data.is_held()) else {
             return Err(Failure::unreachable(format!(
                 "the hub in {} does not run. Start it with `skerry hub run --data '{0}'`",
                 data.path().display()
             )));
         };
-        if address.ip().is_unspecified() {
-            address.set_ip(IpAddr::from(Ipv4Addr::LOCALHOST));
-        }
         let policies = Policies::read(&data.file("policies.json")).map_err(Failure::failed)?;
         let policy = policies.into_iter().find(|policy| policy.name == LOCAL_POLICY).ok_or_else(|| {
             Failure::NotAuthorised(format!(
@@ -90,8 +90,18 @@ impl Login {
             host: name.parse().map_err(Failure::failed)?,
             address: Some(address),
             port: address.port(),
+            mqtt: reachable(file.addresses.mqtt.as_deref()),
             signer: Signer::policy(policy.name, policy.primary, KeyUse::Hub),
             ca: target.ca.clone().or_else(|| own_root.exists().then_some(own_root)),
         })
     }
+}
+
+/// An address that the local hub wrote down; where it listens everywhere, the loopback.
+fn reachable(text: Option<&str>) -> Option<SocketAddr> {
+    let mut address: SocketAddr = text?.parse().ok()?;
+    if address.ip().is_unspecified() {
+        address.set_ip(IpAddr::from(Ipv4Addr::LOCALHOST));
+    }
+    Some(address)
 }

@@ -1,6 +1,8 @@
 //! One connection to a hub, and requests on it one after the other.
 
 use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use serde_json::Value;
 use skerry_model::Clock as _;
@@ -37,6 +40,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// Speaks to one hub.
 pub struct Client {
     login: Login,
+    tls: Arc<ClientConfig>,
     sender: SendRequest<Full<Bytes>>,
     authorization: String,
 }
@@ -56,7 +60,7 @@ impl Response {
 impl Client {
     pub async fn connect(target: &Target) -> Result<Self, Failure> {
         let login = Login::find(target)?;
-        let config = client_config(login.ca.as_deref())?;
+        let tls = client_config(login.ca.as_deref())?;
         let place = match login.address {
             Some(address) => address.to_string(),
             None => format!("{}:{}", login.host.name(), login.port),
@@ -69,7 +73,7 @@ impl Client {
             let tcp = tcp
                 .map_err(|error| Failure::unreachable(format!("cannot reach the hub at {place}: {error}")))?;
             let name = ServerName::try_from(login.host.name().to_owned()).map_err(Failure::usage)?;
-            TlsConnector::from(config).connect(name, tcp).await.map_err(|error| {
+            TlsConnector::from(tls.clone()).connect(name, tcp).await.map_err(|error| {
                 Failure::unreachable(format!(
                     "no trusted connection to {place}: {error}. Name the hub's trust anchor with --ca, it lies in the hub's data directory as tls/root-ca.pem"
                 ))
@@ -86,12 +90,22 @@ impl Client {
         });
         let expiry = MachineClock.now().plus(TOKEN_LIFE);
         let authorization = login.signer.issue(&resource(login.host.name(), Claim::Hub), expiry).reveal();
-        Ok(Self { login, sender, authorization })
+        Ok(Self { login, tls, sender, authorization })
     }
 
     /// The name of the hub as connection strings carry it.
     pub fn host(&self) -> &skerry_tokens::Host {
         &self.login.host
+    }
+
+    /// Where the hub listens for MQTT, when it is the one of the local data directory.
+    pub fn mqtt_address(&self) -> Option<SocketAddr> {
+        self.login.mqtt
+    }
+
+    /// Whom this client trusts.
+    pub fn tls(&self) -> &Arc<ClientConfig> {
+        &self.tls
     }
 
     pub async fn get(&mut self, path: &str) -> Result<Response, Failure> {

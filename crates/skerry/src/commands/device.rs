@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::identity::{apply_auth, delete, if_match_read};
 use super::query::rows;
+use super::{identity, sas_token, simulate};
 use crate::args::{DeviceArgs, DeviceChange, DeviceVerb, KeyVerb, StatusWord, WhichKey};
 use crate::client::{Client, segment};
 use crate::failure::Failure;
@@ -37,6 +38,10 @@ pub async fn run(args: DeviceArgs) -> Result<(), Failure> {
         DeviceVerb::ConnectionString { id, module, secondary } => {
             connection_string(&mut client, &id, module.as_deref(), secondary, json).await
         }
+        DeviceVerb::SasToken { id, module, token } => {
+            sas_token::of_identity(&mut client, &id, module.as_deref(), &token, json).await
+        }
+        DeviceVerb::Simulate(options) => Box::pin(simulate::run(client, options, &args.target)).await,
         DeviceVerb::Key(KeyVerb::Rotate { id, module, key, dry_run }) => {
             rotate(&mut client, &id, module.as_deref(), key, dry_run, json).await
         }
@@ -135,13 +140,8 @@ async fn connection_string(
     secondary: bool,
     json: bool,
 ) -> Result<(), Failure> {
-    let mut whole = path(id);
-    if let Some(module) = module {
-        whole.push_str("/modules/");
-        whole.push_str(&segment(module));
-    }
-    let identity = client.get(&whole).await?.body;
-    let auth = &identity["authentication"];
+    let found = client.get(&identity::path(id, module)).await?.body;
+    let auth = &found["authentication"];
     let which = if secondary { "secondaryKey" } else { "primaryKey" };
     let proof = match (auth["type"].as_str(), auth["symmetricKey"][which].as_str()) {
         (_, Some(key)) => format!("SharedAccessKey={key}"),
@@ -189,12 +189,7 @@ async fn rotate(
 
 /// Why keys could not be rotated: usually the identity is not there.
 async fn refusal(client: &mut Client, id: &str, module: Option<&str>, text: String) -> Failure {
-    let mut whole = path(id);
-    if let Some(module) = module {
-        whole.push_str("/modules/");
-        whole.push_str(&segment(module));
-    }
-    match client.get(&whole).await {
+    match client.get(&identity::path(id, module)).await {
         Err(failure) => failure,
         Ok(_) => Failure::Failed(format!("{text}. Keys can be rotated where authentication is sas")),
     }

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::args::{AuthKind, Deletion, IdentityAuth};
-use crate::client::Client;
+use crate::client::{Client, segment};
 use crate::failure::Failure;
 
 /// Writes the authentication options into a document that is about to be sent.
@@ -49,6 +49,14 @@ pub fn if_match(etag: Option<&str>) -> String {
 /// The `If-Match` of a change to a document that was just read: the given etag, else the read one.
 pub fn if_match_read(etag: Option<&str>, document: &Value) -> String {
     if_match(etag.or(document["etag"].as_str()))
+}
+
+/// Where a device is, or a module of it.
+pub fn path(device: &str, module: Option<&str>) -> String {
+    match module {
+        None => format!("/devices/{}", segment(device)),
+        Some(module) => format!("/devices/{}/modules/{}", segment(device), segment(module)),
+    }
 }
 
 /// Deletes what is at `path`, or says what would be.

@@ -1,5 +1,6 @@
 //! Commands that speak to a hub over its REST: one file per noun.
 
+mod ca;
 mod device;
 mod files;
 mod identity;
@@ -7,23 +8,36 @@ mod module;
 mod monitor;
 mod policy;
 mod query;
+mod sas_token;
+mod simulate;
 mod twin;
 
-use crate::args::Command;
+use tokio::runtime::Builder;
+
+use crate::args::{Command, DeviceArgs, DeviceVerb};
 use crate::failure::Failure;
 
+pub use ca::CaArgs;
+pub use files::FilesArgs;
+pub use simulate::SimulateOptions;
+
 pub fn run(command: Command) -> Result<(), Failure> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
+    // One request after the other needs one thread; a fleet needs what there is.
+    let mut builder = match &command {
+        Command::Device(DeviceArgs { verb: DeviceVerb::Simulate(_), .. }) => Builder::new_multi_thread(),
+        _ => Builder::new_current_thread(),
+    };
+    let runtime = builder.enable_all().build().map_err(Failure::failed)?;
     runtime.block_on(async {
         match command {
             Command::Device(args) => device::run(args).await,
             Command::Module(args) => module::run(args).await,
             Command::Twin(args) => twin::run(args).await,
             Command::Query(args) => query::run(args).await,
-            Command::Files(args) => files::run(args).await,
             Command::Monitor(args) => monitor::run(args).await,
             Command::Policy(args) => policy::run(args).await,
+            Command::Ca(args) => ca::run(args).await,
+            Command::Files(args) => files::run(args).await,
             Command::Hub(_) | Command::Log(_) => Err(Failure::usage("commands on files do not go over REST")),
         }
     })

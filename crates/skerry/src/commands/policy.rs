@@ -3,6 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
+use super::sas_token;
 use crate::args::{PolicyArgs, PolicyVerb};
 use crate::client::{Client, segment};
 use crate::failure::Failure;
@@ -39,6 +40,7 @@ pub async fn run(args: PolicyArgs) -> Result<(), Failure> {
             eprintln!("Deleted policy {name}.");
             Ok(())
         }
+        PolicyVerb::SasToken { name, token } => sas_token::of_policy(&mut client, &name, &token, json).await,
         PolicyVerb::Regenerate { name, key, dry_run } => {
             if dry_run {
                 client.get(&path(&name)).await?;

@@ -90,6 +90,8 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         bus: Arc::new(LocalBus::new(LocalBusOptions::default())),
         process_epoch: file.process_epoch,
         event_durability: settings.durability_of(Kind::Event),
+        rates: settings.rates,
+        has_faults: settings.has_faults,
         policies,
         sealer: Arc::new(sealer),
         clock,
@@ -99,6 +101,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         backup: Some(Arc::new(DirectoryBackup::new(data.clone(), device_key_file, Arc::clone(&documents)))),
     });
 
+    hub.authorities().load().await.map_err(Failure::failed)?;
     let hub = Arc::new(hub);
     let services = Services {
         http: Arc::new(RestService::new(Arc::clone(&hub))),
@@ -230,7 +233,13 @@ fn tls_options(
 
 fn bind(settings: &Settings, tls: &TlsMaterial, services: &Services) -> Result<Front, Failure> {
     let https = settings.https;
-    let options = |https| Options::new(https, settings.mqtt, tls.clone());
+    let options = |https| {
+        let mut options = Options::new(https, settings.mqtt, tls.clone());
+        if let Some(connections_max) = settings.connections_max {
+            options.connections.connections_max = connections_max;
+        }
+        options
+    };
     match Front::bind(options(https), services.clone()) {
         Err(error) if error.is_permission_denied() && https.port() == Some(HTTPS_PORT) => {
             tracing::warn!(

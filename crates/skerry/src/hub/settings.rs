@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use skerry_front::{Address, OperatorFiles};
+use skerry_hub::devices::Rates;
 use skerry_store::documents::{Field, Part, Step};
 use skerry_store::log::{Durability, Kind};
 use skerry_tokens::CLOCK_SKEW;
@@ -42,6 +43,7 @@ struct ConfigFile {
     indexes: Vec<Vec<String>>,
     tls: TlsTable,
     telemetry: TelemetryTable,
+    limits: LimitsTable,
     files: FilesTable,
     /// How safe each kind of data is before its sender hears "yes", by the keys of `CLASSES`.
     durability: BTreeMap<String, String>,
@@ -56,6 +58,17 @@ struct TelemetryTable {
     retention_hours: u64,
     /// How many bytes of them are kept; then the oldest go.
     bytes_max: u64,
+}
+
+/// What devices may do in a second, and how many may be there; left out is no limit.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LimitsTable {
+    messages_per_second_per_device: Option<u32>,
+    messages_per_second: Option<u32>,
+    connects_per_second: Option<u32>,
+    /// Connections of all kinds.
+    connections: Option<usize>,
 }
 
 impl Default for TelemetryTable {
@@ -84,6 +97,9 @@ pub struct Settings {
     pub token_skew: Duration,
     pub log: String,
     pub indexes: Vec<Vec<Field>>,
+    pub rates: Rates,
+    pub connections_max: Option<usize>,
+    pub has_faults: bool,
     pub partitions: u32,
     pub retention: Duration,
     pub log_bytes_max: u64,
@@ -115,7 +131,15 @@ impl Settings {
         }
         let TelemetryTable { partitions, retention_hours, bytes_max } = file.telemetry;
         check_telemetry(partitions, retention_hours, bytes_max)?;
+        let rates = Rates {
+            messages_per_device: file.limits.messages_per_second_per_device,
+            messages: file.limits.messages_per_second,
+            connects: file.limits.connects_per_second,
+        };
         Ok(Self {
+            rates,
+            connections_max: file.limits.connections,
+            has_faults: options.fault_injection,
             partitions,
             retention: Duration::from_secs(retention_hours * 3600),
             log_bytes_max: bytes_max,

@@ -11,5 +11,7 @@ mod lifecycle;
 mod log;
 mod process;
 mod sdk;
+mod simulate;
 mod telemetry;
+mod uploads;
 mod world;

@@ -8,8 +8,10 @@ use crate::failure::Failure;
 use crate::shell;
 use crate::test::python;
 
+mod built;
 mod pypi;
 
+use built::Built;
 use pypi::Program;
 
 struct Bench {
@@ -22,6 +24,8 @@ struct Bench {
     is_met: fn() -> bool,
     /// A peer that Debian does not have, or not in a version that compares.
     program: Option<Program>,
+    /// A peer that crates.io has.
+    built: Option<Built>,
 }
 
 const BENCHES: &[Bench] = &[
@@ -33,6 +37,7 @@ const BENCHES: &[Bench] = &[
         packages: &["postgresql"],
         is_met: || Path::new("/usr/lib/postgresql").exists(),
         program: None,
+        built: None,
     },
     Bench {
         name: "log",
@@ -46,6 +51,24 @@ const BENCHES: &[Bench] = &[
             requirements: "crates/skerry/benches/log/jetstream/requirements.txt",
             option: "--nats-server",
         }),
+        built: None,
+    },
+    Bench {
+        name: "mqtt",
+        about: "the hub at its MQTT door beside mosquitto, nats-server, RabbitMQ and rumqttd (a quarter \
+                of an hour and more); --only NAME,NAME, --section NAME, --rounds R, --help for more",
+        package: "skerry",
+        packages: &["mosquitto", "rabbitmq-server", "python3", "python3-venv"],
+        is_met: || {
+            let programs = ["/usr/sbin/mosquitto", "/usr/lib/rabbitmq/bin/rabbitmq-server"];
+            python::any().is_some() && programs.iter().all(|program| Path::new(program).exists())
+        },
+        program: Some(Program {
+            name: "nats-server",
+            requirements: "crates/skerry/benches/log/jetstream/requirements.txt",
+            option: "--nats-server",
+        }),
+        built: Some(Built { name: "rumqttd", version: "0.20.0", option: "--rumqttd" }),
     },
 ];
 
@@ -58,8 +81,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     };
     let says = |option: &str| arguments.iter().any(|argument| argument.split('=').next() == Some(option));
     let program = bench.program.as_ref().filter(|program| !says(program.option));
-    let needs_nothing =
-        says("--without-peer") || says("--help") || bench.program.is_some() && program.is_none();
+    // Where the packages are only for the program, whoever has that needs none of them.
+    let has_program = bench.program.is_some() && program.is_none() && bench.built.is_none();
+    let needs_nothing = says("--without-peer") || says("--help") || has_program;
     if !needs_nothing && !(bench.is_met)() {
         crate::test::install(bench.packages)?;
     }
@@ -67,6 +91,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     cargo.args(["bench", "--package", bench.package, "--bench", bench.name, "--"]).args(&arguments[1..]);
     if let Some(program) = program.filter(|_| !needs_nothing) {
         cargo.arg(program.option).arg(program.lay()?);
+    }
+    let names = arguments.join(" ");
+    let wanted = bench.built.as_ref().filter(|built| !says("--only") || names.contains(built.name));
+    if let Some(built) = wanted.filter(|built| !needs_nothing && !says(built.option)) {
+        // A peer less is no reason for no numbers: the bench says that it is left out.
+        match built.lay() {
+            Ok(path) => drop(cargo.arg(built.option).arg(path)),
+            Err(failure) => eprintln!("   without {}: {failure}", built.name),
+        }
     }
     shell::run(&mut cargo)
 }

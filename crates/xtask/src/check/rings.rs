@@ -29,6 +29,7 @@ const PLACES: &[Place] = &[
     Place { package: "skerry-mqtt", ring: Ring::Pure, engines: &[] },
     Place { package: "skerry-store", ring: Ring::Engine, engines: &[] },
     Place { package: "skerry-front", ring: Ring::Engine, engines: &[] },
+    Place { package: "skerry-uplink", ring: Ring::Engine, engines: &[] },
     Place { package: "skerry-hub", ring: Ring::Engine, engines: &["skerry-store", "skerry-front"] },
     Place { package: "skerry", ring: Ring::Shell, engines: &[] },
     Place { package: "skerry-xtask", ring: Ring::Shell, engines: &[] },

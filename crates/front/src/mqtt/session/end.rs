@@ -44,9 +44,10 @@ impl Figures {
     pub(super) fn mqtt_ended(&self, end: &End) -> &Figure {
         match end {
             End::Goodbye | End::Gone(Gone::Closed | Gone::Broken(_)) | End::Stopping => &self.mqtt_left,
-            End::Gone(Gone::Malformed(_)) | End::Violation(_) | End::Topic(_) | End::Filter { .. } => {
-                &self.mqtt_broken
-            }
+            End::Gone(Gone::Malformed(_) | Gone::Stranger)
+            | End::Violation(_)
+            | End::Topic(_)
+            | End::Filter { .. } => &self.mqtt_broken,
             End::Stuck(_) => &self.mqtt_writes_stalled,
             End::Silent => &self.mqtt_silent,
             End::Publish(_) | End::Unavailable(_) => &self.mqtt_publishes_refused,

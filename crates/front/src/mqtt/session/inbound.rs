@@ -39,7 +39,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
     /// Takes in a block of whole packets, or waits for room first.
     pub(super) fn receive(&mut self, block: Bytes) {
         match self.shared.ingest.try_take(block.len()) {
-            Some(taken) => self.begin(block, taken),
+            Some(taken) => self.begin(block, Some(taken)),
+            // Questions are answered even if there is no room for messages.
+            None if !has_messages(&block) => self.begin(block, None),
             None => {
                 self.shared.figures.mqtt_waits_for_room.increment();
                 let wait = self.shared.ingest.take(block.len());
@@ -51,12 +53,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
     /// There is room for the block that waited.
     pub(super) fn go_on(&mut self, taken: Taken) {
         if let Some((block, _)) = self.waiting.take() {
-            self.begin(block, taken);
+            self.begin(block, Some(taken));
         }
     }
 
-    fn begin(&mut self, block: Bytes, taken: Taken) {
-        self.work = Some(Work { packets: Packets::new(block, Sender::Client), taken: Some(taken) });
+    fn begin(&mut self, block: Bytes, taken: Option<Taken>) {
+        self.work = Some(Work { packets: Packets::new(block, Sender::Client), taken });
     }
 
     /// Goes through the packets that are there, as far as questions may be asked.
@@ -185,6 +187,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
             tracing::debug!(device = %self.user.device, %error, "A will could not be kept.");
         }
     }
+}
+
+fn has_messages(block: &Bytes) -> bool {
+    Packets::new(block.clone(), Sender::Client).any(|packet| match packet {
+        Ok(Packet::Publish(publish)) => !publish.topic.starts_with("$iothub/"),
+        _ => false,
+    })
 }
 
 fn message(bag: Bag, body: Bytes, retain: bool) -> Message {

@@ -1,0 +1,46 @@
+//! Where to connect, and how to get there.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io};
+
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::Error;
+use crate::link::Link;
+
+/// A server's front door.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub address: SocketAddr,
+    /// The name that the server's certificate must have, and whom to trust; without it, plain TCP.
+    pub tls: Option<(ServerName<'static>, Arc<ClientConfig>)>,
+    /// From the first packet of TCP to the answer to CONNECT.
+    pub connect_timeout: Duration,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.address.fmt(f)
+    }
+}
+
+impl Place {
+    pub(crate) async fn link(&self) -> Result<Link, Error> {
+        let unreachable = |source| Error::Unreachable { place: self.to_string(), source };
+        let tcp = TcpStream::connect(self.address).await.map_err(unreachable)?;
+        // Packets are put together here; the system must not wait for more of them.
+        tcp.set_nodelay(true).map_err(unreachable)?;
+        let Some((name, config)) = &self.tls else { return Ok(Link::Tcp(tcp)) };
+        let connected = TlsConnector::from(config.clone()).connect(name.clone(), tcp).await;
+        connected.map(|stream| Link::Tls(Box::new(stream))).map_err(|source| match source.kind() {
+            // What rustls finds wrong comes as this kind.
+            io::ErrorKind::InvalidData => Error::Untrusted { place: self.to_string(), source },
+            _ => unreachable(source),
+        })
+    }
+}
