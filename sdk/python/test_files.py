@@ -10,9 +10,10 @@ import urllib.parse
 import pytest
 import requests
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.iot.device import IoTHubDeviceClient
 from azure.storage.blob import BlobBlock, BlobClient, ContentSettings, ExponentialRetry
 
-from conftest import connection_string, restart_hub
+from conftest import connection_string, provided, restart_hub
 
 MIB = 1024 * 1024
 VERSION = {"api-version": "2021-04-12"}
@@ -88,6 +89,21 @@ def test_a_file_comes_back_as_it_was_written(sender, length, options):
     assert blob.get_blob_properties().size == length
     assert sender.complete(link).status_code == 204
     assert sender.complete(link).status_code == 204
+
+
+def test_the_device_sdk_asks_for_a_link_and_says_how_it_went(device):
+    key = device.authentication.symmetric_key.primary_key
+    with open(provided("SKERRY_TEST_CA"), encoding="ascii") as file:
+        trust = file.read()
+    string = f"HostName={HOST};DeviceId={device.device_id};SharedAccessKey={key}"
+    client = IoTHubDeviceClient.create_from_connection_string(string, server_verification_cert=trust)
+    client.connect()
+    link = client.get_storage_info_for_blob("from the SDK.txt")
+    blob_of(link).upload_blob(b"hello")
+    client.notify_blob_upload_status(link["correlationId"], True, 200, "OK")
+    client.shutdown()
+    assert blob_of(link).download_blob().readall() == b"hello"
+    assert Device(device).complete(link).status_code == 204, "it is known to have ended"
 
 
 def test_sums_are_checked_on_the_way_there_and_back(sender):

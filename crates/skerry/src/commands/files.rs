@@ -39,7 +39,6 @@ pub enum FilesVerb {
     /// Get the bytes of a file.
     Get {
         device: String,
-        /// As the device named it, slashes included.
         name: String,
         /// Where to put them; the file appears when it is whole [default: standard output].
         #[arg(long, value_name = "FILE")]
@@ -48,7 +47,6 @@ pub enum FilesVerb {
     /// Delete a file.
     Delete {
         device: String,
-        /// As the device named it, slashes included.
         name: String,
         /// Say what would be done, and do nothing.
         #[arg(long)]
@@ -126,7 +124,7 @@ fn show(files: Vec<Value>, as_json: bool) -> Result<(), Failure> {
     let members = ["deviceId", "name", "bytes", "modified"];
     let row = |file: &Value| members.iter().map(|member| output::cell(&file[member])).collect();
     let rows: Vec<Vec<String>> = files.iter().map(row).collect();
-    output::table(&["device", "name", "bytes", "modified"], &rows)
+    output::table(&["device", "file", "bytes", "modified"], &rows)
 }
 
 /// What breaks off leaves nothing.

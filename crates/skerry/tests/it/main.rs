@@ -14,4 +14,5 @@ mod process;
 mod sdk;
 mod simulate;
 mod telemetry;
+mod uploads;
 mod world;
