@@ -70,6 +70,10 @@ pub struct Figures {
     pub http_requests_open: Figure,
     /// Gauge: bytes of the body budget that are taken.
     pub http_body_bytes: Figure,
+    /// Gauge: bodies that their service reads piece by piece.
+    pub http_bodies_streamed: Figure,
+    /// Bytes of such bodies.
+    pub http_streamed_bytes: Figure,
     pub http_bodies_too_large: Figure,
     pub http_bodies_timed_out: Figure,
     pub http_bodies_broken: Figure,

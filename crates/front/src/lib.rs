@@ -21,7 +21,8 @@ mod tls;
 mod websocket;
 
 pub use crate::http::{
-    Body, BodyCut, BodyGone, BodyLimits, BodySender, HttpLimits, HttpService, Refusal, Request, Response,
+    Body, BodyCut, BodyGone, BodyLimits, BodySender, HttpLimits, HttpService, IncomingBody, Refusal, Request,
+    Response, StreamHandler, StreamLimits, StreamedRequest, Streaming,
 };
 pub use certificate::{Certificate, CertificateAuthority, CertificateUnreadable};
 pub use figures::{Figure, Figures};

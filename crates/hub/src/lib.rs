@@ -6,6 +6,7 @@ pub mod authorities;
 pub mod commands;
 mod connections;
 pub mod devices;
+pub mod files;
 pub mod registry;
 pub mod rest;
 pub mod search;

@@ -13,6 +13,7 @@ use crate::access::{Authorizer, Policies};
 use crate::authorities::Authorities;
 use crate::commands::{CommandLimits, Commands, CommandsOptions};
 use crate::devices::{Devices, DevicesOptions, Rates};
+use crate::files::Files;
 use crate::registry::{Registry, Sealer};
 use crate::rest::BackupSource;
 use crate::search::Searcher;
@@ -43,6 +44,8 @@ pub struct HubOptions {
     pub random: Arc<dyn Random>,
     /// How far clients' clocks may be behind.
     pub token_skew: Duration,
+    /// `None` where devices cannot upload files.
+    pub files: Option<Files>,
     /// `None` for a hub that keeps its data in memory.
     pub backup: Option<Arc<dyn BackupSource>>,
 }
@@ -60,6 +63,7 @@ pub struct Hub {
     pub(crate) policies: Arc<Policies>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
+    pub(crate) files: Option<Files>,
     pub(crate) backup: Option<Arc<dyn BackupSource>>,
     /// The front door, once it is bound; for its figures.
     pub(crate) front: OnceLock<skerry_front::Handle>,
@@ -88,6 +92,7 @@ impl Hub {
             clock,
             random,
             token_skew,
+            files,
             backup,
         } = options;
         let seen = Arc::clone(&connections);
@@ -137,6 +142,7 @@ impl Hub {
             policies,
             clock,
             random,
+            files,
             backup,
             front: OnceLock::new(),
             backup_turn: Arc::default(),
@@ -171,6 +177,11 @@ impl Hub {
     /// [`Commands::run`] runs beside the front door.
     pub fn commands(&self) -> &Commands {
         &self.commands
+    }
+
+    /// `None` where devices cannot upload files; [`Files::run`] runs beside it.
+    pub fn files(&self) -> Option<&Files> {
+        self.files.as_ref()
     }
 
     pub fn registry(&self) -> &Registry {

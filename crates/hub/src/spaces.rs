@@ -9,18 +9,22 @@ pub const DEVICES: Space = Space::new(1);
 pub const MODULES: Space = Space::new(2);
 /// What devices and modules subscribed to: group is the device id, the name is the module id.
 pub const SUBSCRIPTIONS: Space = Space::new(16);
-/// Certificate authorities; the name is theirs.
-pub const AUTHORITIES: Space = Space::new(20);
-/// Their group, whose name no device can have.
-pub(crate) const AUTHORITIES_GROUP: &str = "/authorities";
-
-pub(crate) fn authority_key(name: &str) -> Key {
-    Key::new(AUTHORITIES, AUTHORITIES_GROUP, name)
-}
 /// Commands that wait for devices and modules: group is the device id, the name says whose and which.
 pub const COMMANDS: Space = Space::new(17);
 /// What became of commands whose senders want to know: group and name are those of the command.
 pub const FEEDBACK: Space = Space::new(18);
+/// Notices about files: group is the device id, the name grows with time.
+pub const FILE_NOTICES: Space = Space::new(19);
+/// Certificate authorities; the name is theirs.
+pub const AUTHORITIES: Space = Space::new(20);
+/// Their group, whose name no device can have.
+pub(crate) const AUTHORITIES_GROUP: &str = "/authorities";
+/// Uploads that a device has begun: group is the device id, the name is empty.
+pub const UPLOADS: Space = Space::new(32);
+
+pub(crate) fn authority_key(name: &str) -> Key {
+    Key::new(AUTHORITIES, AUTHORITIES_GROUP, name)
+}
 
 pub(crate) fn device_key(device: &DeviceId) -> Key {
     Key::new(DEVICES, device.as_str(), "")
@@ -32,6 +36,14 @@ pub(crate) fn module_key(device: &DeviceId, module: &ModuleId) -> Key {
 
 pub(crate) fn subscriptions_key(device: &DeviceId, module: Option<&ModuleId>) -> Key {
     Key::new(SUBSCRIPTIONS, device.as_str(), module.map_or("", ModuleId::as_str))
+}
+
+pub(crate) fn uploads_key(device: &DeviceId) -> Key {
+    Key::new(UPLOADS, device.as_str(), "")
+}
+
+pub(crate) fn file_notice_key(device: &DeviceId, name: &str) -> Key {
+    Key::new(FILE_NOTICES, device.as_str(), name)
 }
 
 /// The key of a device, or of a module on it.

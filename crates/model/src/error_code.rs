@@ -72,6 +72,12 @@ vocabulary! {
     DeserializationError 400012 Caller Never
     BulkRegistryOperationFailure 400013 Caller Never
     DefaultStorageEndpointNotConfigured 400014 Hub Never
+    InvalidFileUploadCorrelationId 400015 Caller Never
+    ExpiredFileUploadCorrelationId 400016 Caller Never
+    InvalidStorageEndpoint 400017 Hub Never
+    InvalidMessagingEndpoint 400018 Hub Never
+    InvalidFileUploadCompletionStatus 400019 Caller Never
+    InvalidStorageEndpointOrBlob 400020 Caller Never
     EtagDoesNotMatch 400023 Caller AfterReading
     RequestTimedOut 400024 Caller Later
     NullMessage 400026 Caller Never

@@ -31,6 +31,8 @@ pub enum Command {
     Policy(PolicyArgs),
     /// Certificate authorities whose devices are let in by their certificates.
     Ca(crate::commands::CaArgs),
+    /// Files that devices have uploaded.
+    Files(crate::commands::FilesArgs),
     /// Show what devices send, as it comes in.
     Monitor(MonitorArgs),
     /// Messages for devices and modules: send, purge, and hear what became of them.

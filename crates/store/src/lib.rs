@@ -3,6 +3,7 @@
 //! every engine passes. The guarantees are those that several machines can keep too.
 #![forbid(unsafe_code)]
 
+pub mod blobs;
 pub mod bus;
 pub mod documents;
 mod embedded;

@@ -6,6 +6,8 @@
 //! | send a large head | `head_bytes_max`, `headers_max` | 431 |
 //! | send a body slowly | the service's `timeout`, for the whole body | [`Refusal::BodyTimeout`] |
 //! | send a large body | the service's `bytes_max` | [`Refusal::BodyTooLarge`], unread where declared |
+//! | stream a body slowly | the service's `idle_timeout` for each piece, `timeout` for all | [`Refusal::BodyTimeout`] |
+//! | stream a large body | the service's `bytes_max`; one piece in memory at a time | [`Refusal::BodyTooLarge`] |
 //! | send many bodies at once | `body_budget_bytes` for all connections | waits, then [`Refusal::NoRoom`] |
 //! | open many streams (HTTP/2) | `streams_max` | the protocol's own refusal |
 //! | ask nothing | `idle_timeout` | closed, counted |
@@ -15,6 +17,7 @@ mod activity;
 mod body;
 mod budget;
 mod connection;
+mod incoming;
 mod panic;
 mod request;
 mod service;
@@ -23,7 +26,11 @@ mod watched;
 use std::time::Duration;
 
 pub use body::{Body, BodyCut, BodyGone, BodySender};
-pub use service::{BodyLimits, HttpService, Refusal, Request, Response};
+pub use incoming::IncomingBody;
+pub use service::{
+    BodyLimits, HttpService, Refusal, Request, Response, StreamHandler, StreamLimits, StreamedRequest,
+    Streaming,
+};
 
 pub(crate) use connection::Http;
 

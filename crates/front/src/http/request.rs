@@ -1,4 +1,4 @@
-//! From hyper's request to ours: limits asked, body read, handler run, refusals rendered.
+//! From hyper's request to ours: limits asked, body read or handed on, handler run, refusals rendered.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -20,7 +20,9 @@ use super::activity::{Activity, OpenRequest};
 use super::body::BodyCut;
 use super::budget::{Budget, Room};
 use super::panic::{Contained, HandlerPanicked};
-use super::{Body, HttpLimits, HttpService, Refusal, Request, Response};
+use super::{
+    Body, HttpLimits, HttpService, IncomingBody, Refusal, Request, Response, StreamedRequest, Streaming,
+};
 use crate::figures::Figures;
 use crate::mqtt::Mqtt;
 use crate::websocket;
@@ -74,26 +76,49 @@ impl Requests {
             return response;
         }
         let service = &self.shared.service;
+        let headers_max = self.shared.limits.headers_max;
+        if head.headers.len() > headers_max {
+            return self.refuse(&head, Refusal::TooManyHeaders { limit: headers_max });
+        }
+        if let Some(streaming) = service.streaming(&head) {
+            return self.stream(head, body, streaming).await;
+        }
         match self.receive(&head, body).await {
             Ok((body, _room)) => service.handle(Request { head, body, peer: self.peer }).await,
-            Err(refusal) => {
-                self.count(refusal);
-                let mut response = service.refuse(&head, refusal);
-                // What is left of the body will not be read, so no further request can follow it.
-                if head.version < Version::HTTP_2 {
-                    self.activity.leave_body_unread();
-                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                }
-                response
-            }
+            Err(refusal) => self.refuse(&head, refusal),
         }
     }
 
-    async fn receive(&self, head: &Parts, body: Incoming) -> Result<(Bytes, Option<Room>), Refusal> {
-        let headers_max = self.shared.limits.headers_max;
-        if head.headers.len() > headers_max {
-            return Err(Refusal::TooManyHeaders { limit: headers_max });
+    fn refuse(&self, head: &Parts, refusal: Refusal) -> Response {
+        refusal.figure(&self.shared.figures).increment();
+        let mut response = self.shared.service.refuse(head, refusal);
+        self.leave_unread(head.version, &mut response);
+        response
+    }
+
+    /// What is left of the body will not be read, so no further request can follow it.
+    fn leave_unread(&self, version: Version, response: &mut Response) {
+        if version < Version::HTTP_2 {
+            self.activity.leave_body_unread();
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
+    }
+
+    async fn stream(&self, head: Parts, body: Incoming, streaming: Streaming) -> Response {
+        let Streaming { limits, handle } = streaming;
+        if body.size_hint().lower() > limits.bytes_max {
+            return self.refuse(&head, Refusal::BodyTooLarge { limit: limits.bytes_max });
+        }
+        let body = IncomingBody::new(body, limits, &self.shared.figures);
+        let (version, end) = (head.version, body.end());
+        let mut response = handle(StreamedRequest { head, body, peer: self.peer }).await;
+        if !end.is_reached() {
+            self.leave_unread(version, &mut response);
+        }
+        response
+    }
+
+    async fn receive(&self, head: &Parts, body: Incoming) -> Result<(Bytes, Option<Room>), Refusal> {
         if body.is_end_stream() {
             return Ok((Bytes::new(), None));
         }
@@ -103,7 +128,7 @@ impl Requests {
         let expected = match declared.map(usize::try_from) {
             None => limit,
             Some(Ok(bytes)) if bytes <= limit => bytes,
-            Some(_) => return Err(Refusal::BodyTooLarge { limit }),
+            Some(_) => return Err(Refusal::BodyTooLarge { limit: limit as u64 }),
         };
         let deadline = Instant::now() + limits.timeout;
         let room = timeout_at(deadline, self.shared.budget.reserve(expected)).await;
@@ -113,18 +138,6 @@ impl Requests {
         room.shrink_to(bytes.len());
         Ok((bytes, Some(room)))
     }
-
-    fn count(&self, refusal: Refusal) {
-        let figures = &self.shared.figures;
-        let figure = match refusal {
-            Refusal::BodyTooLarge { .. } => &figures.http_bodies_too_large,
-            Refusal::BodyTimeout => &figures.http_bodies_timed_out,
-            Refusal::BodyBroken => &figures.http_bodies_broken,
-            Refusal::NoRoom => &figures.http_bodies_without_budget,
-            Refusal::TooManyHeaders { .. } => &figures.http_headers_refused,
-        };
-        figure.increment();
-    }
 }
 
 /// Copies the body into memory of its own: hyper's pieces are slices that pin its read buffers.
@@ -133,7 +146,7 @@ async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Refusal::BodyBroken)?.into_data() else { continue };
         if data.len() > limit.saturating_sub(bytes.len()) {
-            return Err(Refusal::BodyTooLarge { limit });
+            return Err(Refusal::BodyTooLarge { limit: limit as u64 });
         }
         bytes.extend_from_slice(&data);
     }

@@ -1,4 +1,4 @@
-//! What stands behind the front door: a service that gets whole requests and gives responses.
+//! What stands behind the front door: a service that gets whole requests, or streams of them, and gives responses.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -9,7 +9,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::request::Parts;
 
-use super::Body;
+use super::{Body, IncomingBody};
+use crate::figures::{Figure, Figures};
 
 /// How much of a body the service wants to read, and how long all of it may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +19,38 @@ pub struct BodyLimits {
     pub timeout: Duration,
 }
 
+/// How much of a body the service wants to read by itself, and how long that may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamLimits {
+    pub bytes_max: u64,
+    /// From one piece to the next, while the service waits for it.
+    pub idle_timeout: Duration,
+    /// For all of it, the service's own work included.
+    pub timeout: Duration,
+}
+
 /// A request whose body has arrived within the limits.
 #[derive(Debug)]
 pub struct Request {
     pub head: Parts,
     pub body: Bytes,
+    pub peer: SocketAddr,
+}
+
+/// How a service takes one request whose body it reads by itself.
+pub struct Streaming {
+    pub limits: StreamLimits,
+    /// The future is dropped when the client goes away, and its response ends the reading.
+    pub handle: StreamHandler,
+}
+
+pub type StreamHandler =
+    Box<dyn FnOnce(StreamedRequest) -> Pin<Box<dyn Future<Output = Response> + Send>> + Send>;
+
+/// A request whose body is still arriving.
+pub struct StreamedRequest {
+    pub head: Parts,
+    pub body: IncomingBody,
     pub peer: SocketAddr,
 }
 
@@ -36,6 +64,12 @@ pub trait HttpService: Send + Sync + 'static {
     /// The future is dropped when the client goes away: what has to be finished then is a task of its own.
     fn handle(&self, request: Request) -> Pin<Box<dyn Future<Output = Response> + Send>>;
 
+    /// Asked first, before anything of a body is read; cheap, and never waits. `None`: the body is collected
+    /// for [`HttpService::handle`].
+    fn streaming(&self, _head: &Parts) -> Option<Streaming> {
+        None
+    }
+
     /// Renders a refusal that happened before [`HttpService::handle`], in the service's own error format.
     fn refuse(&self, _head: &Parts, refusal: Refusal) -> Response {
         refusal.plain_response()
@@ -46,7 +80,7 @@ pub trait HttpService: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error("the body has more than {limit} bytes: send less in one request")]
-    BodyTooLarge { limit: usize },
+    BodyTooLarge { limit: u64 },
     #[error("the body did not arrive in time: send it without pauses")]
     BodyTimeout,
     #[error("the body ended before it was complete: send it again")]
@@ -65,6 +99,16 @@ impl Refusal {
             Refusal::BodyBroken => StatusCode::BAD_REQUEST,
             Refusal::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::TooManyHeaders { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        }
+    }
+
+    pub(super) fn figure(self, figures: &Figures) -> &Figure {
+        match self {
+            Refusal::BodyTooLarge { .. } => &figures.http_bodies_too_large,
+            Refusal::BodyTimeout => &figures.http_bodies_timed_out,
+            Refusal::BodyBroken => &figures.http_bodies_broken,
+            Refusal::NoRoom => &figures.http_bodies_without_budget,
+            Refusal::TooManyHeaders { .. } => &figures.http_headers_refused,
         }
     }
 

@@ -9,5 +9,6 @@ mod http_limits;
 mod listen;
 mod mqtt;
 mod renewal;
+mod streams;
 mod tls;
 mod world;

@@ -21,7 +21,7 @@ use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore};
 use skerry_front::{
     Body, BodyLimits, Front, Handle, HttpService, OperatorFiles, Options, Refusal, Request, Response,
-    SERVER_LIFETIME, Services, TlsMaterial, TlsOptions,
+    SERVER_LIFETIME, Services, StreamLimits, StreamedRequest, Streaming, TlsMaterial, TlsOptions,
 };
 
 use crate::devices::{State, TestDevices};
@@ -166,6 +166,7 @@ pub struct TestService {
 }
 
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+pub const STREAM_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const BIG: usize = 64 * 1024 * 1024;
 
 /// The service is shared with the test, the trait wants it in an `Arc` of its own.
@@ -199,10 +200,50 @@ impl HttpService for Shared {
         })
     }
 
+    fn streaming(&self, head: &Parts) -> Option<Streaming> {
+        let path = head.uri.path().strip_prefix("/streamed")?.to_owned();
+        let service = Arc::clone(&self.0);
+        let short = Duration::from_millis(300);
+        let limits = StreamLimits {
+            bytes_max: STREAM_BYTES_MAX,
+            idle_timeout: if path == "/idle" { short } else { PATIENCE },
+            timeout: if path == "/slow" { short } else { PATIENCE },
+        };
+        Some(Streaming { limits, handle: Box::new(move |request| Box::pin(take(service, path, request))) })
+    }
+
     fn refuse(&self, head: &Parts, refusal: Refusal) -> Response {
-        let mut response = Response::new(format!("{}: {refusal}", head.uri.path()).into());
-        *response.status_mut() = refusal.status();
-        response
+        refused(head.uri.path(), refusal)
+    }
+}
+
+fn refused(path: &str, refusal: Refusal) -> Response {
+    let mut response = Response::new(format!("{path}: {refusal}").into());
+    *response.status_mut() = refusal.status();
+    response
+}
+
+/// Counts the bytes of a streamed body; by its path at once, later, or not at all.
+async fn take(service: Arc<TestService>, path: String, mut request: StreamedRequest) -> Response {
+    match path.as_str() {
+        "/panic" => panic!("asked for"),
+        "/unread" => return Response::new("enough".into()),
+        "/hang" => {
+            service.hanging.notify_one();
+            service.release.notified().await;
+        }
+        _ => {}
+    }
+    let (mut bytes, declared) = (0, request.body.declared());
+    loop {
+        match request.body.next().await {
+            Ok(Some(piece)) => bytes += piece.len(),
+            Ok(None) => return Response::new(format!("{bytes} of {declared:?}").into()),
+            Err(refusal) => {
+                assert_eq!(request.body.next().await, Err(refusal), "nothing comes after an error");
+                return refused(&path, refusal);
+            }
+        }
     }
 }
 

@@ -39,7 +39,7 @@ use skerry_store::documents::{Change, Commit, Documents, Key, Lane};
 
 use crate::connections::Connections;
 use crate::spaces::{device_key, identity_key, module_key};
-pub(crate) use settle::Settled;
+pub(crate) use settle::{Settled, settle};
 
 /// Times that one operation starts over because somebody else changed the same document.
 pub(crate) const CHANGE_TRIES_MAX: usize = 32;
@@ -120,7 +120,7 @@ impl Registry {
         lane: Lane,
     ) -> Result<Settled, RegistryError> {
         let commit = Commit::new(device.as_str(), changes).in_lane(lane);
-        settle::settle(self.documents.as_ref(), commit).await
+        settle(self.documents.as_ref(), commit).await
     }
 
     fn random_number(&self) -> u64 {

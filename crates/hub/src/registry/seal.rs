@@ -4,6 +4,7 @@
 //! another document do not open.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use aws_lc_rs::hkdf;
 use skerry_model::identity::{Identity, SymmetricKeys};
 
 const FORMAT: u8 = 1;
@@ -15,6 +16,8 @@ pub const SEAL_KEY_BYTES: usize = 32;
 /// Seals and opens device keys.
 pub struct Sealer {
     key: RandomizedNonceKey,
+    /// What other keys are derived from.
+    root: hkdf::Prk,
 }
 
 /// Sealed keys do not open: another key file, or damaged data.
@@ -27,9 +30,22 @@ pub struct SealError {
 }
 
 impl Sealer {
-    pub fn new(key: &[u8; SEAL_KEY_BYTES]) -> Self {
-        let key = RandomizedNonceKey::new(&AES_256_GCM, key).expect("a key of 32 bytes fits AES-256");
-        Self { key }
+    pub fn new(raw: &[u8; SEAL_KEY_BYTES]) -> Self {
+        let key = RandomizedNonceKey::new(&AES_256_GCM, raw).expect("a key of 32 bytes fits AES-256");
+        // Without salt: the key is random already.
+        let root = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(raw);
+        Self { key, root }
+    }
+
+    /// A key for another purpose: the same each time, and of no use for finding this one.
+    pub fn derive(&self, purpose: &str) -> [u8; SEAL_KEY_BYTES] {
+        let mut derived = [0; SEAL_KEY_BYTES];
+        let filled = self
+            .root
+            .expand(&[purpose.as_bytes()], hkdf::HKDF_SHA256)
+            .and_then(|material| material.fill(&mut derived));
+        filled.expect("32 bytes are less than HKDF gives");
+        derived
     }
 
     pub fn seal(&self, identity: &Identity, keys: &SymmetricKeys) -> Result<Vec<u8>, SealError> {

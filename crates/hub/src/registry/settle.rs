@@ -21,7 +21,7 @@ pub(crate) enum Settled {
     Conflict,
 }
 
-pub(super) async fn settle(documents: &dyn Documents, commit: Commit) -> Result<Settled, RegistryError> {
+pub(crate) async fn settle(documents: &dyn Documents, commit: Commit) -> Result<Settled, RegistryError> {
     let mut in_doubt = false;
     for _ in 0..TRIES_MAX {
         match documents.commit(commit.clone()).await {

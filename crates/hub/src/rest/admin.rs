@@ -30,6 +30,7 @@ impl Hub {
             (["certificates", rest @ ..], _) => self.administer_authorities(request, rest).await,
             (["status"], &Method::GET) => Ok(self.show_status()),
             (["metrics"], &Method::GET) => Ok(self.show_metrics()),
+            (["files"], &Method::GET) => self.list_files(request).await,
             (["policies"], &Method::GET) => {
                 let policies: Vec<Value> = self.policies.all().iter().map(policy_json).collect();
                 Ok(Reply::json(200, &policies.into()))
@@ -62,7 +63,7 @@ impl Hub {
                 let policy = self.policies.regenerate(name, primary, secondary, self.random.as_ref())?;
                 Ok(Reply::json(200, &policy_json(&policy)))
             }
-            (["status" | "metrics" | "policies"], _) => Err(not_allowed(method, "GET")),
+            (["status" | "metrics" | "policies" | "files"], _) => Err(not_allowed(method, "GET")),
             (["policies", _], _) => Err(not_allowed(method, "GET, PUT, DELETE")),
             _ => Err(unknown(request)),
         }

@@ -10,6 +10,7 @@ mod mqtt;
 
 use super::Reply;
 use crate::Hub;
+use crate::files::Files;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -71,6 +72,9 @@ impl Hub {
             add(name, kind, help, value);
         }
         for (name, kind, help, value) in command_figures(&self.commands.figures()) {
+            add(name, kind, help, value);
+        }
+        for (name, kind, help, value) in self.files.iter().flat_map(file_figures) {
             add(name, kind, help, value);
         }
         let Some(front) = self.front.get() else {
@@ -140,6 +144,18 @@ impl Hub {
             of(&front_figures.http_requests_open),
         );
         add("http_body_bytes", Gauge, "Bytes of request bodies held", of(&front_figures.http_body_bytes));
+        add(
+            "http_bodies_streamed",
+            Gauge,
+            "Bodies that are taken piece by piece",
+            of(&front_figures.http_bodies_streamed),
+        );
+        add(
+            "http_streamed_bytes",
+            Counter,
+            "Bytes of bodies that were taken piece by piece",
+            of(&front_figures.http_streamed_bytes),
+        );
         add(
             "http_bodies_too_large",
             Counter,
@@ -220,6 +236,33 @@ impl Hub {
         Reply { status: 200, headers, body: text.into_bytes() }
     }
 }
+/// Uploads and their blobs.
+fn file_figures(files: &Files) -> [(&'static str, Kind, &'static str, u64); 14] {
+    use Kind::{Counter, Gauge};
+    let (files, blobs) = (files.figures(), files.blobs().figures());
+    [
+        ("files", Gauge, "Files that are kept", blobs.blobs),
+        ("files_bytes", Gauge, "Their bytes", blobs.blob_bytes),
+        ("files_blocks", Gauge, "Blocks that wait to become part of a file", blobs.blocks_waiting),
+        ("files_blocks_bytes", Gauge, "Their bytes", blobs.blocks_waiting_bytes),
+        ("files_writing_bytes", Gauge, "Bytes that are being written", blobs.writing_bytes),
+        ("files_refused_full", Counter, "Writes refused because there was no room", blobs.refused_full),
+        ("files_damaged", Counter, "Times that a file could not be read back", blobs.damaged),
+        ("files_uploads_begun", Counter, "Uploads that devices began", files.begun),
+        ("files_uploads_succeeded", Counter, "Uploads that devices finished", files.succeeded),
+        ("files_uploads_failed", Counter, "Uploads that devices gave up", files.failed),
+        ("files_removed_by_age", Counter, "Files removed because of their age", files.swept_blobs),
+        ("files_blocks_removed", Counter, "Blocks removed because nobody used them", files.swept_blocks),
+        (
+            "files_notices_waiting",
+            Gauge,
+            "Notices about files that nobody has settled",
+            files.notices_waiting,
+        ),
+        ("files_notices_dropped", Counter, "Notices about files that nobody settled", files.notices_dropped),
+    ]
+}
+
 /// The log behind the telemetry.
 fn log_figures(log: &skerry_store::log::Figures) -> [(&'static str, Kind, &'static str, u64); 17] {
     use Kind::{Counter, Gauge};

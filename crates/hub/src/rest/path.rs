@@ -15,7 +15,7 @@ pub(super) fn segments(path: &str) -> Option<Vec<String>> {
 }
 
 /// The value of `name` in the query string, decoded.
-pub(super) fn query_value(query: Option<&str>, name: &str) -> Option<String> {
+pub(crate) fn query_value(query: Option<&str>, name: &str) -> Option<String> {
     let pairs = query?.split('&').filter_map(|pair| pair.split_once('=').or(Some((pair, ""))));
     let (_, value) = pairs.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
     Some(percent_decode_str(value).decode_utf8_lossy().into_owned())

@@ -4,7 +4,7 @@ use http::Method;
 use skerry_model::{DeviceId, ErrorCode, ModuleId};
 
 use super::inbox::DeviceBound;
-use super::{Problem, Reply, Request, path};
+use super::{Problem, Reply, Request, files, path};
 use crate::Hub;
 use crate::access::{AccessError, Caller, Right};
 
@@ -57,6 +57,9 @@ impl Hub {
     }
 
     async fn route(&self, request: &Request) -> Result<Reply, Problem> {
+        if let Some(name) = files::file_of(request) {
+            return self.delete_file(request, &name).await;
+        }
         let segments = path::segments(request.head.uri.path()).ok_or_else(|| {
             Problem::new(ErrorCode::OperationNotFound, "the path is not text, or far too long")
         })?;
@@ -126,6 +129,12 @@ impl Hub {
             }
             ["devices", device, "modules", module, "messages", "events"] if *method == Method::POST => {
                 self.take_messages(request, device, Some(module)).await
+            }
+            ["devices", device, "files", rest @ ..] if *method == Method::POST => {
+                self.upload(request, device, rest).await
+            }
+            ["messages", way, "filenotifications", rest @ ..] if way.eq_ignore_ascii_case("serviceBound") => {
+                self.allow(request, files::NOTICES).await?.file_notices(request, rest).await
             }
             ["statistics", which @ ("devices" | "service")] => {
                 let hub = self.allow(request, REGISTRY_READ).await?;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, StatusCode};
-use skerry_front::{Body, BodyLimits, HttpService, Refusal, Response};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use skerry_front::{Body, BodyLimits, HttpService, Refusal, Response, Streaming};
 use skerry_model::ErrorCode;
 
-use super::{Problem, Reply, Request, backup, body_bytes_max, events};
+use super::storage::{self, Upload};
+use super::{Problem, Reply, Request, backup, body_bytes_max, events, files};
 use crate::Hub;
 
 /// How long a client may take to send a body.
@@ -29,13 +30,32 @@ impl RestService {
 
 impl HttpService for RestService {
     fn limits(&self, head: &Parts) -> BodyLimits {
-        BodyLimits { bytes_max: body_bytes_max(&head.method, head.uri.path()), timeout: BODY_TIMEOUT }
+        let bytes_max = match storage::is_asked_for(head) {
+            true => storage::LIST_BYTES_MAX,
+            false => body_bytes_max(&head.method, head.uri.path()),
+        };
+        BodyLimits { bytes_max, timeout: BODY_TIMEOUT }
+    }
+
+    fn streaming(&self, head: &Parts) -> Option<Streaming> {
+        storage::streaming(&self.hub, head)
     }
 
     fn handle(&self, request: skerry_front::Request) -> Pin<Box<dyn Future<Output = Response> + Send>> {
         let hub = Arc::clone(&self.hub);
         let request = Request { head: request.head, body: request.body };
         Box::pin(async move {
+            if storage::is_asked_for(&request.head) {
+                return hub.storage(request.head, Upload::Whole(request.body)).await;
+            }
+            if request.head.method == Method::GET
+                && let Some(name) = files::file_of(&request)
+            {
+                return match hub.stream_file(&request, &name).await {
+                    Ok(response) => response,
+                    Err(problem) => render(hub.refuse(&problem)),
+                };
+            }
             if backup::is_asked_for(&request) {
                 return match hub.stream_backup(&request).await {
                     Ok(response) => response,
@@ -52,7 +72,10 @@ impl HttpService for RestService {
         })
     }
 
-    fn refuse(&self, _head: &Parts, refusal: Refusal) -> Response {
+    fn refuse(&self, head: &Parts, refusal: Refusal) -> Response {
+        if storage::is_asked_for(head) {
+            return self.hub.refuse_upload(head, refusal);
+        }
         let code = match refusal {
             Refusal::BodyTooLarge { .. } => ErrorCode::MessageTooLarge,
             Refusal::BodyTimeout => ErrorCode::RequestTimedOut,

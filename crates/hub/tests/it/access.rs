@@ -159,7 +159,10 @@ fn policies_are_made_changed_and_deleted() {
 #[test]
 fn the_status_and_the_metrics_count() {
     everywhere(|world| async move {
-        world.device("d1", json!({})).await;
+        // Several: a weak store does not count a commit whose outcome it does not know.
+        for id in ["d1", "d2", "d3", "d4", "d5"] {
+            world.device(id, json!({})).await;
+        }
         world.put("/devices/d1", json!({})).await.expect(409);
         let status = world.get("/skerry/v1/status").await.expect(200);
         assert_eq!(

@@ -7,15 +7,18 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::Method;
+use http_body_util::BodyExt as _;
 use serde_json::Value;
 use skerry_hub::access::Policies;
 use skerry_hub::commands::CommandLimits;
 use skerry_hub::devices::Rates;
+use skerry_hub::files::{Files, FilesOptions, LinkKey};
 use skerry_hub::registry::Sealer;
-use skerry_hub::rest::{Reply, Request};
+use skerry_hub::rest::{Reply, Request, Upload};
 use skerry_hub::telemetry::{Telemetry, TelemetryOptions};
 use skerry_hub::{Connections, Hub, HubOptions};
 use skerry_model::{Clock, Random, Timestamp};
+use skerry_store::blobs::{self, MemoryBlobs};
 use skerry_store::bus::{LocalBus, LocalBusOptions};
 use skerry_store::documents::Documents;
 use skerry_store::log::{Durability, Limits};
@@ -97,6 +100,54 @@ impl Answer {
     }
 }
 
+/// What a storage client gets.
+#[derive(Debug)]
+pub struct Stored {
+    pub status: u16,
+    headers: http::HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Stored {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
+        self
+    }
+
+    #[track_caller]
+    pub fn refused(self, status: u16, code: &str) -> Self {
+        assert_eq!((self.status, self.header("x-ms-error-code")), (status, code), "{self:?}");
+        self
+    }
+}
+
+/// What the blobs of a world may have.
+pub const BLOB_LIMITS: blobs::Limits =
+    blobs::Limits { bytes_max: 100_000, blob_bytes_max: 50_000, blocks_max: 10, blobs_max: 100 };
+
+/// Learns what the documents have, whatever thread the world is made on.
+fn files(documents: &Arc<dyn Documents>, clock: &Arc<StoppedClock>, random: &Arc<KnownRandom>) -> Files {
+    let clock = || Arc::clone(clock) as Arc<dyn Clock>;
+    let options = FilesOptions {
+        blobs: Arc::new(MemoryBlobs::new(BLOB_LIMITS, clock())),
+        documents: Arc::clone(documents),
+        key: LinkKey::new(&[7; 32]),
+        link_life: Duration::from_secs(3600),
+        retention: None,
+        notices: true,
+        clock: clock(),
+        random: Arc::clone(random) as Arc<dyn Random>,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let open = std::thread::spawn(move || runtime.block_on(Files::open(options)).unwrap());
+    open.join().unwrap()
+}
+
 pub const HOST: &str = "hub1.skerry.test";
 
 impl World {
@@ -119,6 +170,7 @@ impl World {
         });
         let durability = Durability::Synced;
         let telemetry = Telemetry::new(TelemetryOptions { log: Arc::new(log), partitions: 4, durability });
+        let files = files(&documents, &clock, &random);
         let hub = Arc::new(Hub::new(HubOptions {
             name: "hub1".into(),
             telemetry,
@@ -136,6 +188,7 @@ impl World {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             random,
             token_skew: Duration::from_secs(300),
+            files: Some(files),
             backup: None,
         }));
         Self { hub, clock, policies, documents, weak: false, _folder: folder }
@@ -199,6 +252,19 @@ impl World {
         let reply = self.hub.answer(&Request { head, body: body.into() }).await;
         let body = if reply.body.is_empty() { Value::Null } else { json_or_text(&reply.body) };
         Answer { status: reply.status, body, reply }
+    }
+
+    /// A request of a storage client: status, headers and body of the answer.
+    pub async fn storage(&self, method: Method, uri: &str, body: &[u8], headers: &[(&str, &str)]) -> Stored {
+        let mut builder = http::Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            builder = builder.header(*name, *value);
+        }
+        let (head, ()) = builder.body(()).unwrap().into_parts();
+        let answer = self.hub.storage(head, Upload::Whole(body.to_vec().into())).await;
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Stored { status: head.status.as_u16(), headers: head.headers, body }
     }
 
     pub async fn get(&self, path: &str) -> Answer {

@@ -3,6 +3,7 @@
 mod c2d;
 mod ca;
 mod device;
+mod files;
 mod identity;
 mod module;
 mod monitor;
@@ -18,6 +19,7 @@ use crate::args::{Command, DeviceArgs, DeviceVerb};
 use crate::failure::Failure;
 
 pub use ca::CaArgs;
+pub use files::FilesArgs;
 pub use simulate::SimulateOptions;
 
 pub fn run(command: Command) -> Result<(), Failure> {
@@ -37,6 +39,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
             Command::C2d(args) => c2d::run(args).await,
             Command::Policy(args) => policy::run(args).await,
             Command::Ca(args) => ca::run(args).await,
+            Command::Files(args) => files::run(args).await,
             Command::Hub(_) | Command::Log(_) => Err(Failure::usage("commands on files do not go over REST")),
         }
     })

@@ -6,6 +6,7 @@
 //! policies.json    access policies and their keys
 //! device-keys.key  encrypts device keys in the documents (or elsewhere, by option)
 //! tls/             root and server certificate with their keys
+//! blobs/           files that devices uploaded
 //! documents.db     everything else
 //! ```
 

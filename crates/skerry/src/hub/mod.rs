@@ -4,6 +4,7 @@ mod archive;
 mod backup;
 mod connection_string;
 mod data;
+mod files;
 mod logging;
 mod restore;
 mod run;

@@ -75,6 +75,8 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         partitions: settings.partitions,
         durability: settings.durability_of(Kind::Telemetry),
     });
+    let shared = Arc::clone(&documents) as Arc<dyn Documents>;
+    let files = settings.files.open(&data, shared, &sealer, &clock, &random).await?;
     let device_key_file = settings.device_key_file.clone();
     let hub = Hub::new(HubOptions {
         name: file.hub_name.clone(),
@@ -96,6 +98,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         clock,
         random,
         token_skew: settings.token_skew,
+        files,
         backup: Some(Arc::new(DirectoryBackup::new(data.clone(), device_key_file, Arc::clone(&documents)))),
     });
 
@@ -118,6 +121,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     std::io::stdout().flush().map_err(Failure::failed)?;
     let ending = Arc::clone(&hub);
     let (ended, front_ended) = oneshot::channel::<()>();
+    let (served, files_until) = oneshot::channel::<()>();
     let serving = async {
         front
             .run(async move {
@@ -125,7 +129,12 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
                 ending.end_streams();
             })
             .await;
-        drop(ended);
+        drop((ended, served));
+    };
+    let tidying = async {
+        if let Some(files) = hub.files() {
+            files.run(async { drop(files_until.await) }).await;
+        }
     };
     let (sweeps, swept) = oneshot::channel::<()>();
     // What connections leave behind is passed on until the last of them is gone.
@@ -133,7 +142,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         hub.devices().run(async { drop(front_ended.await) }).await;
         drop(sweeps);
     };
-    tokio::join!(serving, passing_on, hub.commands().run(async { drop(swept.await) }));
+    tokio::join!(serving, tidying, passing_on, hub.commands().run(async { drop(swept.await) }));
     // Waits for the writers, which make whole what they have begun.
     let close = move || {
         log.close();

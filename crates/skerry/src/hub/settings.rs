@@ -14,6 +14,7 @@ use skerry_store::documents::{Field, Part, Step};
 use skerry_store::log::{Durability, Kind};
 use skerry_tokens::CLOCK_SKEW;
 
+use super::files::FilesTable;
 use crate::args::RunOptions;
 use crate::failure::Failure;
 use crate::world;
@@ -45,6 +46,7 @@ struct ConfigFile {
     telemetry: TelemetryTable,
     limits: LimitsTable,
     commands: CommandsTable,
+    files: FilesTable,
     /// How safe each kind of data is before its sender hears "yes", by the keys of `CLASSES`.
     durability: BTreeMap<String, String>,
 }
@@ -166,6 +168,7 @@ pub struct Settings {
     pub retention: Duration,
     pub log_bytes_max: u64,
     pub commands: CommandLimits,
+    pub files: FilesTable,
     /// What differs from the defaults of `CLASSES`.
     pub durability: Vec<(Kind, Durability)>,
 }
@@ -206,6 +209,7 @@ impl Settings {
             retention: Duration::from_secs(retention_hours * 3600),
             log_bytes_max: bytes_max,
             commands: file.commands.limits()?,
+            files: file.files.checked()?,
             durability: file.durability.iter().map(durability).collect::<Result<_, _>>()?,
             data: options.data.or(file.data).unwrap_or_else(world::default_data),
             host_names,
@@ -339,6 +343,8 @@ mod tests {
             ("token_skew_seconds = 1000000", "at most"),
             ("commands.depth_max = 0", "commands.depth_max is 0, allowed are 1 to 1000"),
             ("commands.ttl_seconds = 1", "allowed are 60 to"),
+            ("files.link_minutes = 0", "allowed are 1 to 1440"),
+            ("files.keep = true", "unknown field `keep`"),
         ] {
             fs::write(&path, text).unwrap();
             let options = RunOptions { config: Some(path.clone()), ..RunOptions::default() };

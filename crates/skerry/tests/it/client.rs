@@ -49,6 +49,10 @@ impl Client {
         Self { address: hub.address, tls, token: hub.token("iothubowner", 3600) }
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) async fn connect(&self) -> std::io::Result<TlsStream<TcpStream>> {
         let tcp = self.connect_without_tls().await?;
         let name = ServerName::try_from(HOST).unwrap();

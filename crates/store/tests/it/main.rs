@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails must stop")]
 
+mod blobs;
 mod bus;
 mod conformance;
 mod crash;
