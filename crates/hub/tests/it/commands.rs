@@ -324,7 +324,9 @@ fn modules_have_queues_of_their_own_which_go_with_them() {
         assert_eq!(got.message.system.to.as_deref(), Some("/devices/d1/modules/m1/messages/devicebound"));
         world.delete("/devices/d1/modules/m1").await.expect(204);
         world.put("/devices/d1/modules/m1", module).await.expect(200);
-        assert_eq!(commands.complete(&to, got.token).await, Err(SettleError::LockLost));
+        let late = commands.complete(&to, got.token).await;
+        // Where a commit's outcome stays unknown, what is gone may have gone by it.
+        assert!(late == Err(SettleError::LockLost) || world.weak && late == Ok(()), "{late:?}");
         let to = recipient(&world, "d1", Some("m1")).await;
         assert_eq!(lease(&commands, &to).await, None);
         let reborn = world.reborn();
@@ -347,7 +349,8 @@ fn a_queue_does_not_outlive_its_device() {
         let new = recipient(&world, "d1", None).await;
         send(&world, "d1", text("for the new one")).await;
         assert_eq!(waiting(&world, "/devices/d1").await, 1);
-        assert_eq!(commands.complete(&old, held.token).await, Err(SettleError::LockLost));
+        let late = commands.complete(&old, held.token).await;
+        assert!(late == Err(SettleError::LockLost) || world.weak && late == Ok(()), "{late:?}");
         assert_eq!(lease(&commands, &old).await, None);
         assert_eq!(body(&commands, &new).await.as_deref(), Some("for the new one"));
         assert_eq!(lease(&commands, &new).await, None);
