@@ -5,6 +5,7 @@ import ssl
 import subprocess
 import threading
 import time
+import urllib.error
 import urllib.request
 from base64 import b64decode, b64encode
 from hashlib import sha256
@@ -267,6 +268,75 @@ def test_a_restart_of_the_hub_is_survived_with_all_subscriptions(manager, identi
     until("changes are told", lambda: any(patch.get("again") for patch in told))
 
 
+def command(device_id, body, headers):
+    """A message to a device, as operators' tools send it."""
+    request = urllib.request.Request(
+        f"https://{host()}/devices/{device_id}/messages/deviceBound?api-version=2020-09-30",
+        data=body,
+        headers={"authorization": token(), "content-type": "text/plain", **headers},
+    )
+    context = ssl.create_default_context(cafile=provided("SKERRY_TEST_CA"))
+    assert urllib.request.urlopen(request, context=context, timeout=PATIENCE).status == 204
+
+
+def feedback():
+    """A batch of feedback, taken; none after a while."""
+    base = f"https://{host()}/messages/serviceBound/feedback"
+    context = ssl.create_default_context(cafile=provided("SKERRY_TEST_CA"))
+    call = lambda method, path: urllib.request.urlopen(
+        urllib.request.Request(
+            base + path + "?api-version=2020-09-30", method=method, headers={"authorization": token()}
+        ),
+        context=context,
+        timeout=PATIENCE,
+    )
+    with call("GET", "") as response:
+        if response.status == 204:
+            return []
+        records, lock = json.loads(response.read()), response.headers["etag"].strip('"')
+    assert call("DELETE", "/" + lock).status == 204
+    return records
+
+
+def test_commands_arrive_with_every_property_and_are_done(manager, device, websockets, clients):
+    device_id, keys = device.device_id, device.authentication.symmetric_key
+    headers = {
+        "iothub-messageid": "m-" + device_id,
+        "iothub-correlationid": "c-1",
+        "iothub-ack": "full",
+        "iothub-app-site": "oslo north",
+        "iothub-contenttype": "text/plain",
+        "iothub-contentencoding": "utf-8",
+    }
+    # It waits for a device that was never there.
+    command(device_id, b"before", {})
+    client = clients(
+        IoTHubDeviceClient.create_from_connection_string(
+            string_of(device_id, keys), server_verification_cert=trust(), websockets=websockets
+        )
+    )
+    got = []
+    client.on_message_received = got.append
+    command(device_id, "während".encode(), headers)
+    until("both arrive", lambda: len(got) == 2)
+    assert [message.data for message in got] == [b"before", "während".encode()]
+    message = got[1]
+    assert (message.message_id, message.correlation_id, message.ack) == ("m-" + device_id, "c-1", "full")
+    assert message.custom_properties == {"site": "oslo north"}
+    assert (message.content_type, message.content_encoding) == ("text/plain", "utf-8")
+    until("they are done", lambda: manager.get_twin(device_id).cloud_to_device_message_count == 0)
+    records = until("its sender is told", feedback)
+    told = [record for record in records if record["originalMessageId"] == "m-" + device_id]
+    assert [(record["statusCode"], record["deviceId"]) for record in told] == [("Success", device_id)]
+    # Subscriptions outlive the connection and the hub.
+    client.disconnect()
+    command(device_id, b"meanwhile", {})
+    restart_hub()
+    client.connect()
+    until("it arrives", lambda: len(got) == 3)
+    assert got[2].data == b"meanwhile"
+
+
 def test_the_newest_connection_has_the_identity(manager, device, clients):
     keys = device.authentication.symmetric_key
     text = string_of(device.device_id, keys)
@@ -339,6 +409,25 @@ def test_certificates_prove_by_their_thumbprint(
     assert seen[0]["authMethod"]["type"] == "x509"
     with pytest.raises(CredentialError):
         clients(x509_client(stranger, device_id, websockets))
+
+
+def test_certificates_prove_over_https_too(manager, device_id, tmp_path):
+    own, prints = certificate(tmp_path, "own", "/CN=own", "v1")
+    other, _ = certificate(tmp_path, "other", "/CN=own", "v1")
+    manager.create_device_with_x509(device_id, prints["sha256"], prints["sha256"], "enabled")
+    url = f"https://{host()}/devices/{device_id}/messages/events?api-version=2020-09-30"
+
+    def send(x509):
+        context = ssl.create_default_context(cafile=provided("SKERRY_TEST_CA"))
+        context.load_cert_chain(x509.certificate_file, x509.key_file)
+        request = urllib.request.Request(url, data=b"by HTTPS", method="POST")
+        return urllib.request.urlopen(request, context=context, timeout=PATIENCE).status
+
+    assert send(own) == 204
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        send(other)
+    assert raised.value.code == 401
+    assert events(device_id, 1)[0]["authMethod"]["type"] == "x509"
 
 
 def test_a_certificate_is_no_proof_for_who_has_a_key(device, clients, tmp_path):

@@ -138,9 +138,10 @@ impl Http {
         reads_are_heads: bool,
     ) -> (Requests, TokioIo<Watched<TlsTcp>>) {
         let activity = Activity::new(self.shared.limits, reads_are_heads);
+        let certificates = stream.get_ref().1.peer_certificates().map(Into::into);
         let stream = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
         let panicked = Arc::new(Notify::new());
-        (Requests { shared: Arc::clone(&self.shared), activity, peer, panicked }, stream)
+        (Requests { shared: Arc::clone(&self.shared), activity, peer, certificates, panicked }, stream)
     }
 
     async fn drive(

@@ -23,6 +23,7 @@ use super::panic::{Contained, HandlerPanicked};
 use super::{
     Body, HttpLimits, HttpService, IncomingBody, Refusal, Request, Response, StreamedRequest, Streaming,
 };
+use crate::device::PeerCertificates;
 use crate::figures::Figures;
 use crate::mqtt::Mqtt;
 use crate::websocket;
@@ -43,6 +44,7 @@ pub(super) struct Requests {
     pub(super) shared: Arc<Shared>,
     pub(super) activity: Arc<Activity>,
     pub(super) peer: SocketAddr,
+    pub(super) certificates: Option<PeerCertificates>,
     /// Told when a handler panicked, to close the connection.
     pub(super) panicked: Arc<Notify>,
 }
@@ -69,7 +71,10 @@ impl hyper::service::Service<http::Request<Incoming>> for Requests {
 
 impl Requests {
     async fn answer(&self, request: http::Request<Incoming>) -> Response {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        if let Some(certificates) = &self.certificates {
+            head.extensions.insert(PeerCertificates::clone(certificates));
+        }
         if websocket::is_wanted(&head) {
             let (response, inside) = websocket::respond(&head);
             inside.into_iter().for_each(|inside| self.activity.become_websocket(inside));

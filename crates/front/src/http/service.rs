@@ -29,7 +29,8 @@ pub struct StreamLimits {
     pub timeout: Duration,
 }
 
-/// A request whose body has arrived within the limits.
+/// A request whose body has arrived within the limits. The certificates that the client proved to hold
+/// are an extension of the head, of the type [`PeerCertificates`](crate::device::PeerCertificates).
 #[derive(Debug)]
 pub struct Request {
     pub head: Parts,

@@ -30,15 +30,14 @@ pub enum SenderError {
 }
 
 impl Authorizer {
-    /// Of a request's `Authorization` header.
+    /// Of a request.
     pub async fn sender(
         &self,
-        header: Option<&str>,
+        proof: &Proof,
         device: DeviceId,
         module: Option<ModuleId>,
     ) -> Result<Sender, SenderError> {
-        let proof = header.map_or(Proof::Nothing, |text| Proof::Token(text.to_owned()));
-        Ok(self.admit(&proof, device, module).await?.sender)
+        Ok(self.admit(proof, device, module).await?.sender)
     }
 
     pub async fn admit(

@@ -74,7 +74,7 @@ impl Hub {
     ) -> Result<Reply, Problem> {
         check_version(request)?;
         let device = device.parse::<DeviceId>()?;
-        let sender = self.authorizer.sender(request.header("authorization"), device, None).await?;
+        let sender = self.authorizer.sender(&request.proof(), device, None).await?;
         let (files, device) = (self.require_files()?, &sender.device);
         match rest {
             [] => {

@@ -54,7 +54,7 @@ impl Hub {
     pub(super) async fn inbox(&self, request: &Request, bound: &DeviceBound<'_>) -> Result<Reply, Problem> {
         check_version(request)?;
         let (device, module) = (bound.device.parse()?, bound.module.map(str::parse).transpose()?);
-        let sender = self.authorizer.sender(request.header("authorization"), device, module).await?;
+        let sender = self.authorizer.sender(&request.proof(), device, module).await?;
         let owner = Recipient::new(sender.device, sender.module, sender.generation);
         let method = &request.head.method;
         match (bound.rest, method) {

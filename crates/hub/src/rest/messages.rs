@@ -43,7 +43,7 @@ impl Hub {
     ) -> Result<Reply, Problem> {
         check_version(request)?;
         let (device, module) = (device.parse()?, module.map(str::parse).transpose()?);
-        let sender = self.authorizer.sender(request.header("authorization"), device, module).await?;
+        let sender = self.authorizer.sender(&request.proof(), device, module).await?;
         let is_batch = request.header("content-type").is_some_and(|content| {
             content.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(BATCH))
         });

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use skerry_front::device::{PeerCertificates, Proof};
 use skerry_model::ErrorCode;
 
 use super::Problem;
@@ -19,6 +20,15 @@ impl Request {
     /// A header's value, when it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.headers.get(name)?.to_str().ok()
+    }
+
+    /// What the client shows of who it is: a token before a certificate.
+    pub(super) fn proof(&self) -> Proof {
+        match (self.header("authorization"), self.head.extensions.get::<PeerCertificates>()) {
+            (Some(token), _) if !token.is_empty() => Proof::Token(token.to_owned()),
+            (_, Some(certificates)) => Proof::Certificate(certificates.clone()),
+            _ => Proof::Nothing,
+        }
     }
 
     pub fn query(&self, name: &str) -> Option<String> {
