@@ -324,7 +324,9 @@ fn modules_have_queues_of_their_own_which_go_with_them() {
         assert_eq!(got.message.system.to.as_deref(), Some("/devices/d1/modules/m1/messages/devicebound"));
         world.delete("/devices/d1/modules/m1").await.expect(204);
         world.put("/devices/d1/modules/m1", module).await.expect(200);
-        assert_eq!(commands.complete(&to, got.token).await, Err(SettleError::LockLost));
+        let completed = commands.complete(&to, got.token).await;
+        // Where the end of a commit is not known, a command that is gone counts as completed.
+        assert!(completed == Err(SettleError::LockLost) || world.weak && completed.is_ok(), "{completed:?}");
         let to = recipient(&world, "d1", Some("m1")).await;
         assert_eq!(lease(&commands, &to).await, None);
         let reborn = world.reborn();

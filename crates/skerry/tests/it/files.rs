@@ -134,7 +134,7 @@ fn every_answered_upload_is_whole_after_kills_and_no_other_is_seen() {
     let listed = listed.as_array().unwrap();
     for file in &answered {
         assert!(
-            listed.iter().any(|item| item["name"] == file.to_string()),
+            listed.iter().any(|item| item["name"].as_str() == Some(&file.to_string())),
             "{file} was answered and is not there"
         );
     }
