@@ -29,6 +29,8 @@ pub enum Command {
     Query(QueryArgs),
     /// Access policies of the hub and their keys.
     Policy(PolicyArgs),
+    /// Direct methods of devices and modules.
+    Method(crate::commands::MethodArgs),
     /// Certificate authorities whose devices are let in by their certificates.
     Ca(crate::commands::CaArgs),
     /// Files that devices have uploaded.

@@ -5,6 +5,7 @@ mod ca;
 mod device;
 mod files;
 mod identity;
+mod method;
 mod module;
 mod monitor;
 mod policy;
@@ -20,6 +21,7 @@ use crate::failure::Failure;
 
 pub use ca::CaArgs;
 pub use files::FilesArgs;
+pub use method::MethodArgs;
 pub use simulate::SimulateOptions;
 
 pub fn run(command: Command) -> Result<(), Failure> {
@@ -38,6 +40,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
             Command::Monitor(args) => monitor::run(args).await,
             Command::C2d(args) => c2d::run(args).await,
             Command::Policy(args) => policy::run(args).await,
+            Command::Method(args) => method::run(args).await,
             Command::Ca(args) => ca::run(args).await,
             Command::Files(args) => files::run(args).await,
             Command::Hub(_) | Command::Log(_) => Err(Failure::usage("commands on files do not go over REST")),

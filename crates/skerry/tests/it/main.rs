@@ -10,6 +10,7 @@ mod commands;
 mod files;
 mod lifecycle;
 mod log;
+mod mqtt;
 mod process;
 mod sdk;
 mod simulate;

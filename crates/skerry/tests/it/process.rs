@@ -20,6 +20,7 @@ pub(crate) struct Hub {
     /// Holds the log, and the data where the test has no folder of its own for it.
     folder: TempDir,
     pub(crate) address: SocketAddr,
+    pub(crate) mqtt_address: SocketAddr,
 }
 
 impl Hub {
@@ -53,8 +54,9 @@ impl Hub {
         let log = fs::read_to_string(folder.path().join("log")).unwrap();
         assert_eq!(line, "skerry hub ready\n", "the hub did not start:\n{log}");
         let facts: Value = serde_json::from_slice(&fs::read(data.join("hub.json")).unwrap()).unwrap();
-        let address = facts["addresses"]["https"].as_str().unwrap().parse().unwrap();
-        Self { child, data, folder, address }
+        let address = |of: &str| facts["addresses"][of].as_str().unwrap().parse().unwrap();
+        let (address, mqtt_address) = (address("https"), address("mqtt"));
+        Self { child, data, folder, address, mqtt_address }
     }
 
     pub(crate) fn data(&self) -> &Path {

@@ -18,7 +18,7 @@ fn create(hub: &Hub) {
 }
 
 /// Lines of `skerry monitor`, up to one that holds `last`.
-fn monitored(hub: &Hub, options: &[&str], last: &str) -> Vec<String> {
+pub(crate) fn monitored(hub: &Hub, options: &[&str], last: &str) -> Vec<String> {
     let mut command = skerry();
     command.args(["monitor", "--from", "oldest"]).args(options).arg("--data").arg(hub.data());
     let mut monitor = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
