@@ -1,4 +1,4 @@
-//! The front doors for developers and CI: `cargo xtask check`, `cargo xtask test`, `cargo xtask bench`.
+//! The front doors for developers and CI: `cargo xtask check`, `test`, `bench` and `fuzz`.
 //!
 //! CI calls nothing else, so that what passes here passes there. Each verb is one folder; a new one
 //! is one line in [`VERBS`].
@@ -8,6 +8,7 @@ use std::process::ExitCode;
 mod bench;
 mod check;
 mod failure;
+mod fuzz;
 mod graph;
 mod shell;
 mod stage;
@@ -35,8 +36,14 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "bench",
-        about: "measure beside the peers that the goals name: registry, log",
+        about: "measure beside the peers that the goals name: registry, log, mqtt",
         run: bench::run,
+    },
+    Verb {
+        name: "fuzz",
+        about: "search at random for longer than the tests do: mqtt, tokens, query, blocks, power, kills, \
+                lives; --times N",
+        run: fuzz::run,
     },
 ];
 
