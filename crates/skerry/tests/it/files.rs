@@ -133,7 +133,8 @@ fn every_answered_upload_is_whole_after_kills_and_no_other_is_seen() {
     let listed: Value = serde_json::from_slice(&ok(&hub, &["files", "list", "--json"])).unwrap();
     let listed = listed.as_array().unwrap();
     for file in &answered {
-        assert!(listed.iter().any(|item| item["name"] == *file), "{file} was answered and is not there");
+        let name = file.to_string();
+        assert!(listed.iter().any(|item| item["name"] == name), "{name} was answered and is not there");
     }
     for item in listed {
         let name = item["name"].as_str().unwrap();
