@@ -13,13 +13,13 @@ use tokio::sync::watch;
 use super::Shared;
 use super::live::Live;
 use crate::access::{AccessError, SenderError};
-use crate::registry::{Note, RegistryError};
+use crate::registry::{Note, Record, RegistryError};
 use crate::spaces::{DEVICES, MODULES};
 
 /// Follows the documents until `stopping`.
 pub(super) async fn follow(shared: &Arc<Shared>, mut stopping: watch::Receiver<bool>) {
     let documents = shared.registry.documents();
-    let mut follower = documents.follow(documents.revision());
+    let mut follower = documents.follow(shared.follow_from);
     loop {
         let changes = tokio::select! {
             changes = follower.next() => changes,
@@ -77,7 +77,7 @@ impl Shared {
                     live.post.push(Order::Close(CloseReason::Revoked));
                 }
                 // A module goes with its device.
-                None if is_own || is_device => live.look_again().await,
+                None if is_own || is_device => drop(live.check_again().await),
                 None => {}
             }
         }
@@ -101,18 +101,27 @@ impl Live {
         self.post.push(Order::Desired(Desired { version, patch }));
     }
 
-    /// Whether the client may still be here, and knows the desired properties.
+    /// After changes that were told to nobody: whether the client may still be here, and what is
+    /// desired by now.
     pub(super) async fn look_again(&self) {
+        if let Some(record) = self.check_again().await {
+            let desired = &record.twin.desired;
+            self.push_desired(desired.version(), desired.properties().clone());
+        }
+    }
+
+    /// Whether the client may still be here.
+    async fn check_again(&self) -> Option<Record> {
         let (device, module) = (self.device.clone(), self.module.clone());
         match self.shared.authorizer.admit(&self.proof, device, module).await {
-            Ok(admitted) if admitted.sender.generation == self.sender.generation => {
-                let desired = &admitted.record.twin.desired;
-                self.push_desired(desired.version(), desired.properties().clone());
-            }
+            Ok(admitted) if admitted.sender.generation == self.sender.generation => Some(admitted.record),
             // The time of what it showed is watched over elsewhere.
-            Err(SenderError::Access(AccessError::Unavailable { .. } | AccessError::Expired { .. })) => {}
-            Err(SenderError::Registry(RegistryError::Read(_))) => {}
-            Ok(_) | Err(_) => self.post.push(Order::Close(CloseReason::Revoked)),
+            Err(SenderError::Access(AccessError::Unavailable { .. } | AccessError::Expired { .. })) => None,
+            Err(SenderError::Registry(RegistryError::Read(_))) => None,
+            Ok(_) | Err(_) => {
+                self.post.push(Order::Close(CloseReason::Revoked));
+                None
+            }
         }
     }
 }

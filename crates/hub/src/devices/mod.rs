@@ -31,6 +31,7 @@ use std::sync::atomic::AtomicU64;
 use skerry_front::device::{Claim, Connected, DeviceService, Refused, Soon};
 use skerry_model::{Clock, Random};
 use skerry_store::bus::Bus;
+use skerry_store::documents::Revision;
 use skerry_store::log::Durability;
 use tokio::sync::watch;
 
@@ -82,6 +83,8 @@ struct Shared {
     random: Arc<dyn Random>,
     process: u64,
     next_connection: AtomicU64,
+    /// Changes are passed on from here: no connection is older.
+    follow_from: Revision,
     directory: Directory,
     events: Events,
     faults: Faults,
@@ -108,6 +111,7 @@ impl Devices {
             has_faults,
         } = options;
         let shared = Shared {
+            follow_from: registry.documents().revision(),
             registry,
             authorizer,
             telemetry,

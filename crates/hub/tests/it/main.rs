@@ -20,6 +20,7 @@ mod narrowing;
 mod queries;
 mod races;
 mod scopes;
+mod sessions;
 mod storage;
 mod twins;
 mod world;

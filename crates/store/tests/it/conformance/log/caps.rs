@@ -55,7 +55,8 @@ async fn fill(log: &dyn Log, producer: &mut Producer, by: &[CursorId]) -> u32 {
 /// An engine may clear up behind the answer, so this tries for a while.
 async fn goes_on(log: &dyn Log, producer: &mut Producer, draft: Draft) {
     let draft = producer.named(draft);
-    for _ in 0..10_000 {
+    let patience = tokio::time::Instant::now() + Duration::from_secs(30);
+    while tokio::time::Instant::now() < patience {
         let outcome = settle(log, draft.clone()).await;
         if !is_full(&outcome) {
             outcome.unwrap();
