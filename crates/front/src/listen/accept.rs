@@ -115,19 +115,26 @@ impl Acceptor {
         let handshake = self.gate.begin_handshake(peer.ip());
         let (gate, tls) = (Arc::clone(&self.gate), TlsAcceptor::from(Arc::clone(&self.tls)));
         let (mut stop, serve) = (stop.clone(), serve.clone());
+        // Made outside of the task and boxed, so that an open connection holds the room of neither its
+        // handshake nor its stream's way to whoever serves it.
+        let connecting = Box::pin({
+            let (gate, stop) = (Arc::clone(&gate), stop.clone());
+            async move {
+                let stream = shake_hands(stream, &tls, &gate).await?;
+                Some(Box::pin(serve(stream, peer, stop)))
+            }
+        });
         connections.spawn(async move {
             let _open = gate.figures.connections_open.raise(1);
             let _place = place;
-            // Boxed, so that an open connection does not hold the room of its handshake.
-            let stream = tokio::select! {
-                stream = Box::pin(shake_hands(stream, &tls, &gate)) => stream,
+            let serving = tokio::select! {
+                serving = connecting => serving,
                 () = handshake.evicted() => None,
                 () = stop.wait() => None,
             };
             drop::<Handshake>(handshake);
-            if let Some(stream) = stream {
-                // Boxed, so that a half-open connection does not hold the room of an open one.
-                Box::pin(serve(stream, peer, stop)).await;
+            if let Some(serving) = serving {
+                serving.await;
             }
         });
     }

@@ -16,6 +16,7 @@ mod ingest;
 mod session;
 mod wire;
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,20 +87,37 @@ impl Mqtt {
     }
 
     /// From the first byte to the last. `certificates` are those that the client proved to hold.
-    pub(crate) async fn serve<S>(
+    pub(crate) fn serve<S>(
         self,
         stream: S,
         peer: SocketAddr,
         certificates: Option<PeerCertificates>,
         stopping: Stopping,
-    ) where
-        S: AsyncRead + AsyncWrite + Unpin + Send,
+    ) -> impl Future<Output = ()> + Send + use<S>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + Sync,
+    {
+        // Boxed, and made out here, so that an open connection does not keep the room of its beginning.
+        let beginning = Box::pin(self.begin(stream, peer, certificates, stopping.clone()));
+        async move {
+            let Some(mut session) = beginning.await else { return };
+            session.run(stopping).await;
+        }
+    }
+
+    async fn begin<S>(
+        self,
+        stream: S,
+        peer: SocketAddr,
+        certificates: Option<PeerCertificates>,
+        stopping: Stopping,
+    ) -> Option<Box<Session<S>>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + Sync,
     {
         let wire = Wire::new(stream, self.shared.limits.connect_bytes_max);
         let greeting = Greeting::new(&self.shared, wire, peer, certificates);
-        // Boxed, so that an open connection does not keep the room of its beginning.
-        let Some(welcomed) = Box::pin(greeting.run(stopping.clone())).await else { return };
-        let mut session = Box::new(Session::new(&self.shared, welcomed));
-        session.run(stopping).await;
+        let welcomed = greeting.run(stopping).await?;
+        Some(Box::new(Session::new(Arc::clone(&self.shared), welcomed)))
     }
 }

@@ -191,10 +191,10 @@ impl Client {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(body)).map_err(Failure::usage)?;
-        self.sender
-            .send_request(request)
-            .await
-            .map_err(|error| Failure::unreachable(format!("the hub did not answer: {error}")))
+        let unreachable = |error| Failure::unreachable(format!("the hub did not answer: {error}"));
+        // The connection may still be busy with the end of the answer before.
+        self.sender.ready().await.map_err(unreachable)?;
+        self.sender.send_request(request).await.map_err(unreachable)
     }
 }
 

@@ -35,7 +35,7 @@ struct Batch {
     bytes: usize,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Takes in a block of whole packets, or waits for room first.
     pub(super) fn receive(&mut self, block: Bytes) {
         match self.shared.ingest.try_take(block.len()) {

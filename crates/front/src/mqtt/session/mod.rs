@@ -42,8 +42,8 @@ const LAST_TURNS: Duration = Duration::from_secs(10);
 /// What is kept with a delivery until it is acknowledged.
 pub(super) type Held = Lease;
 
-pub(super) struct Session<'a, S> {
-    shared: &'a Shared,
+pub(super) struct Session<S> {
+    shared: Arc<Shared>,
     wire: Wire<S>,
     machine: Server<Held>,
     began: Instant,
@@ -63,8 +63,8 @@ pub(super) struct Session<'a, S> {
     has_room: bool,
 }
 
-impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
-    pub(super) fn new(shared: &'a Shared, welcomed: Welcomed<S>) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
+    pub(super) fn new(shared: Arc<Shared>, welcomed: Welcomed<S>) -> Self {
         let Welcomed { wire, machine, began, connected, user, will, peer, rest } = welcomed;
         let mut session = Self {
             shared,
@@ -91,7 +91,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
     }
 
     pub(super) async fn run(&mut self, mut stopping: Stopping) {
-        let _open = self.shared.figures.mqtt_open.raise(1);
+        let shared = Arc::clone(&self.shared);
+        let _open = shared.figures.mqtt_open.raise(1);
         let end = self.live(&mut stopping).await;
         self.shared.figures.mqtt_ended(&end).increment();
         tracing::debug!(

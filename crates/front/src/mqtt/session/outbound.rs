@@ -13,7 +13,7 @@ use crate::device::{Command, Order, PublishRefused, TwinRefused};
 /// The status of a report that was taken.
 const REPORTED: u16 = 204;
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Publishes whose fate is known.
     pub(super) fn acknowledge(
         &mut self,
