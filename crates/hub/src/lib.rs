@@ -13,6 +13,7 @@ pub mod search;
 mod service;
 pub mod spaces;
 pub mod telemetry;
+mod to_its_end;
 
 pub use connections::Connections;
 pub use service::{Hub, HubOptions};

@@ -44,7 +44,8 @@ impl Authority {
     }
 }
 
-/// The authorities of one hub. Clones are the same.
+/// The authorities of one hub. Clones are the same. Changes are not to be dropped half-way
+/// ([`crate::to_its_end`]): the list in memory follows the documents only at their end.
 #[derive(Clone)]
 pub struct Authorities {
     documents: Arc<dyn Documents>,
@@ -146,8 +147,11 @@ impl Authorities {
     pub async fn remove(&self, name: &str) -> Result<(), AuthorityError> {
         let authority = self.get(name)?;
         self.commit(name, Action::Delete, Expect::Revision(authority.revision)).await?;
-        let others = self.known.load().iter().filter(|known| known.name != name).cloned().collect();
-        self.known.store(Arc::new(others));
+        self.known.rcu(|known| {
+            let others =
+                known.iter().filter(|known| known.name != name || known.revision > authority.revision);
+            others.cloned().collect::<Vec<_>>()
+        });
         Ok(())
     }
 
@@ -159,11 +163,16 @@ impl Authorities {
     async fn write(&self, mut authority: Authority, expect: Expect) -> Result<Authority, AuthorityError> {
         let action = Action::Put(stored::body(&authority));
         authority.revision = self.commit(&authority.name, action, expect).await?;
-        let mut known: Vec<Authority> =
-            self.known.load().iter().filter(|known| known.name != authority.name).cloned().collect();
-        known.push(authority.clone());
-        known.sort_by(|one, other| one.name.cmp(&other.name));
-        self.known.store(Arc::new(known));
+        // Others change the list at the same time, and of one name the newest stays.
+        self.known.rcu(|known| {
+            let newer = |known: &&Authority| known.revision > authority.revision;
+            let present = known.iter().filter(|known| known.name == authority.name).find(newer);
+            let mut next: Vec<Authority> =
+                known.iter().filter(|known| known.name != authority.name).cloned().collect();
+            next.push(present.unwrap_or(&authority).clone());
+            next.sort_by(|one, other| one.name.cmp(&other.name));
+            next
+        });
         Ok(authority)
     }
 
@@ -175,11 +184,14 @@ impl Authorities {
             match self.documents.commit(Commit::new(AUTHORITIES_GROUP, vec![change])).await {
                 Ok(revision) => return Ok(revision),
                 Err(CommitError::Unknown) => in_doubt = true,
-                // The first try had happened: nobody else writes these documents.
+                // If what was to be written is there, the first try had happened.
                 Err(CommitError::Conflict(_)) if in_doubt => {
                     let latest = Some(self.documents.latest().await?);
-                    let document = self.documents.get(&key, latest).await?;
-                    return Ok(document.map_or(Revision::ZERO, |document| document.revision));
+                    return match (self.documents.get(&key, latest).await?, &action) {
+                        (Some(found), Action::Put(body)) if found.body == *body => Ok(found.revision),
+                        (None, Action::Delete) => Ok(Revision::ZERO),
+                        _ => Err(AuthorityError::Changed),
+                    };
                 }
                 Err(CommitError::Conflict(_)) => return Err(AuthorityError::Changed),
                 Err(error) => return Err(error.into()),

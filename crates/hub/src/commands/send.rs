@@ -8,7 +8,7 @@ use skerry_model::message::Message;
 use skerry_model::{DeviceId, IdentityId, ModuleId, Timestamp};
 use skerry_store::documents::{Action, Body, Change, Expect, Json, Lane};
 
-use super::doubt::{Doubt, to_its_end};
+use super::doubt::Doubt;
 use super::error::SendError;
 use super::figures::count;
 use super::name::{command_key, head_key};
@@ -16,6 +16,7 @@ use super::stored::{Slip, body};
 use super::{Commands, Shared};
 use crate::registry::{CHANGE_TRIES_MAX, RegistryError, Settled};
 use crate::spaces::identity_key;
+use crate::to_its_end::to_its_end;
 
 /// A command that waits for its device.
 #[derive(Clone, Debug, PartialEq, Eq)]

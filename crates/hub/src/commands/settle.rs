@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU64;
 use skerry_model::{DeviceId, IdentityId, ModuleId};
 use skerry_store::documents::{Action, Body, Change, Expect, Lane, Update};
 
-use super::doubt::{Doubt, to_its_end};
+use super::doubt::Doubt;
 use super::error::SettleError;
 use super::feedback::{Outcome, Record};
 use super::figures::count;
@@ -19,6 +19,7 @@ use super::send::identity;
 use super::stored::Slip;
 use super::{Commands, Shared};
 use crate::registry::{CHANGE_TRIES_MAX, RegistryError, Settled};
+use crate::to_its_end::to_its_end;
 
 #[derive(Clone, Copy)]
 enum Wish {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Commands;
-use super::doubt::to_its_end;
 use super::queue::Queue;
 use crate::registry::RegistryError;
+use crate::to_its_end::to_its_end;
 
 const EVERY: Duration = Duration::from_secs(15);
 

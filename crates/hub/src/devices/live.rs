@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use skerry_front::device::{
     self, Lease, Proof, PublishRefused, Soon, Subscriptions, TwinRefused, Unavailable,
 };
-use skerry_model::message::{Message, MessageError};
+use skerry_model::message::Message;
 use skerry_model::twin::device_document;
 use skerry_model::{DeviceId, ErrorCode, ModuleId};
 use skerry_mqtt::topic::Subscription;
@@ -160,9 +160,6 @@ impl device::Session for Handle {
             let kept =
                 telemetry.publish_in_order(&live.letterhead, live.partition, &live.order, messages).await;
             kept.map_err(|error| match error {
-                PublishError::Message(error @ MessageError::Size { .. }) => {
-                    PublishRefused::Invalid { what: error.to_string() }
-                }
                 PublishError::Message(error) => PublishRefused::Invalid { what: error.to_string() },
                 PublishError::Log(error) => Unavailable { what: error.to_string() }.into(),
             })

@@ -12,6 +12,7 @@ use super::route::{not_allowed, unknown};
 use super::{Problem, Reply, Request};
 use crate::Hub;
 use crate::authorities::{Authority, AuthorityError};
+use crate::to_its_end::to_its_end;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,7 +30,8 @@ impl Hub {
         request: &Request,
         path: &[&str],
     ) -> Result<Reply, Problem> {
-        let authorities = &self.authorities;
+        let (authorities, devices) = (self.authorities.clone(), self.devices.clone());
+        let owned = |name: &str| name.to_owned();
         let method = &request.head.method;
         let authority = match (path, method) {
             ([], &Method::GET) => {
@@ -41,18 +43,29 @@ impl Hub {
                 let document: Document = request.json()?;
                 let der = der(&document.certificate)?;
                 let may_replace = request.header("if-match").is_some();
-                authorities.register(name, &der, document.is_verified, may_replace).await?
+                let (name, is_verified) = (owned(name), document.is_verified);
+                let change = async move { authorities.register(&name, &der, is_verified, may_replace).await };
+                to_its_end(change).await?
             }
             ([name], &Method::DELETE) => {
-                authorities.remove(name).await?;
-                // Who came in by it goes.
-                self.devices.look_at_everybody().await;
+                let name = owned(name);
+                let change = async move {
+                    authorities.remove(&name).await?;
+                    // Who came in by it goes.
+                    devices.look_at_everybody().await;
+                    Ok::<(), AuthorityError>(())
+                };
+                to_its_end(change).await?;
                 return Ok(Reply::empty());
             }
-            ([name, "generateVerificationCode"], &Method::POST) => authorities.new_code(name).await?,
+            ([name, "generateVerificationCode"], &Method::POST) => {
+                let name = owned(name);
+                to_its_end(async move { authorities.new_code(&name).await }).await?
+            }
             ([name, "verify"], &Method::POST) => {
                 let document: Document = request.json()?;
-                authorities.verify(name, &der(&document.certificate)?).await?
+                let (name, der) = (owned(name), der(&document.certificate)?);
+                to_its_end(async move { authorities.verify(&name, &der).await }).await?
             }
             ([], _) => return Err(not_allowed(method, "GET")),
             ([_], _) => return Err(not_allowed(method, "GET, PUT, DELETE")),

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod authorities;
 mod bulk;
 mod commands;
 mod delivery;
