@@ -30,9 +30,10 @@ impl Shared {
             let delay = connects.take(1).map_err(|error| unavailable(&error))?;
             tokio::time::sleep(delay).await;
         }
+        // Before anything is read, so that no change falls in between.
+        let seen = self.registry.documents().revision();
         let admitted =
             self.authorizer.admit(&claim.proof, claim.device.clone(), claim.module.clone()).await?;
-        let seen = self.registry.documents().revision();
         if let Some(model) = &claim.model {
             let noted = self.registry.announce_model(&admitted.record, model).await;
             noted.map_err(|error| unavailable(&error))?;
