@@ -27,6 +27,7 @@ const PLACES: &[Place] = &[
     Place { package: "skerry-query", ring: Ring::Pure, engines: &[] },
     Place { package: "skerry-tokens", ring: Ring::Pure, engines: &[] },
     Place { package: "skerry-mqtt", ring: Ring::Pure, engines: &[] },
+    Place { package: "skerry-amqp", ring: Ring::Pure, engines: &[] },
     Place { package: "skerry-store", ring: Ring::Engine, engines: &[] },
     Place { package: "skerry-front", ring: Ring::Engine, engines: &[] },
     Place { package: "skerry-uplink", ring: Ring::Engine, engines: &[] },

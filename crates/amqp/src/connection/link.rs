@@ -1,0 +1,110 @@
+//! A link: who sends, how much may be sent, and what is in the making.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::codec::Text;
+use crate::performative::{Attach, ReceiverSettles, Role, SenderSettles, Source, Target};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// The peer asked, and we have not answered.
+    Asked,
+    /// We asked, and the peer has not answered.
+    Asking,
+    Attached,
+    /// We ended it, and the peer did not answer yet.
+    Detaching,
+}
+
+/// A message of which more frames are to come.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) delivery: u32,
+    pub(super) tag: Bytes,
+    pub(super) format: u32,
+    pub(super) is_settled: bool,
+    pub(super) payload: BytesMut,
+}
+
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) serial: u32,
+    pub(super) name: Text,
+    /// Ours.
+    pub(super) role: Role,
+    pub(super) state: State,
+    pub(super) peer_handle: Option<u32>,
+    pub(super) delivery_count: u32,
+    pub(super) credit: u32,
+    /// The peer wants to hear when there is nothing more.
+    pub(super) is_drain: bool,
+    /// A receiver's: so many may be on the way or without an outcome.
+    pub(super) window: u32,
+    /// A receiver's: came, and have no outcome.
+    pub(super) outstanding: u32,
+    /// Of messages on it: what we take, or what the peer takes.
+    pub(super) message_bytes_max: u64,
+    pub(super) incoming: Option<Box<Incoming>>,
+    /// A sender's: the rest of a message that waits for the peer's window.
+    pub(super) rest: Option<Bytes>,
+}
+
+impl Link {
+    pub(super) fn new(serial: u32, name: Text, role: Role, state: State) -> Self {
+        Self {
+            serial,
+            name,
+            role,
+            state,
+            peer_handle: None,
+            delivery_count: 0,
+            credit: 0,
+            is_drain: false,
+            window: 0,
+            outstanding: 0,
+            message_bytes_max: u64::MAX,
+            incoming: None,
+            rest: None,
+        }
+    }
+
+    pub(super) fn is_detaching(&self) -> bool {
+        self.state == State::Detaching
+    }
+
+    /// What the peer's attach says of it.
+    pub(super) fn peer_attached(&mut self, attach: &Attach) {
+        self.peer_handle = Some(attach.handle);
+        match self.role {
+            Role::Sender => {
+                let bytes_max = attach.message_bytes_max.filter(|bytes_max| *bytes_max > 0);
+                self.message_bytes_max = bytes_max.unwrap_or(u64::MAX);
+            }
+            Role::Receiver => self.delivery_count = attach.delivery_count.unwrap_or_default(),
+        }
+    }
+
+    /// A receiver's room for more, worth telling.
+    pub(super) fn fresh_credit(&self) -> Option<u32> {
+        let wanted = self.window.saturating_sub(self.outstanding);
+        let is_worth_it = wanted > self.credit && self.credit <= self.window / 2;
+        (self.role == Role::Receiver && self.state == State::Attached && !self.is_drain && is_worth_it)
+            .then_some(wanted)
+    }
+}
+
+/// A link that we begin, as a client.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    pub name: Text,
+    /// Ours.
+    pub role: Role,
+    pub source: Source,
+    pub target: Target,
+    pub sender_settles: SenderSettles,
+    pub receiver_settles: ReceiverSettles,
+    pub properties: crate::codec::Value,
+    /// A receiver's: so many may be on the way or without an outcome.
+    pub window: u32,
+    pub message_bytes_max: u64,
+}
