@@ -4,14 +4,7 @@
 //! any case; ids percent-encoded.
 
 use percent_encoding::percent_decode_str;
-use skerry_model::{DeviceId, ModuleId};
-
-/// A device, or a module of one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Identity {
-    pub device: DeviceId,
-    pub module: Option<ModuleId>,
-}
+use skerry_model::IdentityId;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node {
@@ -22,11 +15,11 @@ pub enum Node {
         entity: Option<String>,
     },
     /// Messages of a device or module; inputs of a module where the client receives.
-    Events(Identity),
+    Events(IdentityId),
     /// Commands to a device.
-    Devicebound(Identity),
-    Methods(Identity),
-    Twin(Identity),
+    Devicebound(IdentityId),
+    Methods(IdentityId),
+    Twin(IdentityId),
     /// Commands to any device.
     Commands,
     Feedback,
@@ -83,7 +76,7 @@ fn of_identity(parts: &[&str]) -> Option<Node> {
         [word, module, rest @ ..] if is(word, "modules") => (Some(decoded(module).parse().ok()?), rest),
         rest => (None, rest),
     };
-    let identity = Identity { device, module };
+    let identity = IdentityId { device, module };
     match rest {
         [messages, events] if is(messages, "messages") && is(events, "events") => {
             Some(Node::Events(identity))
@@ -118,7 +111,7 @@ fn decoded(part: &str) -> String {
 
 /// Whom the `to` of a command names: the id as it stands, and decoded, for it may hold a percent
 /// sign and clients differ in what they encode.
-pub fn recipients(to: &str) -> Vec<Identity> {
+pub fn recipients(to: &str) -> Vec<IdentityId> {
     let path = path_of(to);
     let parts: Vec<&str> = path.split('/').collect();
     let parts = match parts.as_slice() {
@@ -136,11 +129,14 @@ pub fn recipients(to: &str) -> Vec<Identity> {
         _ => return Vec::new(),
     };
     let make = |device: &str, module: Option<String>| {
-        Some(Identity { device: device.parse().ok()?, module: module.map(|id| id.parse()).transpose().ok()? })
+        Some(IdentityId {
+            device: device.parse().ok()?,
+            module: module.map(|id| id.parse()).transpose().ok()?,
+        })
     };
     let raw = make(device, module.map(str::to_owned));
     let decoded = make(&decoded(device), module.map(decoded));
-    let mut found: Vec<Identity> = raw.into_iter().chain(decoded).collect();
+    let mut found: Vec<IdentityId> = raw.into_iter().chain(decoded).collect();
     found.dedup();
     found
 }
@@ -149,8 +145,8 @@ pub fn recipients(to: &str) -> Vec<Identity> {
 mod tests {
     use super::*;
 
-    fn identity(device: &str, module: Option<&str>) -> Identity {
-        Identity { device: device.parse().unwrap(), module: module.map(|module| module.parse().unwrap()) }
+    fn identity(device: &str, module: Option<&str>) -> IdentityId {
+        IdentityId { device: device.parse().unwrap(), module: module.map(|module| module.parse().unwrap()) }
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod device;
 mod figures;
 mod front;
 mod http;
+pub mod link;
 mod listen;
 mod mqtt;
 mod tls;

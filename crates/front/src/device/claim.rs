@@ -20,9 +20,19 @@ pub struct Claim {
     pub client: Option<String>,
     /// The gateways on whose word it comes, from the leaf on.
     pub chain: Option<String>,
-    /// Whether subscriptions outlive the connection.
-    pub keeps_session: bool,
+    pub session: SessionKind,
     pub peer: SocketAddr,
+}
+
+/// What becomes of subscriptions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionKind {
+    /// They outlive the connection.
+    Kept,
+    /// They end with it, as do those that an earlier one left.
+    Clean,
+    /// They end with it; those that an earlier one left are of another protocol, and stay.
+    Passing,
 }
 
 /// What a client shows.

@@ -1,4 +1,4 @@
-//! What stands behind MQTT: a service that knows devices and modules.
+//! What stands behind MQTT and the links of devices over AMQP: a service that knows devices and modules.
 //!
 //! ```text
 //!  Claim ──► DeviceService::connect ──► Connected { session, orders, kept } or Refused
@@ -25,8 +25,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use skerry_model::message::Message;
 
-pub use claim::{Claim, PeerCertificates, Proof, Refused};
-pub use order::{Call, CloseReason, Command, Desired, Lease, Order};
+pub use claim::{Claim, PeerCertificates, Proof, Refused, SessionKind};
+pub use order::{Call, CloseReason, Command, Desired, FaultPart, Lease, Order, Settlement};
 pub use subscriptions::Subscriptions;
 
 /// A future that can be sent and named.
@@ -56,8 +56,11 @@ pub trait Session: Send + Sync {
     /// Whether commands may come.
     fn room(&self, is_there: bool);
 
-    /// The command was done.
-    fn complete(&self, lease: Lease) -> Soon<Result<(), Unavailable>>;
+    /// What becomes of a command. Begins in the call.
+    fn settle(&self, lease: Lease, how: Settlement) -> Soon<Result<(), NotSettled>>;
+
+    /// Shows something new to stay in; if it does not count, the session ends as it would have.
+    fn renew(&self, proof: Proof) -> Soon<Result<(), Refused>>;
 
     /// Desired and reported properties, as JSON.
     fn twin(&self) -> Soon<Result<Bytes, TwinRefused>>;
@@ -83,6 +86,15 @@ pub enum PublishRefused {
     /// Too much at once.
     #[error("{what}")]
     Throttled { what: String },
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotSettled {
+    /// It was held for too long, or is gone.
+    #[error("the command is not held by this client any more")]
+    LockLost,
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }

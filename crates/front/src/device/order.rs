@@ -1,6 +1,7 @@
 //! What a service wants of a connected client.
 
 use bytes::Bytes;
+use skerry_model::Timestamp;
 use skerry_model::message::Message;
 
 #[derive(Debug)]
@@ -8,8 +9,36 @@ pub enum Order {
     Command(Box<Command>),
     Call(Call),
     Desired(Desired),
+    /// A fault that was asked for breaks something of the connection, if it is there.
+    Fault(FaultPart),
     /// Nothing comes after it.
     Close(CloseReason),
+}
+
+/// What a fault breaks. Parts of a protocol that is not spoken are not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultPart {
+    AmqpConnection,
+    AmqpSession,
+    TokenRequests,
+    TokenAnswers,
+    Telemetry,
+    Commands,
+    TwinRequests,
+    TwinAnswers,
+    MethodRequests,
+    MethodAnswers,
+}
+
+/// What becomes of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    Complete,
+    Reject,
+    /// The delivery failed, which counts.
+    Abandon,
+    /// It was not delivered, which does not.
+    GiveBack,
 }
 
 /// The hold on a command.
@@ -23,12 +52,17 @@ pub struct Command {
     pub message: Message,
     /// It was delivered before, and not settled.
     pub again: bool,
+    /// In the order of the queue.
+    pub sequence: u64,
+    pub enqueued: Timestamp,
+    /// How often its delivery failed before.
+    pub deliveries: u32,
 }
 
 /// A method to carry out.
 #[derive(Debug)]
 pub struct Call {
-    /// Stands in the answer; letters and digits.
+    /// Stands in the answer; at most 16 letters and digits.
     pub id: String,
     pub method: String,
     /// JSON, never empty.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::wire::{Gone, Wire};
-use crate::device::{Claim, Connected, PeerCertificates, Proof, Refused};
+use crate::device::{Claim, Connected, PeerCertificates, Proof, Refused, SessionKind};
 use crate::listen::Stopping;
 
 pub(super) struct Greeting<'a, S> {
@@ -157,7 +157,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Greeting<'a, S> {
             model: user.model.clone(),
             client: user.client_type.clone(),
             chain: user.auth_chain.clone(),
-            keeps_session: !connect.clean_session,
+            session: if connect.clean_session { SessionKind::Clean } else { SessionKind::Kept },
             peer: self.peer,
         };
         Ok((user, claim))

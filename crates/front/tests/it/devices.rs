@@ -6,8 +6,8 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use skerry_front::device::{
-    Claim, Connected, DeviceService, Lease, Order, Orders, Proof, PublishRefused, Refused, Session, Soon,
-    Subscriptions, TwinRefused, Unavailable,
+    Claim, Connected, DeviceService, Lease, NotSettled, Order, Orders, Proof, PublishRefused, Refused,
+    Session, SessionKind, Settlement, Soon, Subscriptions, TwinRefused, Unavailable,
 };
 use skerry_model::message::Message;
 use tokio::sync::watch;
@@ -23,7 +23,8 @@ pub struct State {
     pub bodies: Mutex<Vec<Bytes>>,
     pub messages: Mutex<Vec<Message>>,
     pub answers: Mutex<Vec<(String, i64, Bytes)>>,
-    pub completed: Mutex<Vec<Lease>>,
+    pub settled: Mutex<Vec<(Lease, Settlement)>>,
+    pub renewed: Mutex<Vec<Proof>>,
     pub subscribed: Mutex<Option<Subscriptions>>,
     pub rooms: Mutex<Vec<bool>>,
     /// While true nothing becomes durable.
@@ -46,7 +47,7 @@ impl DeviceService for TestDevices {
     fn connect(&self, claim: Claim) -> Soon<Result<Connected, Refused>> {
         let state = Arc::clone(&self.0);
         Box::pin(async move {
-            let (proof, keeps) = (claim.proof.clone(), claim.keeps_session);
+            let (proof, keeps) = (claim.proof.clone(), claim.session == SessionKind::Kept);
             state.claims.lock().unwrap().push(claim);
             match proof {
                 Proof::Token(token) if token == "good" => {}
@@ -87,8 +88,13 @@ impl Session for TestSession {
         self.0.rooms.lock().unwrap().push(is_there);
     }
 
-    fn complete(&self, lease: Lease) -> Soon<Result<(), Unavailable>> {
-        self.0.completed.lock().unwrap().push(lease);
+    fn settle(&self, lease: Lease, how: Settlement) -> Soon<Result<(), NotSettled>> {
+        self.0.settled.lock().unwrap().push((lease, how));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn renew(&self, proof: Proof) -> Soon<Result<(), Refused>> {
+        self.0.renewed.lock().unwrap().push(proof);
         Box::pin(async { Ok(()) })
     }
 

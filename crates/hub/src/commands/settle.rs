@@ -70,17 +70,25 @@ impl Commands {
         self.settle(to, token, Wish::Abandon)
     }
 
+    /// It was not delivered, which does not count; it may be delivered again, in its old place.
+    pub fn give_back(&self, to: &Recipient, token: LockToken) {
+        // As when its settling fails.
+        drop(self.claim(to, token));
+    }
+
+    fn claim(&self, to: &Recipient, token: LockToken) -> Option<Claim> {
+        let queue = self.shared.queues.find(&to.identity).filter(|queue| queue.meet(&to.generation))?;
+        let sequence = queue.begin(token)?;
+        Some(Claim { queue, sequence, token })
+    }
+
     fn settle(
         &self,
         to: &Recipient,
         token: LockToken,
         wish: Wish,
     ) -> impl Future<Output = Result<(), SettleError>> + Send + use<> {
-        let queue = self.shared.queues.find(&to.identity).filter(|queue| queue.meet(&to.generation));
-        let claim = queue.and_then(|queue| {
-            let sequence = queue.begin(token)?;
-            Some(Claim { queue, sequence, token })
-        });
+        let claim = self.claim(to, token);
         let shared = Arc::clone(&self.shared);
         to_its_end(async move {
             match claim {

@@ -113,7 +113,8 @@ impl Live {
     /// Whether the client may still be here.
     async fn check_again(&self) -> Option<Record> {
         let (device, module) = (self.device.clone(), self.module.clone());
-        match self.shared.authorizer.admit(&self.proof, device, module).await {
+        let proof = self.proof();
+        match self.shared.authorizer.admit(&proof, device, module).await {
             Ok(admitted) if admitted.sender.generation == self.sender.generation => Some(admitted.record),
             // The time of what it showed is watched over elsewhere.
             Err(SenderError::Access(AccessError::Unavailable { .. } | AccessError::Expired { .. })) => None,

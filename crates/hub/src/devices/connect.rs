@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-use skerry_front::device::{Claim, Connected, Refused, Subscriptions};
+use skerry_front::device::{Claim, Connected, Refused, SessionKind, Subscriptions};
 use skerry_model::ErrorCode;
 use skerry_store::bus::{Address, Epoch};
 use skerry_store::log::Order;
@@ -55,23 +55,23 @@ impl Shared {
             session: SessionId(epoch.connection),
             device: claim.device,
             module: claim.module,
-            proof: claim.proof,
+            proof: Mutex::new(claim.proof),
             sender,
-            keeps_session: claim.keeps_session,
+            keeps_session: claim.session == SessionKind::Kept,
             subscriptions: Mutex::new(kept.unwrap_or_default()),
             saved: tokio::sync::Mutex::new(kept),
             post: Post::default(),
             calls: Calls::default(),
             told: AtomicU64::new(record.twin.desired.version()),
             has_room: AtomicBool::new(false),
+            ends: Mutex::new(ends.map(|ends| Instant::now() + ends.since(now))),
             address,
             active_at: AtomicI64::new(now.unix_seconds()),
             throttle: self.rates.messages_per_device.map(Throttle::new),
             shared: Arc::clone(&self),
         });
-        let ends = ends.map(|ends| Instant::now() + ends.since(now));
         self.directory.insert(epoch, &live);
-        let sources = Sources { live: Arc::clone(&live), mailbox, ends };
+        let sources = Sources { live: Arc::clone(&live), mailbox };
         if came.map_err(|error| unavailable(&error))? {
             self.events.note(Event { sender: live.sender.clone(), came: true, epoch, at: now });
         }
@@ -91,7 +91,10 @@ impl Shared {
         let stored = documents.get(&key, at_least).await.map_err(|error| unavailable(&error))?;
         let generation = &admitted.sender.generation;
         match stored {
-            Some(stored) if claim.keeps_session => Ok(subscriptions::read(&stored, generation)),
+            Some(stored) if claim.session == SessionKind::Kept => {
+                Ok(subscriptions::read(&stored, generation))
+            }
+            Some(_) if claim.session == SessionKind::Passing => Ok(None),
             Some(_) => {
                 let (device, module) = (&claim.device, claim.module.as_ref());
                 let removed =

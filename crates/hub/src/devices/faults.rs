@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use skerry_front::device::{CloseReason, Order, PublishRefused, Refused};
+use skerry_front::device::{CloseReason, FaultPart, Order, PublishRefused, Refused};
 use skerry_model::message::Message;
 use tokio::time::Instant;
 
@@ -25,6 +25,8 @@ enum Fault {
     Cut,
     /// The connection is closed in good order.
     Close,
+    /// Something of the connection breaks, and the rest goes on.
+    Break(FaultPart),
     /// For a while everything is refused.
     Block(Blocked),
 }
@@ -37,11 +39,20 @@ enum Blocked {
 }
 
 impl Fault {
-    /// `None` for those of other protocols, which do nothing here.
     fn from_wire(word: &str) -> Option<Self> {
         Some(match word {
             "KillTcp" => Self::Cut,
-            "ShutDownMqtt" => Self::Close,
+            "ShutDownMqtt" | "ShutDownAmqp" => Self::Close,
+            "KillAmqpConnection" => Self::Break(FaultPart::AmqpConnection),
+            "KillAmqpSession" => Self::Break(FaultPart::AmqpSession),
+            "KillAmqpCBSLinkReq" => Self::Break(FaultPart::TokenRequests),
+            "KillAmqpCBSLinkResp" => Self::Break(FaultPart::TokenAnswers),
+            "KillAmqpD2CLink" => Self::Break(FaultPart::Telemetry),
+            "KillAmqpC2DLink" => Self::Break(FaultPart::Commands),
+            "KillAmqpTwinLinkReq" => Self::Break(FaultPart::TwinRequests),
+            "KillAmqpTwinLinkResp" => Self::Break(FaultPart::TwinAnswers),
+            "KillAmqpMethodReqLink" => Self::Break(FaultPart::MethodRequests),
+            "KillAmqpMethodRespLink" => Self::Break(FaultPart::MethodAnswers),
             "InvokeThrottling" => Self::Block(Blocked::Throttled),
             "InvokeMaxMessageQuota" => Self::Block(Blocked::Quota),
             "InvokeAuthError" => Self::Block(Blocked::Unauthorised),
@@ -102,9 +113,10 @@ impl Faults {
         let live = Arc::clone(live);
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
-            let reason = match fault {
-                Fault::Close => CloseReason::Stopping,
-                Fault::Cut | Fault::Block(_) => CloseReason::Fault,
+            let order = match fault {
+                Fault::Break(part) => Order::Fault(part),
+                Fault::Close => Order::Close(CloseReason::Stopping),
+                Fault::Cut | Fault::Block(_) => Order::Close(CloseReason::Fault),
             };
             {
                 let mut state = live.shared.faults.state();
@@ -114,7 +126,7 @@ impl Faults {
                     state.blocked.insert(key(live.device.as_str(), live.module_name()), (blocked, until));
                 }
             }
-            live.post.push(Order::Close(reason));
+            live.post.push(order);
         });
     }
 

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use skerry_front::device::{
-    self, Lease, Proof, PublishRefused, Soon, Subscriptions, TwinRefused, Unavailable,
+    self, Lease, NotSettled, Proof, PublishRefused, Refused, Settlement, Soon, Subscriptions, TwinRefused,
+    Unavailable,
 };
 use skerry_model::message::Message;
 use skerry_model::twin::device_document;
@@ -17,6 +18,7 @@ use skerry_model::{DeviceId, ErrorCode, ModuleId};
 use skerry_mqtt::topic::Subscription;
 use skerry_store::bus::Address;
 use skerry_store::log::{Order, Partition};
+use tokio::time::Instant;
 
 use super::Shared;
 use super::calls::Calls;
@@ -33,7 +35,9 @@ pub(super) struct Live {
     pub(super) device: DeviceId,
     pub(super) module: Option<ModuleId>,
     /// What the client showed; looked at again when its identity changes.
-    pub(super) proof: Proof,
+    pub(super) proof: Mutex<Proof>,
+    /// When that stops counting.
+    pub(super) ends: Mutex<Option<Instant>>,
     pub(super) sender: Sender,
     pub(super) letterhead: Letterhead,
     pub(super) partition: Partition,
@@ -58,6 +62,28 @@ pub(super) struct Live {
 }
 
 impl Live {
+    /// Something new to stay in by, if it counts as much as what was shown before.
+    async fn renew(&self, proof: Proof) -> Result<(), Refused> {
+        let admitted = self.shared.authorizer.admit(&proof, self.device.clone(), self.module.clone()).await?;
+        if admitted.sender.generation != self.sender.generation {
+            return Err(Refused::Unauthorised { what: "the identity was registered anew".to_owned() });
+        }
+        let now = self.shared.clock.now();
+        let ends = admitted.ends.map(|ends| Instant::now() + ends.since(now));
+        *self.proof.lock().unwrap_or_else(PoisonError::into_inner) = proof;
+        *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = ends;
+        self.post.ring();
+        Ok(())
+    }
+
+    pub(super) fn proof(&self) -> Proof {
+        self.proof.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn ends(&self) -> Option<Instant> {
+        *self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn module_name(&self) -> &str {
         self.module.as_ref().map_or("", ModuleId::as_str)
     }
@@ -178,14 +204,28 @@ impl device::Session for Handle {
         self.0.post.ring();
     }
 
-    fn complete(&self, lease: Lease) -> Soon<Result<(), Unavailable>> {
-        let settled = self.0.shared.commands.complete(&self.0.recipient, LockToken(lease.0));
-        Box::pin(async move {
-            match settled.await {
-                Ok(()) | Err(SettleError::LockLost) => Ok(()),
-                Err(error) => Err(Unavailable { what: format!("a command was not settled: {error}") }),
+    fn settle(&self, lease: Lease, how: Settlement) -> Soon<Result<(), NotSettled>> {
+        let (commands, to, token) = (&self.0.shared.commands, &self.0.recipient, LockToken(lease.0));
+        let settled: Soon<Result<(), SettleError>> = match how {
+            Settlement::Complete => Box::pin(commands.complete(to, token)),
+            Settlement::Reject => Box::pin(commands.reject(to, token)),
+            Settlement::Abandon => Box::pin(commands.abandon(to, token)),
+            Settlement::GiveBack => {
+                commands.give_back(to, token);
+                return Box::pin(async { Ok(()) });
             }
+        };
+        Box::pin(async move {
+            settled.await.map_err(|error| match error {
+                SettleError::LockLost => NotSettled::LockLost,
+                error => Unavailable { what: format!("a command was not settled: {error}") }.into(),
+            })
         })
+    }
+
+    fn renew(&self, proof: Proof) -> Soon<Result<(), Refused>> {
+        let live = Arc::clone(&self.0);
+        Box::pin(async move { live.renew(proof).await })
     }
 
     fn twin(&self) -> Soon<Result<Bytes, TwinRefused>> {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::events::Event;
 use super::live::Live;
-use crate::commands::Holder;
+use crate::commands::{Holder, Leased};
 
 /// How long commands rest after the store failed to give them.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -22,8 +22,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Sources {
     pub(super) live: Arc<Live>,
     pub(super) mailbox: Mailbox,
-    /// When what the client showed stops counting.
-    pub(super) ends: Option<Instant>,
 }
 
 impl Sources {
@@ -44,6 +42,7 @@ impl Sources {
             let live = Arc::clone(&self.live);
             let may_come = takes_commands && rests_until.is_none();
             let calls_by = self.live.calls.deadline();
+            let ends = self.live.ends();
             tokio::select! {
                 () = self.live.post.rung() => {}
                 mail = self.mailbox.next() => match mail {
@@ -53,7 +52,7 @@ impl Sources {
                 },
                 () = live.shared.commands.wait(&live.recipient), if may_come => {}
                 () = at(rests_until) => rests_until = None,
-                () = at(self.ends) => return (Order::Close(CloseReason::Expired), self),
+                () = at(ends) => return (Order::Close(CloseReason::Expired), self),
                 () = at(calls_by) => {
                     let is_listening = self.live.listens_to(Subscription::Methods);
                     self.live.calls.expire(is_listening);
@@ -68,7 +67,8 @@ impl Sources {
         match shared.commands.lease(recipient, Holder::Held(*session)).await {
             Ok(leased) => Ok(leased.map(|leased| {
                 let lease = Lease(leased.token.0);
-                Order::Command(Box::new(Command { lease, message: leased.message, again: leased.again }))
+                let Leased { message, again, sequence, enqueued, deliveries, .. } = leased;
+                Order::Command(Box::new(Command { lease, message, again, sequence, enqueued, deliveries }))
             })),
             Err(error) => {
                 tracing::warn!(identity = %recipient.identity, %error, "Commands cannot be delivered at the moment.");

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use skerry_front::device::{
-    Claim, Command, Connected, DeviceService as _, Order, Orders, Proof, Session, Subscriptions,
+    Claim, Command, Connected, DeviceService as _, NotSettled, Order, Orders, Proof, Session, SessionKind,
+    Settlement, Subscriptions,
 };
 use skerry_hub::commands::SettleError;
 use skerry_mqtt::packet::Qos;
@@ -31,7 +32,7 @@ async fn connect(world: &World) -> Client {
         model: None,
         client: None,
         chain: None,
-        keeps_session: false,
+        session: SessionKind::Clean,
         peer: "127.0.0.1:1".parse().unwrap(),
     };
     let Connected { session, orders, .. } = world.hub.devices().connect(claim).await.unwrap();
@@ -92,7 +93,7 @@ fn a_client_that_listens_gets_what_waited_and_what_comes() {
         let second = client.command().await;
         assert_eq!(second.message.body, "comes");
         for command in [first, second] {
-            client.session.complete(command.lease).await.unwrap();
+            client.session.settle(command.lease, Settlement::Complete).await.unwrap();
         }
         assert_eq!(world.hub.commands().figures().depth, 0);
     });
@@ -145,7 +146,7 @@ fn a_connection_that_ends_gives_back_what_it_held_and_not_what_it_completed() {
         let mut client = Client::listens(&world).await;
         let (one, two) = (client.command().await, client.command().await);
         // The client said so, and went at once.
-        drop(client.session.complete(one.lease));
+        drop(client.session.settle(one.lease, Settlement::Complete));
         drop(client);
         let mut client = Client::listens(&world).await;
         let again = client.command().await;
@@ -153,10 +154,11 @@ fn a_connection_that_ends_gives_back_what_it_held_and_not_what_it_completed() {
         assert_ne!(again.lease, two.lease);
         let third = client.command().await;
         assert_eq!((third.message.body.as_ref(), third.again), (&b"three"[..], false));
-        // A lock of an earlier connection is no error for this one.
-        client.session.complete(two.lease).await.unwrap();
-        client.session.complete(again.lease).await.unwrap();
-        client.session.complete(third.lease).await.unwrap();
+        // A lock of an earlier connection counts no more.
+        let lost = client.session.settle(two.lease, Settlement::Complete).await;
+        assert_eq!(lost, Err(NotSettled::LockLost));
+        client.session.settle(again.lease, Settlement::Complete).await.unwrap();
+        client.session.settle(third.lease, Settlement::Complete).await.unwrap();
         drop(client);
         let (commands, to) = (world.hub.commands().clone(), recipient(&world, "d1", None).await);
         assert_eq!(lease(&commands, &to).await, None);

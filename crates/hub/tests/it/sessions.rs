@@ -9,7 +9,7 @@ use http::Method;
 use serde_json::{Value, json};
 use skerry_front::device::{
     Call, Claim, CloseReason, Connected, DeviceService as _, Order, Orders, Proof, Refused, Session,
-    Subscriptions,
+    SessionKind, Subscriptions,
 };
 use skerry_hub::devices::{Invocation, InvokeError};
 use skerry_mqtt::packet::Qos;
@@ -50,7 +50,7 @@ async fn connect_as(world: &World, id: &str, token: &str, keeps_session: bool) -
         model: None,
         client: None,
         chain: None,
-        keeps_session,
+        session: if keeps_session { SessionKind::Kept } else { SessionKind::Clean },
         peer: "127.0.0.1:1".parse().unwrap(),
     };
     let Connected { session, orders, kept } = world.hub.devices().connect(claim).await?;

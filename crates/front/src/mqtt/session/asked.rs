@@ -6,7 +6,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use skerry_mqtt::packet::{PacketId, SubackCode};
 
-use crate::device::{Soon, TwinRefused, Unavailable};
+use crate::device::{NotSettled, Soon, TwinRefused, Unavailable};
 
 /// An answer, with what is needed to pass it on.
 pub(super) enum Answer {
@@ -14,7 +14,7 @@ pub(super) enum Answer {
     Reported { request: String, outcome: Result<u64, TwinRefused> },
     Subscribed { id: PacketId, codes: Vec<SubackCode>, outcome: Result<(), Unavailable> },
     Unsubscribed { id: PacketId, outcome: Result<(), Unavailable> },
-    Completed(Result<(), Unavailable>),
+    Completed(Result<(), NotSettled>),
 }
 
 #[derive(Default)]

@@ -13,7 +13,7 @@ use super::asked::Answer;
 use super::end::End;
 use super::turns::{Fate, Turn};
 use super::{ASKED_MAX, Held, Session};
-use crate::device::Subscriptions;
+use crate::device::{Settlement, Subscriptions};
 use crate::mqtt::ingest::Taken;
 
 /// Set on messages of clients that want them retained, which hubs do not do.
@@ -139,7 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     pub(super) fn complete(&mut self, lease: Held) {
-        let complete = self.client.complete(lease);
+        let complete = self.client.settle(lease, Settlement::Complete);
         self.asked.push(Box::pin(async move { Answer::Completed(complete.await) }));
     }
 

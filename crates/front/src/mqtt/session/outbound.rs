@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::Session;
 use super::asked::Answer;
 use super::end::End;
-use crate::device::{Command, Order, PublishRefused, TwinRefused};
+use crate::device::{Command, NotSettled, Order, PublishRefused, TwinRefused};
 
 /// The status of a report that was taken.
 const REPORTED: u16 = 204;
@@ -43,8 +43,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 outcome?;
                 self.machine.unsuback(id, &mut self.wire.out);
             }
+            Answer::Completed(Ok(()) | Err(NotSettled::LockLost)) => {}
             // The lease ends with the session, and the command comes again.
-            Answer::Completed(outcome) => outcome?,
+            Answer::Completed(Err(NotSettled::Unavailable(error))) => return Err(error.into()),
         }
         Ok(())
     }
@@ -65,13 +66,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 let topic = Outbound::Desired { version: desired.version }.topic();
                 self.machine.send(topic, desired.patch, &mut self.wire.out);
             }
+            // Of another protocol.
+            Order::Fault(_) => {}
             Order::Close(reason) => return Err(End::Told(reason)),
         }
         Ok(())
     }
 
     fn deliver(&mut self, command: Command) {
-        let Command { lease, message, again } = command;
+        let Command { lease, message, again, .. } = command;
         let bag = Bag { system: message.system, application: message.application };
         let topic: Text = Outbound::Command { device: &self.user.device, bag: &bag }.topic();
         self.shared.figures.mqtt_deliveries.increment();

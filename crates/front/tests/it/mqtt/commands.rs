@@ -1,5 +1,6 @@
 use bytes::Bytes;
-use skerry_front::device::{Command, Lease, Order};
+use skerry_front::device::{Command, Lease, Order, Settlement};
+use skerry_model::Timestamp;
 use skerry_model::message::{Message, SystemProperties};
 use skerry_mqtt::packet::{Ack, Packet, Qos};
 
@@ -8,10 +9,21 @@ use crate::world::{World, until};
 
 const COMMANDS: &str = "devices/d1/messages/devicebound/#";
 
+fn completed(lease: Lease) -> (Lease, Settlement) {
+    (lease, Settlement::Complete)
+}
+
 fn command(lease: u128, again: bool) -> Order {
     let system = SystemProperties { to: Some("/devices/d1".into()), ..SystemProperties::default() };
     let message = Message { body: Bytes::from_static(b"go"), system: system.into(), application: Vec::new() };
-    Order::Command(Box::new(Command { lease: Lease(lease), message, again }))
+    Order::Command(Box::new(Command {
+        lease: Lease(lease),
+        message,
+        again,
+        sequence: 0,
+        enqueued: Timestamp::NEVER,
+        deliveries: 0,
+    }))
 }
 
 #[tokio::test]
@@ -31,9 +43,10 @@ async fn a_command_is_done_when_the_client_acknowledges_it() {
         assert_eq!((publish.dup, publish.payload.as_ref()), (again, &b"go"[..]));
         ids.push(publish.packet_id.unwrap());
     }
-    assert!(world.devices.completed.lock().unwrap().is_empty());
+    assert!(world.devices.settled.lock().unwrap().is_empty());
     raw.send(&[Packet::Ack(Ack::puback(ids[1])), Packet::Ack(Ack::puback(ids[0]))]).await;
-    until("both are done", || *world.devices.completed.lock().unwrap() == [Lease(2), Lease(1)]).await;
+    until("both are done", || *world.devices.settled.lock().unwrap() == [Lease(2), Lease(1)].map(completed))
+        .await;
     world.stopped().await;
 }
 
@@ -46,7 +59,7 @@ async fn a_command_without_acknowledgement_is_done_when_it_is_sent() {
     world.devices.order(command(5, false));
     let Some(Packet::Publish(publish)) = raw.receive().await else { panic!() };
     assert_eq!(publish.packet_id, None);
-    until("it is done", || *world.devices.completed.lock().unwrap() == [Lease(5)]).await;
+    until("it is done", || *world.devices.settled.lock().unwrap() == [Lease(5)].map(completed)).await;
     world.stopped().await;
 }
 

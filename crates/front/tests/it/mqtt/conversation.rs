@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use skerry_front::device::{Call, CloseReason, Desired, Order, Proof};
+use skerry_front::device::{Call, CloseReason, Desired, Order, Proof, SessionKind};
 use skerry_mqtt::packet::{Ack, ConnectCode, Packet, Qos, Suback, SubackCode, Text, Will};
 
 use super::client::{connect, id, publish, subscribe, telemetry};
@@ -167,7 +167,10 @@ async fn the_service_hears_who_comes_and_ends_a_connection() {
     {
         let claims = world.devices.claims.lock().unwrap();
         let claim = &claims[0];
-        assert_eq!((claim.device.as_str(), claim.module.is_none(), claim.keeps_session), ("d1", true, false));
+        assert_eq!(
+            (claim.device.as_str(), claim.module.is_none(), claim.session),
+            ("d1", true, SessionKind::Clean)
+        );
         assert_eq!((claim.host.as_str(), claim.model.as_deref()), ("gw.local", Some("dtmi:a:b;1")));
         assert_eq!(claim.client.as_deref(), Some("py/2"));
         assert!(matches!(&claim.proof, Proof::Token(token) if token == "good"));
