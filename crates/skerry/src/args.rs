@@ -109,6 +109,9 @@ pub struct RunOptions {
     /// Where MQTT listens, likewise [default: :8883].
     #[arg(long, value_name = "ADDR")]
     pub mqtt: Option<String>,
+    /// Where AMQP listens, likewise [default: :5671].
+    #[arg(long, value_name = "ADDR")]
+    pub amqp: Option<String>,
     /// Let messages of devices ask for faults, as the vendors' own test suites do. Not for production.
     #[arg(long)]
     pub fault_injection: bool,

@@ -6,6 +6,7 @@
 mod devices;
 mod http;
 mod http_limits;
+mod links;
 mod listen;
 mod mqtt;
 mod renewal;

@@ -25,6 +25,7 @@ use skerry_front::{
 };
 
 use crate::devices::{State, TestDevices};
+use crate::links::{LinkState, TestLinks};
 use skerry_model::{Clock, Random, Timestamp};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -258,8 +259,12 @@ fn streamed(finish: bool) -> Response {
     Response::new(body)
 }
 
-pub fn services(service: &Arc<TestService>, devices: &TestDevices) -> Services {
-    Services { http: Arc::new(Shared(Arc::clone(service))), devices: Arc::new(devices.clone()) }
+pub fn services(service: &Arc<TestService>, devices: &TestDevices, links: &TestLinks) -> Services {
+    Services {
+        http: Arc::new(Shared(Arc::clone(service))),
+        devices: Arc::new(devices.clone()),
+        links: Arc::new(links.clone()),
+    }
 }
 
 /// A front door that serves until told to stop.
@@ -268,6 +273,7 @@ pub struct World {
     pub handle: Handle,
     pub service: Arc<TestService>,
     pub devices: Arc<State>,
+    pub links: Arc<LinkState>,
     /// Removed with everything in it when the world ends.
     _directory: TempDir,
     stop: Option<oneshot::Sender<()>>,
@@ -292,16 +298,16 @@ impl World {
         adjust: impl FnOnce(&mut Options),
     ) -> Self {
         let local = || "127.0.0.1:0".parse().unwrap();
-        let mut options = Options::new(local(), local(), tls);
+        let mut options = Options::new(local(), local(), local(), tls);
         adjust(&mut options);
         let service = Arc::new(TestService::default());
-        let devices = TestDevices::default();
-        let front = Front::bind(options, services(&service, &devices)).unwrap();
+        let (devices, links) = (TestDevices::default(), TestLinks::default());
+        let front = Front::bind(options, services(&service, &devices, &links)).unwrap();
         let (stop, stopped) = oneshot::channel();
         let handle = front.handle();
         let running = tokio::spawn(front.run(async move { drop(stopped.await) }));
-        let devices = devices.0;
-        Self { clock, handle, service, devices, _directory: directory, stop: Some(stop), running }
+        let (devices, links) = (devices.0, links.0);
+        Self { clock, handle, service, devices, links, _directory: directory, stop: Some(stop), running }
     }
 
     pub fn address(&self) -> SocketAddr {

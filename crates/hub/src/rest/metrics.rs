@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 use skerry_front::Figure;
 
+mod amqp;
 mod mqtt;
 
 use super::Reply;
@@ -83,6 +84,9 @@ impl Hub {
         let of = Figure::get;
         let front_figures = front.figures();
         for (name, kind, help, value) in mqtt::figures(front_figures) {
+            add(name, kind, help, value);
+        }
+        for (name, kind, help, value) in amqp::figures(front_figures) {
             add(name, kind, help, value);
         }
         add(

@@ -34,6 +34,8 @@ struct ConfigFile {
     https: Option<String>,
     /// Where MQTT listens.
     mqtt: Option<String>,
+    /// Where AMQP listens.
+    amqp: Option<String>,
     /// The file with the key that encrypts device keys.
     device_key_file: Option<PathBuf>,
     /// How far clients' clocks may be behind.
@@ -156,6 +158,7 @@ pub struct Settings {
     pub host_names: Vec<String>,
     pub https: Address,
     pub mqtt: Address,
+    pub amqp: Address,
     pub device_key_file: Option<PathBuf>,
     pub operator_tls: Option<OperatorFiles>,
     pub token_skew: Duration,
@@ -178,6 +181,7 @@ impl Settings {
         let file = read_file(options.config.as_deref())?;
         let https = options.https.or(file.https).unwrap_or_else(|| ":443".to_owned());
         let mqtt = options.mqtt.or(file.mqtt).unwrap_or_else(|| ":8883".to_owned());
+        let amqp = options.amqp.or(file.amqp).unwrap_or_else(|| ":5671".to_owned());
         let host_names = if options.host_names.is_empty() { file.hostnames } else { options.host_names };
         for name in &host_names {
             check_host_name(name)?;
@@ -215,6 +219,7 @@ impl Settings {
             host_names,
             https: https.parse().map_err(Failure::usage)?,
             mqtt: mqtt.parse().map_err(Failure::usage)?,
+            amqp: amqp.parse().map_err(Failure::usage)?,
             device_key_file: options.device_key_file.or(file.device_key_file),
             operator_tls,
             token_skew: Duration::from_secs(skew_seconds),

@@ -7,7 +7,7 @@ is_up() {
 
 start() {
     : >"$WORLD/stdout"
-    "$SKERRY_BIN" hub run --data "$WORLD/data" --hostname "$SKERRY_HOST" --https 127.0.0.1:443 --mqtt 127.0.0.1:8883 --fault-injection \
+    "$SKERRY_BIN" hub run --data "$WORLD/data" --hostname "$SKERRY_HOST" --https 127.0.0.1:443 --mqtt 127.0.0.1:8883 --amqp 127.0.0.1:5671 --fault-injection \
         </dev/null >"$WORLD/stdout" 2>>"$WORLD/hub.log" &
     echo $! >"$WORLD/pid"
     for _ in $(seq 300); do

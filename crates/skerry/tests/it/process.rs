@@ -21,6 +21,7 @@ pub(crate) struct Hub {
     folder: TempDir,
     pub(crate) address: SocketAddr,
     pub(crate) mqtt_address: SocketAddr,
+    pub(crate) amqp_address: SocketAddr,
 }
 
 impl Hub {
@@ -41,7 +42,7 @@ impl Hub {
     fn launch(folder: TempDir, data: PathBuf, options: &[&str]) -> Self {
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let mut child = skerry()
-            .args(["hub", "run", "--https", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"])
+            .args(["hub", "run", "--https", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--amqp", "127.0.0.1:0"])
             .args(options)
             .arg("--data")
             .arg(&data)
@@ -55,8 +56,8 @@ impl Hub {
         assert_eq!(line, "skerry hub ready\n", "the hub did not start:\n{log}");
         let facts: Value = serde_json::from_slice(&fs::read(data.join("hub.json")).unwrap()).unwrap();
         let address = |of: &str| facts["addresses"][of].as_str().unwrap().parse().unwrap();
-        let (address, mqtt_address) = (address("https"), address("mqtt"));
-        Self { child, data, folder, address, mqtt_address }
+        let (address, mqtt_address, amqp_address) = (address("https"), address("mqtt"), address("amqp"));
+        Self { child, data, folder, address, mqtt_address, amqp_address }
     }
 
     pub(crate) fn data(&self) -> &Path {
