@@ -4,6 +4,7 @@ use skerry_amqp::codec::Value;
 use skerry_amqp::connection::{DeliveryId, LinkId, Outgoing};
 use skerry_amqp::message::{Header, Writer, milliseconds, to_properties, uuid};
 use skerry_amqp::performative::{Fault, Outcome};
+use skerry_model::IdentityId;
 use skerry_model::message::Message;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -29,7 +30,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             // There was room when it was given.
             return self.give_back(key, [command.lease]);
         };
-        let address = format!("/devices/{}/messages/devicebound", self.identities[&key].name.device);
+        let address = address(&identity.name);
         let Some(link) = self.links.get_mut(&id) else { return };
         let is_settled = link.is_settled_by(false);
         let lease = command.lease;
@@ -104,6 +105,15 @@ fn tag(lease: Lease) -> [u8; 16] {
     bytes[4..6].reverse();
     bytes[6..8].reverse();
     bytes
+}
+
+/// Where commands to an identity are sent, as they say it.
+fn address(name: &IdentityId) -> String {
+    let IdentityId { device, module } = name;
+    match module {
+        Some(module) => format!("/devices/{device}/modules/{module}/messages/devicebound"),
+        None => format!("/devices/{device}/messages/devicebound"),
+    }
 }
 
 fn encode(command: Command, address: String) -> Vec<u8> {

@@ -145,7 +145,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
                 let Key::Asked(number) = poll_fn(|context| self.bells.poll_next(context)).await else {
                     continue;
                 };
-                drop(self.asked.poll(number));
+                // What is kept is said to be, where the client still listens.
+                if let Some(answer) = self.asked.poll(number) {
+                    self.tell(answer).ok();
+                }
             }
         };
         tokio::time::timeout(LAST_ASKED, last).await.ok();
