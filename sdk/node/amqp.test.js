@@ -9,8 +9,8 @@ const { NoRetry, SharedAccessSignature } = require('azure-iot-common');
 const { host, events, until, restartHub, registry, newDevice, removeMade } = require('./support');
 const { stringOf, connected, invoke, patchTwin, failure, closeAll, behave } = require('./sessions');
 
-behave('AMQP', Amqp);
-behave('AMQP over WebSockets', AmqpWs);
+behave('AMQP', Amqp, { carriesUserId: false });
+behave('AMQP over WebSockets', AmqpWs, { carriesUserId: false });
 
 for (const [name, transport] of [['AMQP', Amqp], ['AMQP over WebSockets', AmqpWs]]) {
   describe(`a connection over ${name}`, () => {

@@ -9,8 +9,8 @@ const { NoRetry } = require('azure-iot-common');
 const { events, until, restartHub, registry, newDevice, removeMade } = require('./support');
 const { stringOf, connected, invoke, patchTwin, failure, closeAll, behave } = require('./sessions');
 
-behave('MQTT', Mqtt);
-behave('MQTT over WebSockets', MqttWs);
+behave('MQTT', Mqtt, { carriesUserId: true });
+behave('MQTT over WebSockets', MqttWs, { carriesUserId: true });
 
 describe('a connection over MQTT', () => {
   afterEach(async () => {

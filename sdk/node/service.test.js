@@ -37,7 +37,8 @@ for (const [name, transport] of [['AMQP', ServiceAmqp], ['AMQP over WebSockets',
 
     for (const [wire, device] of [['AMQP', Amqp], ['AMQP over WebSockets', AmqpWs], ['MQTT', Mqtt]]) {
       it(`sends to a device over ${wire} with every property`, async () => {
-        const identity = await newDevice({ deviceId: newId('#+%') });
+        // The topics of MQTT leave no room for such ids.
+        const identity = await newDevice({ deviceId: newId(wire === 'MQTT' ? '' : '#+%') });
         const client = DeviceClient.fromConnectionString(stringOf(identity), device);
         client.on('error', () => {});
         const received = new Promise((resolve) => client.on('message', resolve));
@@ -77,7 +78,7 @@ for (const [name, transport] of [['AMQP', ServiceAmqp], ['AMQP over WebSockets',
       });
       await client.open();
       const heard = {};
-      const receiver = await service.getFeedbackReceiver();
+      const { result: receiver } = await service.getFeedbackReceiver();
       receiver.on('errorReceived', () => {});
       receiver.on('message', (batch) => {
         for (const record of JSON.parse(batch.data.toString())) heard[record.originalMessageId] = record.statusCode;
@@ -125,7 +126,7 @@ for (const [name, transport] of [['AMQP', ServiceAmqp], ['AMQP over WebSockets',
 
     it('hears of files that devices have uploaded', async () => {
       const identity = await newDevice();
-      const receiver = await service.getFileNotificationReceiver();
+      const { result: receiver } = await service.getFileNotificationReceiver();
       receiver.on('errorReceived', () => {});
       const heard = new Promise((resolve) => {
         receiver.on('message', (notice) => {

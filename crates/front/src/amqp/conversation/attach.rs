@@ -49,7 +49,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         let purpose = match end {
             LinkEnd::Source(source) => {
                 link.is_settled = link.is_settled_by(source.is_settled());
-                Purpose::of_source(source, self.bells.bell(super::Key::Source(id)))
+                let bell = self.bells.bell(super::Key::Source(id));
+                // It is asked for the first time without credit: it may say at any time that the link
+                // is another's.
+                bell.wake_by_ref();
+                Purpose::of_source(source, bell)
             }
             LinkEnd::Target(target) => Purpose::Target(target),
             LinkEnd::Requests(requests) => Purpose::Requests(requests),

@@ -31,7 +31,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use skerry_amqp::codec::Symbol;
 use skerry_amqp::connection::{Connection, LinkId, unit_length};
+use skerry_amqp::performative::{Fault, condition};
 use skerry_model::IdentityId;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -154,8 +156,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         tokio::time::timeout(LAST_ASKED, last).await.ok();
         // Identities count as gone before their connection does.
         self.identities.clear();
-        self.links.clear();
+        let links = std::mem::take(&mut self.links);
         if let Some(fault) = end.farewell() {
+            // There are clients that, told only of the connection's end, wait for the ends of its links;
+            // and they try again only after this condition.
+            if let Some(fault) = &fault {
+                let condition = Symbol::known(condition::DETACH_FORCED);
+                let ended = Fault { condition, ..fault.clone() };
+                links.keys().for_each(|link| self.machine.end(link.session(), Some(ended.clone())));
+            }
             self.machine.close(fault);
             self.wire.close(&mut self.machine.out).await;
         }

@@ -70,28 +70,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
                     None => tracing::debug!(peer = %self.peer, "A message is larger than the client takes."),
                 }
             }
-            if !given.waiting.is_empty() {
-                return;
-            }
-            let wants_drain = self.machine.wants_drain(id);
-            if !self.machine.is_ready(id) {
-                return;
-            }
-            let credit = self.machine.credit(id).min(ITEMS_AT_ONCE);
-            let polled = given.source.poll_next(&mut Context::from_waker(&given.bell), credit);
-            match polled {
-                Poll::Ready(Ok(items)) => {
+            let is_ready = given.waiting.is_empty() && self.machine.is_ready(id);
+            let credit = if is_ready { self.machine.credit(id).min(ITEMS_AT_ONCE) } else { 0 };
+            match given.source.poll_next(&mut Context::from_waker(&given.bell), credit) {
+                Poll::Ready(Ok(items)) if is_ready => {
                     self.shared.figures.amqp_events.add(items.len() as u64);
                     given.waiting = items.into();
                 }
                 Poll::Ready(Err(fault)) => return self.drop_link(id, Some(fault)),
-                Poll::Pending => {
+                Poll::Pending if is_ready => {
                     given.waiting = VecDeque::new();
-                    if wants_drain {
+                    if self.machine.wants_drain(id) {
                         self.machine.drain(id);
                     }
                     return;
                 }
+                // Nothing is to come now; it may still say that the link is another's.
+                Poll::Ready(Ok(_)) | Poll::Pending => return,
             }
         }
     }
