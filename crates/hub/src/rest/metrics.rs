@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 use skerry_front::Figure;
 
+mod links;
 mod mqtt;
 
 use super::Reply;
@@ -72,6 +73,9 @@ impl Hub {
             add(name, kind, help, value);
         }
         for (name, kind, help, value) in command_figures(&self.commands.figures()) {
+            add(name, kind, help, value);
+        }
+        for (name, kind, help, value) in links::figures(&self.links.figures()) {
             add(name, kind, help, value);
         }
         for (name, kind, help, value) in self.files.iter().flat_map(file_figures) {
