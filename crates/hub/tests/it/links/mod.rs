@@ -4,6 +4,7 @@ mod client;
 mod commands;
 mod events;
 mod feedback;
+mod groups;
 mod management;
 mod notices;
 mod readers;
