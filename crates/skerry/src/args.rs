@@ -35,6 +35,8 @@ pub enum Command {
     Ca(crate::commands::CaArgs),
     /// Files that devices have uploaded.
     Files(crate::commands::FilesArgs),
+    /// Names under which applications read events with Event Hubs SDKs.
+    ConsumerGroup(crate::commands::ConsumerGroupArgs),
     /// Show what devices send, as it comes in.
     Monitor(MonitorArgs),
     /// Messages for devices and modules: send, purge, and hear what became of them.

@@ -77,6 +77,30 @@ pub fn covers<S: AsRef<str>>(
     }
 }
 
+/// Whom a text such as `host/devices/{id}/modules/{id}` names, in every way in which it can be read: device ids,
+/// with module ids. Clients that show a token for a connection say so; which reading is meant, the key tells.
+pub fn identities(audience: &str) -> Vec<(String, Option<String>)> {
+    let path = Path::split(audience);
+    let mut segments = path.segments().skip(1);
+    let mut next = || segments.next().filter(|segment| !segment.is_empty());
+    let Some(device) = next().filter(|word| path.is_word(word, "devices")).and_then(|_| next()) else {
+        return Vec::new();
+    };
+    let module = next().filter(|word| path.is_word(word, "modules")).and_then(|_| next());
+    let mut forms = (Cow::Borrowed(device), module.map(Cow::Borrowed));
+    let mut found = Vec::new();
+    for _ in 0..=path.decodings_left {
+        let text = |form: &[u8]| String::from_utf8_lossy(form).into_owned();
+        let reading = (text(&forms.0), forms.1.as_deref().map(text));
+        if !found.contains(&reading) {
+            found.push(reading);
+        }
+        let decoded = |form: &[u8]| Cow::Owned(percent_decode(form).collect());
+        forms = (decoded(&forms.0), forms.1.as_deref().map(decoded));
+    }
+    found
+}
+
 /// The resource to sign for `claim`, unencoded: `host/devices/{id}/modules/{id}`.
 pub fn resource(host: &str, claim: Claim<'_>) -> String {
     format!("{host}{}", path_of(claim))

@@ -123,7 +123,17 @@ impl Authorizer {
         primary: &SharedKey,
         secondary: &SharedKey,
     ) -> Result<(), AccessError> {
-        match token.verify(KeyPair { primary, secondary }, KeyUse::Hub, self.clock.now(), self.skew) {
+        self.verify_as(KeyUse::Hub, token, primary, secondary)
+    }
+
+    pub(super) fn verify_as(
+        &self,
+        usage: KeyUse,
+        token: &SasToken,
+        primary: &SharedKey,
+        secondary: &SharedKey,
+    ) -> Result<(), AccessError> {
+        match token.verify(KeyPair { primary, secondary }, usage, self.clock.now(), self.skew) {
             Ok(_) => Ok(()),
             Err(VerifyError::Signature) => Err(AccessError::Signature),
             Err(error @ VerifyError::Expired { .. }) => Err(AccessError::Expired { what: error.to_string() }),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use skerry_front::Figure;
 
 mod amqp;
+mod links;
 mod mqtt;
 
 use super::Reply;
@@ -73,6 +74,9 @@ impl Hub {
             add(name, kind, help, value);
         }
         for (name, kind, help, value) in command_figures(&self.commands.figures()) {
+            add(name, kind, help, value);
+        }
+        for (name, kind, help, value) in links::figures(&self.links.figures()) {
             add(name, kind, help, value);
         }
         for (name, kind, help, value) in self.files.iter().flat_map(file_figures) {

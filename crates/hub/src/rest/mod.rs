@@ -13,6 +13,7 @@ mod devices;
 mod events;
 mod feedback;
 mod files;
+mod groups;
 mod inbox;
 mod keys;
 mod messages;

@@ -8,11 +8,13 @@
 mod event;
 mod partition;
 mod publish;
+mod read;
 mod stamp;
 mod stream;
 
 pub use event::Event;
 pub use partition::partition_of;
 pub use publish::{PublishError, Telemetry, TelemetryOptions};
+pub use read::Reader;
 pub use stamp::{Letterhead, ProvenBy, Sender, SenderScope, Source, Stamp, StampError};
 pub use stream::{Stream, StreamStart};

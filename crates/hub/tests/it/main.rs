@@ -15,6 +15,7 @@ mod delivery;
 mod devices;
 mod feedback;
 mod files;
+mod links;
 mod messages;
 mod modules;
 mod narrowing;

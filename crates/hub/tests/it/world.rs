@@ -13,6 +13,7 @@ use skerry_hub::access::Policies;
 use skerry_hub::commands::CommandLimits;
 use skerry_hub::devices::Rates;
 use skerry_hub::files::{Files, FilesOptions, LinkKey};
+use skerry_hub::groups::GROUPS_MAX;
 use skerry_hub::registry::Sealer;
 use skerry_hub::rest::{Reply, Request, Upload};
 use skerry_hub::telemetry::{Telemetry, TelemetryOptions};
@@ -62,6 +63,7 @@ pub struct World {
     pub clock: Arc<StoppedClock>,
     pub policies: Arc<Policies>,
     pub documents: Arc<dyn Documents>,
+    pub log: MemoryLog,
     /// Views may be late here, and outcomes unknown.
     pub weak: bool,
     _folder: tempfile::TempDir,
@@ -157,10 +159,6 @@ impl World {
 
     /// With a log that is weak where a seed is given.
     pub fn over_both(documents: Arc<dyn Documents>, weak_log: Option<u64>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let random = Arc::new(KnownRandom(AtomicU64::new(1)));
-        let policies =
-            Arc::new(Policies::open(&folder.path().join("policies.json"), random.as_ref()).unwrap());
         let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let clock = Arc::new(StoppedClock(AtomicI64::new(start.ticks())));
         let log = MemoryLog::new(MemoryLogOptions {
@@ -168,8 +166,17 @@ impl World {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             weakness: weak_log.map(LogWeakness::seeded),
         });
+        Self::over_all(documents, log, clock)
+    }
+
+    fn over_all(documents: Arc<dyn Documents>, log: MemoryLog, clock: Arc<StoppedClock>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let random = Arc::new(KnownRandom(AtomicU64::new(1)));
+        let policies =
+            Arc::new(Policies::open(&folder.path().join("policies.json"), random.as_ref()).unwrap());
         let durability = Durability::Synced;
-        let telemetry = Telemetry::new(TelemetryOptions { log: Arc::new(log), partitions: 4, durability });
+        let telemetry =
+            Telemetry::new(TelemetryOptions { log: Arc::new(log.clone()), partitions: 4, durability });
         let files = files(&documents, &clock, &random);
         let hub = Arc::new(Hub::new(HubOptions {
             name: "hub1".into(),
@@ -183,6 +190,7 @@ impl World {
             rates: Rates::default(),
             has_faults: false,
             commands: CommandLimits::default(),
+            consumer_groups_max: GROUPS_MAX,
             policies: Arc::clone(&policies),
             sealer: Arc::new(Sealer::new(&[7; 32])),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -191,7 +199,7 @@ impl World {
             files: Some(files),
             backup: None,
         }));
-        Self { hub, clock, policies, documents, weak: false, _folder: folder }
+        Self { hub, clock, policies, documents, log, weak: false, _folder: folder }
     }
 
     /// Another life of the hub over the same documents, which knows nothing of this one but the time.
@@ -199,6 +207,12 @@ impl World {
         let reborn = Self { weak: self.weak, ..Self::over(Arc::clone(&self.documents)) };
         reborn.clock.advance(self.clock.now().since(reborn.clock.now()));
         reborn
+    }
+
+    /// The same over the same log, too, and with the same clock.
+    pub fn reborn_with_log(&self) -> Self {
+        let (documents, clock) = (Arc::clone(&self.documents), Arc::clone(&self.clock));
+        Self { weak: self.weak, ..Self::over_all(documents, self.log.clone(), clock) }
     }
 
     /// Time goes by, on the clock and for whoever waits.

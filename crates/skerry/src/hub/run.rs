@@ -93,6 +93,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         rates: settings.rates,
         has_faults: settings.has_faults,
         commands: settings.commands.clone(),
+        consumer_groups_max: settings.consumer_groups_max,
         policies,
         sealer: Arc::new(sealer),
         clock,
@@ -103,6 +104,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     });
 
     hub.authorities().load().await.map_err(Failure::failed)?;
+    hub.groups().open().await.map_err(Failure::failed)?;
     let hub = Arc::new(hub);
     hub.commands().open().await.map_err(Failure::failed)?;
     let services = Services {

@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use skerry_tokens::{Claim, ModuleRule, covers, resource};
+use skerry_tokens::{Claim, ModuleRule, covers, identities, resource};
 
 const HOSTS: [&str; 3] = ["hub1.iot.test", "gateway.local:8883", "fd00::7"];
 
@@ -119,6 +119,26 @@ fn a_device_token_speaks_for_its_modules_only_where_the_rule_says_so() {
     let wrong = covers("hub1.iot.test/devices/d/modules/n", &HOSTS, module, ModuleRule::DeviceTokenToo);
     assert!(wrong.is_err());
     assert!(covers("hub1.iot.test/devices/e", &HOSTS, module, ModuleRule::DeviceTokenToo).is_err());
+}
+
+#[test]
+fn whom_an_audience_names_is_read_in_every_way() {
+    let reading = |device: &str, module: Option<&str>| (device.to_owned(), module.map(str::to_owned));
+    let table = [
+        ("hub1.iot.test/devices/d", vec![reading("d", None)]),
+        ("amqps://hub1.iot.test:5671/Devices/d/messages/events", vec![reading("d", None)]),
+        ("hub1.iot.test%2Fdevices%2Fd%2523", vec![reading("d%23", None), reading("d#", None)]),
+        ("hub1.iot.test/devices/d%23/modules/m", vec![reading("d%23", Some("m")), reading("d#", Some("m"))]),
+        ("hub1.iot.test/devices/d/modules/m/", vec![reading("d", Some("m"))]),
+    ];
+    for (audience, expected) in table {
+        assert_eq!(identities(audience), expected, "{audience}");
+    }
+    for audience in
+        ["", "hub1.iot.test", "hub1.iot.test/", "hub1.iot.test/devices", "sb://hub1.iot.test/hub1/x"]
+    {
+        assert!(identities(audience).is_empty(), "{audience}");
+    }
 }
 
 fn escape(text: &str) -> String {

@@ -1,0 +1,11 @@
+//! Links of applications, through the front door's trait.
+
+mod client;
+mod commands;
+mod events;
+mod feedback;
+mod groups;
+mod management;
+mod notices;
+mod readers;
+mod tokens;
