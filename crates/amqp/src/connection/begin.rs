@@ -111,7 +111,7 @@ impl Connection {
         }
         let found = self.session(session.0).filter(|session| !session.is_ending)?;
         let Offer { name, role, window, message_bytes_max, .. } = offer;
-        let mut link = Link::new(serial, name.clone(), role, State::Asking);
+        let mut link = Link::new(serial, &name, role, State::Asking);
         link.window = window;
         if role == Role::Receiver {
             link.message_bytes_max = message_bytes_max;
@@ -161,18 +161,23 @@ impl Connection {
             let fault = Fault::new(condition::HANDLE_IN_USE, "the handle is in use, or the name too long");
             return self.end(SessionId(slot), Some(fault));
         }
+        let links_max = self.options.links_max;
+        let too_many = || Fault::new(condition::RESOURCE_LIMIT_EXCEEDED, "the connection has too many links");
+        // Links that we refused are known until the peer has heard of it; who never does has no end.
+        if self.links >= links_max.saturating_mul(2) {
+            return self.end(SessionId(slot), Some(too_many()));
+        }
         let serial = self.serial();
-        let is_full = self.links >= self.options.links_max;
+        let is_full = self.links >= links_max;
         let Some(session) = self.session(slot) else { return };
-        let mut link = Link::new(serial, attach.name.clone(), ours, State::Asked);
+        let mut link = Link::new(serial, &attach.name, ours, State::Asked);
         link.peer_attached(&attach);
         let handle = session.insert(link);
         session.handles.insert(attach.handle, handle);
         self.links += 1;
         let id = LinkId { session: slot, handle, serial };
         if is_full {
-            let fault = Fault::new(condition::RESOURCE_LIMIT_EXCEEDED, "the connection has too many links");
-            return self.refuse(id, &attach, fault);
+            return self.refuse(id, &attach, too_many());
         }
         self.events.push_back(Event::Attach { link: id, attach: Box::new(attach) });
     }
@@ -216,11 +221,16 @@ impl Connection {
     pub fn detach(&mut self, id: LinkId, fault: Option<Fault>) {
         let Some(session) = self.session(id.session).filter(|session| !session.is_ending) else { return };
         let Some(link) = session.link_mut(id).filter(|link| !link.is_detaching()) else { return };
+        // Only what began can end.
+        let first = (link.state == State::Asked).then(|| link.bare_attach(id.handle));
         link.state = State::Detaching;
         link.rest = None;
         let partial = link.incoming.take().map_or(0, |incoming| incoming.payload.len());
         session.sent.retain(|sent| sent.serial != id.serial);
         self.partial_bytes -= partial;
+        if let Some(attach) = first {
+            self.put(id.session, &Performative::Attach(Box::new(attach)));
+        }
         let detach = Detach { handle: id.handle, is_closed: true, fault };
         self.put(id.session, &Performative::Detach(detach));
     }
@@ -253,11 +263,11 @@ impl Connection {
         }
     }
 
-    pub(super) fn handle_end(&mut self, channel: u16, slot: u16) {
+    pub(super) fn handle_end(&mut self, channel: u16, slot: u16, fault: Option<&Fault>) {
         self.channels.remove(&channel);
         let is_answer = self.session_at(slot).is_none_or(|session| session.is_ending);
         if !is_answer {
-            self.tell_ended(slot, None);
+            self.tell_ended(slot, fault);
             self.put(slot, &Performative::End(End::default()));
         }
         self.drop_session(slot);

@@ -55,10 +55,16 @@ impl Connection {
                 self.refresh_credit(id);
             }
         }
-        if flow.wants_echo {
+        // Before our attach, and after our detach, the peer knows no link with this handle.
+        if flow.wants_echo && self.is_attached(id) {
             self.put_flow(slot, Some(id));
         }
         Ok(())
+    }
+
+    fn is_attached(&self, id: LinkId) -> bool {
+        let link = self.session_at(id.session).and_then(|session| session.link(id));
+        link.is_some_and(|link| link.state == State::Attached)
     }
 
     /// Links that waited for the session's window.

@@ -1,5 +1,7 @@
 //! A client's machine against a server's, without anything in between.
 
+mod rules;
+
 use std::collections::VecDeque;
 
 use bytes::{Buf as _, Bytes, BytesMut};
