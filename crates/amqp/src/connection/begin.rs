@@ -138,8 +138,14 @@ impl Connection {
     pub(super) fn handle_attach(&mut self, slot: u16, attach: Attach) {
         let ours = attach.role.other();
         let Some(session) = self.session(slot).filter(|session| !session.is_ending) else { return };
-        let known = session.by_name(&attach.name, ours);
         let is_in_use = session.handles.contains_key(&attach.handle);
+        if !is_in_use && let Some((handle, link)) = session.given_up(&attach.name, ours) {
+            // The answer to a link that we do not want any more; its end comes next.
+            link.peer_handle = Some(attach.handle);
+            session.handles.insert(attach.handle, handle);
+            return;
+        }
+        let known = session.by_name(&attach.name, ours);
         if let Some(handle) = known
             && let Some(link) = session.links[handle as usize].as_mut()
         {
@@ -226,8 +232,8 @@ impl Connection {
         link.state = State::Detaching;
         link.rest = None;
         let partial = link.incoming.take().map_or(0, |incoming| incoming.payload.len());
-        session.sent.retain(|sent| sent.serial != id.serial);
         self.partial_bytes -= partial;
+        self.forget_sent(id.session, |sent| sent.serial == id.serial);
         if let Some(attach) = first {
             self.put(id.session, &Performative::Attach(Box::new(attach)));
         }
@@ -245,8 +251,12 @@ impl Connection {
         };
         let is_answer = link.is_detaching();
         let id = LinkId { session: slot, handle, serial: link.serial };
+        let first = (link.state == State::Asked).then(|| link.bare_attach(handle));
         self.remove_link(slot, handle);
         if !is_answer {
+            if let Some(attach) = first {
+                self.put(slot, &Performative::Attach(Box::new(attach)));
+            }
             let answer = Detach { handle, is_closed: true, fault: None };
             self.put(slot, &Performative::Detach(answer));
             self.events.push_back(Event::Detached { link: id, fault: detach.fault });
@@ -260,6 +270,7 @@ impl Connection {
             let partial = link.incoming.as_ref().map_or(0, |incoming| incoming.payload.len());
             self.links -= 1;
             self.partial_bytes -= partial;
+            self.forget_sent(slot, |sent| sent.serial == link.serial);
         }
     }
 
@@ -274,15 +285,20 @@ impl Connection {
     }
 
     fn drop_session(&mut self, slot: u16) {
-        let handles = self.session_at(slot).map_or(0, |session| session.links.len());
-        for handle in 0..handles {
-            self.remove_link(slot, handle as u32);
-        }
+        self.empty_session(slot);
         if let Some(place) = self.sessions.get_mut(usize::from(slot)) {
             *place = None;
         }
         while self.sessions.last().is_some_and(Option::is_none) {
             self.sessions.pop();
+        }
+    }
+
+    fn empty_session(&mut self, slot: u16) {
+        let Some(session) = self.session(slot) else { return };
+        session.is_ending = true;
+        for handle in 0..session.links.len() {
+            self.remove_link(slot, handle as u32);
         }
     }
 
@@ -294,13 +310,7 @@ impl Connection {
             return;
         }
         self.tell_ended(slot, fault.as_ref());
-        let handles = self.session_at(slot).map_or(0, |session| session.links.len());
-        for handle in 0..handles {
-            self.remove_link(slot, handle as u32);
-        }
-        if let Some(session) = self.session(slot) {
-            session.is_ending = true;
-        }
+        self.empty_session(slot);
         self.put(slot, &Performative::End(End { fault }));
     }
 

@@ -69,7 +69,7 @@ impl Connection {
 
     /// Links that waited for the session's window.
     pub(super) fn tell_credit(&mut self, slot: u16) {
-        let Some(session) = self.session_at(slot) else { return };
+        let Some(session) = self.session_at(slot).filter(|session| !session.is_ending) else { return };
         let ready = session.links.iter().enumerate().filter_map(|(handle, link)| {
             let link = link.as_ref()?;
             let is_ready = link.role == Role::Sender && link.state == State::Attached && link.credit > 0;

@@ -146,7 +146,7 @@ impl Connection {
         if session.link(id).is_none_or(Link::is_detaching) {
             return;
         }
-        session.sent.retain(|sent| sent.delivery != delivery);
+        self.forget_sent(id.session, |sent| sent.delivery == delivery);
         let disposition = Disposition {
             role: Role::Sender,
             first: delivery,
@@ -156,6 +156,17 @@ impl Connection {
             is_batchable: false,
         };
         self.put(id.session, &Performative::Disposition(disposition));
+    }
+
+    /// No outcome is waited for any more: others may have waited for the room.
+    pub(super) fn forget_sent(&mut self, slot: u16, is_meant: impl Fn(&Sent) -> bool) {
+        let unsettled_max = self.options.unsettled_max;
+        let Some(session) = self.session(slot) else { return };
+        let was_full = session.sent.len() >= unsettled_max;
+        session.sent.retain(|sent| !is_meant(sent));
+        if was_full && session.sent.len() < unsettled_max {
+            self.tell_credit(slot);
+        }
     }
 
     pub(super) fn handle_disposition(&mut self, slot: u16, disposition: &Disposition) {
