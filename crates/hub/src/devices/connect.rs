@@ -16,7 +16,6 @@ use super::live::{Handle, Live};
 use super::orders::{Orders, Sources};
 use super::post::Post;
 use super::subscriptions;
-use super::throttle::Throttle;
 use crate::access::{AccessError, Admitted, SenderError};
 use crate::commands::{Recipient, SessionId};
 use crate::spaces::subscriptions_key;
@@ -52,7 +51,7 @@ impl Shared {
             letterhead: Letterhead::new(&sender, Source::Telemetry, claim.model.as_deref()),
             partition: self.telemetry.partition_of(&claim.device),
             order: Order::default(),
-            throttle: self.rates.messages_per_device.map(Throttle::new),
+            throttle: self.pace.of(&recipient.identity),
             recipient,
             session: SessionId(epoch.connection),
             device: claim.device,

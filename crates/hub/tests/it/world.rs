@@ -157,6 +157,15 @@ impl World {
 
     /// With a log that is weak where a seed is given.
     pub fn over_both(documents: Arc<dyn Documents>, weak_log: Option<u64>) -> Self {
+        Self::with_rates(documents, weak_log, Rates::default())
+    }
+
+    /// In memory, and who is too fast is told so.
+    pub fn limited(rates: Rates) -> Self {
+        Self::with_rates(Arc::new(MemoryDocuments::new(MemoryOptions::default())), None, rates)
+    }
+
+    fn with_rates(documents: Arc<dyn Documents>, weak_log: Option<u64>, rates: Rates) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let random = Arc::new(KnownRandom(AtomicU64::new(1)));
         let policies =
@@ -180,7 +189,7 @@ impl World {
             bus: Arc::new(LocalBus::new(LocalBusOptions::default())),
             process_epoch: 1,
             event_durability: durability,
-            rates: Rates::default(),
+            rates,
             has_faults: false,
             commands: CommandLimits::default(),
             policies: Arc::clone(&policies),
