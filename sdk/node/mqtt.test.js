@@ -6,8 +6,8 @@ const assert = require('assert');
 const { Client, Message } = require('azure-iot-device');
 const { Mqtt, MqttWs } = require('azure-iot-device-mqtt');
 const { NoRetry } = require('azure-iot-common');
-const { events, until, restartHub, registry, newDevice, removeMade } = require('./support');
-const { stringOf, connected, invoke, patchTwin, failure, closeAll, behave } = require('./sessions');
+const { events, until, restartHub, packetsLost, registry, newDevice, removeMade } = require('./support');
+const { open, stringOf, connected, invoke, patchTwin, failure, closeAll, behave } = require('./sessions');
 
 behave('MQTT', Mqtt, { carriesUserId: true });
 behave('MQTT over WebSockets', MqttWs, { carriesUserId: true });
@@ -41,6 +41,28 @@ describe('a connection over MQTT', () => {
       await end(device);
       await gone;
     }
+  });
+
+  it('is made anew after lost packets, and no message is lost', async () => {
+    const device = await newDevice();
+    const client = Client.fromConnectionString(stringOf(device), Mqtt);
+    client.on('error', () => {});
+    await client.setOptions({ keepalive: 2 });
+    await client.open();
+    open.push(client);
+    await client.sendEvent(new Message('before'));
+    const state = async () => (await registry.getTwin(device.deviceId)).responseBody.connectionState;
+    const sends = [];
+    await packetsLost(async () => {
+      for (let at = 0; at < 5; at += 1) sends.push(client.sendEvent(new Message('meanwhile ' + at)));
+      await until('the hub gives up', async () => (await state()) === 'Disconnected');
+    });
+    await Promise.all(sends);
+    await client.sendEvent(new Message('after'));
+    assert.strictEqual(await state(), 'Connected');
+    const bodies = (await events(device.deviceId, 7, 'Telemetry')).map((event) => event.body);
+    assert.deepStrictEqual([bodies[0], bodies[6]], ['before', 'after']);
+    assert.deepStrictEqual(bodies.slice(1, 6).sort(), [0, 1, 2, 3, 4].map((at) => 'meanwhile ' + at));
   });
 
   it('outlives a restart of the hub with its subscriptions', async () => {

@@ -3,6 +3,7 @@
 //! | what a client may do | bound | overflow |
 //! |---|---|---|
 //! | send no CONNECT | `machine.connect_timeout` | closed |
+//! | go on before it is let in | what one read brought | reading stops |
 //! | send a large packet | `packet_bytes_max`, `connect_bytes_max`, judged before anything is reserved | closed |
 //! | publish faster than the disk | `unacknowledged_bytes_max` a connection, the front door's `ingest_bytes_max` for all | reading stops |
 //! | publish in many pieces | [`TURNS_MAX`] groups under way | reading stops |

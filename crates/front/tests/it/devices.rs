@@ -29,6 +29,8 @@ pub struct State {
     pub rooms: Mutex<Vec<bool>>,
     /// While true nothing becomes durable.
     pub is_stuck: watch::Sender<bool>,
+    /// While true nobody is let in, or refused.
+    pub is_undecided: watch::Sender<bool>,
     post: Mutex<(VecDeque<Order>, Option<Waker>)>,
     pub gone: watch::Sender<usize>,
 }
@@ -49,6 +51,7 @@ impl DeviceService for TestDevices {
         Box::pin(async move {
             let (proof, keeps) = (claim.proof.clone(), claim.session == SessionKind::Kept);
             state.claims.lock().unwrap().push(claim);
+            state.is_undecided.subscribe().wait_for(|undecided| !undecided).await.unwrap();
             match proof {
                 Proof::Token(token) if token == "good" => {}
                 Proof::Certificate(_) => {}

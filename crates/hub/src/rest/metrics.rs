@@ -100,6 +100,12 @@ impl Hub {
             self.devices.events_dropped(),
         );
         add(
+            "messages_too_fast",
+            Counter,
+            "Messages of a client refused because they came too fast",
+            self.devices.too_fast(),
+        );
+        add(
             "connections_accepted",
             Counter,
             "Connections taken from the system",

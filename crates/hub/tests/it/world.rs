@@ -159,6 +159,15 @@ impl World {
 
     /// With a log that is weak where a seed is given.
     pub fn over_both(documents: Arc<dyn Documents>, weak_log: Option<u64>) -> Self {
+        Self::with_rates(documents, weak_log, Rates::default())
+    }
+
+    /// In memory, and who is too fast is told so.
+    pub fn limited(rates: Rates) -> Self {
+        Self::with_rates(Arc::new(MemoryDocuments::new(MemoryOptions::default())), None, rates)
+    }
+
+    fn with_rates(documents: Arc<dyn Documents>, weak_log: Option<u64>, rates: Rates) -> Self {
         let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let clock = Arc::new(StoppedClock(AtomicI64::new(start.ticks())));
         let log = MemoryLog::new(MemoryLogOptions {
@@ -166,10 +175,15 @@ impl World {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             weakness: weak_log.map(LogWeakness::seeded),
         });
-        Self::over_all(documents, log, clock)
+        Self::over_all(documents, log, clock, rates)
     }
 
-    fn over_all(documents: Arc<dyn Documents>, log: MemoryLog, clock: Arc<StoppedClock>) -> Self {
+    fn over_all(
+        documents: Arc<dyn Documents>,
+        log: MemoryLog,
+        clock: Arc<StoppedClock>,
+        rates: Rates,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let random = Arc::new(KnownRandom(AtomicU64::new(1)));
         let policies =
@@ -187,7 +201,7 @@ impl World {
             bus: Arc::new(LocalBus::new(LocalBusOptions::default())),
             process_epoch: 1,
             event_durability: durability,
-            rates: Rates::default(),
+            rates,
             has_faults: false,
             commands: CommandLimits::default(),
             consumer_groups_max: GROUPS_MAX,
@@ -212,7 +226,7 @@ impl World {
     /// The same over the same log, too, and with the same clock.
     pub fn reborn_with_log(&self) -> Self {
         let (documents, clock) = (Arc::clone(&self.documents), Arc::clone(&self.clock));
-        Self { weak: self.weak, ..Self::over_all(documents, self.log.clone(), clock) }
+        Self { weak: self.weak, ..Self::over_all(documents, self.log.clone(), clock, Rates::default()) }
     }
 
     /// Time goes by, on the clock and for whoever waits.

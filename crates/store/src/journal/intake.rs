@@ -104,7 +104,9 @@ impl Intake {
         match appending {
             Appending::Done(staged) => staged,
             Appending::Waiting { place, batch, weight } => {
-                let entered = self.wait(&place, weight, |inner| self.stage(inner, &batch, weight)).await;
+                let patience = Some(self.limits.wait_max).filter(|_| !batch.is_patient);
+                let staging = |inner: &mut Inner| self.stage(inner, &batch, weight);
+                let entered = self.wait(&place, weight, patience, staging).await;
                 entered.unwrap_or_else(|error| self.refused(&batch, &error))
             }
         }
@@ -133,7 +135,7 @@ impl Intake {
         };
         match self.attempt(None, weight, &mut work) {
             Some(done) => done,
-            None => self.wait(&self.join(), weight, work).await,
+            None => self.wait(&self.join(), weight, Some(self.limits.wait_max), work).await,
         }
     }
 
@@ -179,10 +181,11 @@ impl Intake {
         &self,
         place: &Place<'_>,
         weight: usize,
+        patience: Option<Duration>,
         work: impl FnOnce(&mut Inner) -> T,
     ) -> Result<T, AppendError> {
         let mut work = Some(work);
-        let waited = tokio::time::timeout(self.limits.wait_max, async {
+        let waiting = async {
             loop {
                 let called = place.called.notified();
                 let done =
@@ -193,8 +196,9 @@ impl Intake {
                     Some(Ok(None)) | None => called.await,
                 }
             }
-        });
-        waited.await.unwrap_or_else(|_| {
+        };
+        let Some(patience) = patience else { return waiting.await };
+        tokio::time::timeout(patience, waiting).await.unwrap_or_else(|_| {
             let mut inner = self.lock();
             inner.turned_away += 1;
             Err(Busy { queued_bytes: inner.queued_bytes as u64 }.into())
