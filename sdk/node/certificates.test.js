@@ -11,6 +11,7 @@ const { randomBytes } = require('crypto');
 const { Readable } = require('stream');
 const { Client, ModuleClient, Message, X509AuthenticationProvider } = require('azure-iot-device');
 const { Mqtt, MqttWs } = require('azure-iot-device-mqtt');
+const { Amqp, AmqpWs } = require('azure-iot-device-amqp');
 const { Http } = require('azure-iot-device-http');
 const { NoRetry } = require('azure-iot-common');
 const { call, host, events, newId, newDevice, registry, removeMade } = require('./support');
@@ -105,7 +106,7 @@ afterEach(async () => {
   await removeMade();
 });
 
-for (const [name, transport] of [['MQTT', Mqtt], ['MQTT over WebSockets', MqttWs], ['HTTPS', Http]]) {
+for (const [name, transport] of [['MQTT', Mqtt], ['MQTT over WebSockets', MqttWs], ['AMQP', Amqp], ['AMQP over WebSockets', AmqpWs], ['HTTPS', Http]]) {
   describe(`certificates over ${name}`, () => {
     it('prove by their thumbprint', async () => {
       const deviceId = newId();
@@ -157,7 +158,7 @@ for (const [name, transport] of [['MQTT', Mqtt], ['MQTT over WebSockets', MqttWs
   });
 }
 
-for (const [name, transport] of [['MQTT', Mqtt], ['MQTT over WebSockets', MqttWs]]) {
+for (const [name, transport] of [['MQTT', Mqtt], ['MQTT over WebSockets', MqttWs], ['AMQP', Amqp], ['AMQP over WebSockets', AmqpWs]]) {
   it(`certificates prove modules over ${name}`, async () => {
     const { deviceId } = await newDevice();
     const [own, root] = [selfSigned('anything'), authority('root')];
