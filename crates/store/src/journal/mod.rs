@@ -50,8 +50,9 @@
 //! # Reading
 //!
 //! The newest groups are in memory (`recent.rs`). Other pages find their file by its state, their
-//! place by the index, and read on from there (`read.rs`, `walk.rs`). Readers hold no file open
-//! between pages; a file that goes away under a reader is looked up again.
+//! place by the index, and read on from there (`read.rs`, `walk.rs`), with more and more of what
+//! comes next for who goes on (`ahead.rs`). Readers hold no file open between pages; a file that
+//! goes away under a reader is looked up again.
 //!
 //! # Removing
 //!
@@ -67,6 +68,7 @@
 //! here and by readers.
 
 mod active;
+mod ahead;
 mod block;
 mod catalog;
 mod chunks;
