@@ -31,9 +31,9 @@
 //!
 //! # Writing
 //!
-//! Callers encode into the group in the making (`intake.rs`, `group.rs`); the writer (`writer.rs`)
-//! puts it behind the last one (`active.rs`), syncs if anybody asked for it, and only then shows it
-//! to readers and answers. A file is begun under another name, synced, renamed, and the directory
+//! Callers encode into the group in the making (`intake.rs`, `group.rs`), large batches before their
+//! turn (`prepared.rs`); the writer (`writer.rs`) puts it behind the last one (`active.rs`), syncs if
+//! anybody asked for it, and only then shows it to readers and answers. A file is begun under another name, synced, renamed, and the directory
 //! synced, before anything goes into it; by then the file before is durable to its end.
 //!
 //! What is answered before it is durable may have been seen; so a partition writes down first how
@@ -86,6 +86,7 @@ mod ledger;
 mod note;
 mod options;
 mod prelude;
+mod prepared;
 mod read;
 mod recent;
 mod recover;
