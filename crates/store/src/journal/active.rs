@@ -11,6 +11,11 @@ use super::prelude::Prelude;
 use super::segment::{Head, Segment, UNBORN, beginning, name};
 use super::{File, Files};
 
+/// Slices of so many bytes are not copied to be written.
+const GATHERED_MAX: usize = 32 << 10;
+/// What is put together at most, but for a table that is longer.
+const BUFFER_MAX: usize = 1 << 20;
+
 pub(super) struct Active {
     pub(super) segment: Arc<Segment>,
     pub(super) file: Box<dyn File>,
@@ -24,7 +29,7 @@ pub(super) struct Active {
     /// What lies behind there, in memory: after a sync that failed, reading back proves nothing.
     undurable: Vec<(Block, Vec<Grown>)>,
     index: Index,
-    /// What is written next; kept for its memory.
+    /// What is put together for one write; kept for its memory.
     buffer: Vec<u8>,
 }
 
@@ -86,17 +91,28 @@ impl Active {
 
     /// Writes a group's block, not synced. Returns its length; after an error the file is as it
     /// was, for what was written counts only together with [`Active::keep`].
+    ///
+    /// What is small is put together and written at once, large slices from where they are.
     pub(super) fn write(&mut self, block: &Block, slices: &[Grown]) -> io::Result<u64> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.clear();
-        block.encode(Place { salt: self.salt, offset: self.offset }, &mut buffer);
-        slices.iter().for_each(|grown| buffer.extend_from_slice(&grown.bytes));
-        let written = self.file.write_all_at(&buffer, self.offset).map(|()| buffer.len() as u64);
-        // One large group should not hold its memory for ever.
-        if buffer.capacity() <= 4 << 20 {
-            self.buffer = buffer;
+        let mut at = self.offset;
+        self.buffer.clear();
+        block.encode(Place { salt: self.salt, offset: self.offset }, &mut self.buffer);
+        for Grown { bytes, .. } in slices {
+            let is_large = bytes.len() >= GATHERED_MAX;
+            if is_large || self.buffer.len() + bytes.len() > BUFFER_MAX {
+                self.file.write_all_at(&self.buffer, at)?;
+                at += self.buffer.len() as u64;
+                self.buffer.clear();
+            }
+            if is_large {
+                self.file.write_all_at(bytes, at)?;
+                at += bytes.len() as u64;
+            } else {
+                self.buffer.extend_from_slice(bytes);
+            }
         }
-        written
+        self.file.write_all_at(&self.buffer, at)?;
+        Ok(at + self.buffer.len() as u64 - self.offset)
     }
 
     /// The block that was written last, of `len` bytes, counts from now on.

@@ -112,7 +112,8 @@ impl Journal {
 pub(super) async fn page(shared: &Arc<Shared>, reading: Reading) -> Result<Page, ReadError> {
     let Some(mut paging) = Paging::new(shared, &reading) else { return Err(no_partition(reading.partition)) };
     if paging.is_done()
-        || (!matches!(reading.from, From::Time(_) | From::Oldest) && paging.fill_from_memory())
+        || (!matches!(reading.from, From::Time(_) | From::Oldest)
+            && (paging.fill_from_memory() || paging.fill_from_ahead()))
     {
         return Ok(paging.page());
     }

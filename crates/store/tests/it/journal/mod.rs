@@ -1,6 +1,7 @@
 //! The journal on disks that lose what was not synced, fail, fill up and rot; and killed at any
 //! moment.
 
+mod ahead;
 mod caps;
 mod disk;
 mod faults;
