@@ -15,7 +15,7 @@ use crate::registry::{Registry, RegistryError};
 pub enum Caller {
     /// The holder of a policy's key.
     Policy { name: String, rights: Rights },
-    /// A device with its own key.
+    /// A device with its own key or certificate.
     Device(DeviceId),
 }
 
@@ -41,6 +41,8 @@ pub enum AccessError {
     Right { policy: String, needed: String },
     #[error("a device's own token does not allow this")]
     NotForDevices,
+    #[error("{what}")]
+    Behalf { what: String },
     #[error("the token could not be checked, {what}")]
     Unavailable { what: String },
 }

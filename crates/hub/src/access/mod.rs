@@ -2,6 +2,7 @@
 
 mod admit;
 mod authorize;
+mod behalf;
 mod policies;
 mod policy;
 mod shown;

@@ -10,6 +10,7 @@ mod backup;
 mod bulk;
 mod commands;
 mod devices;
+mod edge;
 mod events;
 mod feedback;
 mod files;

@@ -13,6 +13,7 @@ mod bulk;
 mod commands;
 mod delivery;
 mod devices;
+mod edge;
 mod feedback;
 mod files;
 mod links;
