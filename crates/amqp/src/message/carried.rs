@@ -10,7 +10,7 @@
 
 use bytes::Bytes;
 use skerry_model::Timestamp;
-use skerry_model::message::{Ack, Message, System, SystemProperties};
+use skerry_model::message::{Ack, Message, System};
 
 use super::properties::Properties;
 use super::{BATCH_FORMAT, Body, MessageError, Sections};
@@ -114,7 +114,7 @@ fn from_properties(properties: Properties, system: &mut System) -> Result<(), Me
 }
 
 /// What a message says of itself, as properties; ids are strings, as the SDKs of all languages take them.
-pub fn to_properties(system: &SystemProperties) -> Properties {
+pub fn to_properties(system: &System) -> Properties {
     let string = |text: &Option<String>| text.as_deref().map_or(Value::Null, Value::string);
     let symbol = |text: &Option<String>| Symbol::new(Bytes::copy_from_slice(text.as_deref()?.as_bytes()));
     Properties {

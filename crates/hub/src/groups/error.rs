@@ -30,8 +30,7 @@ impl GroupError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::NotFound { .. } => ErrorCode::OperationNotFound,
-            Self::Name(_) | Self::Default => ErrorCode::ArgumentInvalid,
-            Self::TooMany { .. } => ErrorCode::IotHubQuotaExceeded,
+            Self::Name(_) | Self::Default | Self::TooMany { .. } => ErrorCode::ArgumentInvalid,
             Self::Damaged { .. } => ErrorCode::ServerError,
             Self::Store(error) => error.code(),
             Self::Read(_) => ErrorCode::ServiceUnavailable,

@@ -22,7 +22,7 @@ use skerry_model::{Clock, Random, Timestamp};
 use skerry_store::blobs::{self, MemoryBlobs};
 use skerry_store::bus::{LocalBus, LocalBusOptions};
 use skerry_store::documents::Documents;
-use skerry_store::log::{Durability, Limits};
+use skerry_store::log::{Durability, Limits, Log};
 use skerry_store::{
     EmbeddedDocuments, EmbeddedOptions, LogWeakness, MemoryDocuments, MemoryLog, MemoryLogOptions,
     MemoryOptions, PresenceOptions, PresenceTable, Weakness,
@@ -32,6 +32,12 @@ use skerry_tokens::{KeyUse, SharedKey, Signer};
 pub struct StoppedClock(AtomicI64);
 
 impl StoppedClock {
+    /// At the beginning of 2026.
+    pub fn new() -> Self {
+        let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        Self(AtomicI64::new(start.ticks()))
+    }
+
     pub fn advance(&self, by: Duration) {
         let later = self.now().plus(by);
         self.0.store(later.ticks(), Ordering::SeqCst);
@@ -63,7 +69,7 @@ pub struct World {
     pub clock: Arc<StoppedClock>,
     pub policies: Arc<Policies>,
     pub documents: Arc<dyn Documents>,
-    pub log: MemoryLog,
+    pub log: Arc<dyn Log>,
     /// Views may be late here, and outcomes unknown.
     pub weak: bool,
     _folder: tempfile::TempDir,
@@ -168,19 +174,22 @@ impl World {
     }
 
     fn with_rates(documents: Arc<dyn Documents>, weak_log: Option<u64>, rates: Rates) -> Self {
-        let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let clock = Arc::new(StoppedClock(AtomicI64::new(start.ticks())));
+        let clock = Arc::new(StoppedClock::new());
         let log = MemoryLog::new(MemoryLogOptions {
             limits: Limits::default(),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             weakness: weak_log.map(LogWeakness::seeded),
         });
-        Self::over_all(documents, log, clock, rates)
+        Self::with_all(documents, Arc::new(log), clock, rates)
     }
 
-    fn over_all(
+    pub fn over_all(documents: Arc<dyn Documents>, log: Arc<dyn Log>, clock: Arc<StoppedClock>) -> Self {
+        Self::with_all(documents, log, clock, Rates::default())
+    }
+
+    fn with_all(
         documents: Arc<dyn Documents>,
-        log: MemoryLog,
+        log: Arc<dyn Log>,
         clock: Arc<StoppedClock>,
         rates: Rates,
     ) -> Self {
@@ -189,8 +198,7 @@ impl World {
         let policies =
             Arc::new(Policies::open(&folder.path().join("policies.json"), random.as_ref()).unwrap());
         let durability = Durability::Synced;
-        let telemetry =
-            Telemetry::new(TelemetryOptions { log: Arc::new(log.clone()), partitions: 4, durability });
+        let telemetry = Telemetry::new(TelemetryOptions { log: Arc::clone(&log), partitions: 4, durability });
         let files = files(&documents, &clock, &random);
         let hub = Arc::new(Hub::new(HubOptions {
             name: "hub1".into(),
@@ -226,7 +234,7 @@ impl World {
     /// The same over the same log, too, and with the same clock.
     pub fn reborn_with_log(&self) -> Self {
         let (documents, clock) = (Arc::clone(&self.documents), Arc::clone(&self.clock));
-        Self { weak: self.weak, ..Self::over_all(documents, self.log.clone(), clock, Rates::default()) }
+        Self { weak: self.weak, ..Self::over_all(documents, Arc::clone(&self.log), clock) }
     }
 
     /// Time goes by, on the clock and for whoever waits.

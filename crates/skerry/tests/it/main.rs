@@ -8,6 +8,7 @@ mod cli;
 mod client;
 mod commands;
 mod files;
+mod groups;
 mod held_disk;
 mod lifecycle;
 mod log;

@@ -9,30 +9,48 @@
 //! | data | the body |
 
 use bytes::Bytes;
-use skerry_amqp::codec::Value;
-use skerry_amqp::message::{Writer, milliseconds, to_properties};
+use skerry_amqp::codec::{Symbol, Text, Value};
+use skerry_amqp::message::{Properties, Writer, milliseconds};
 use skerry_model::Timestamp;
-use skerry_model::message::{Ack, SystemProperties};
+use skerry_model::message::Ack;
 use skerry_store::log::{Extent, Record};
 
-use crate::telemetry::{Stamp, StampError};
+use crate::telemetry::{StampError, StampView};
 
 /// `metric`: what the partition held, and when that is told.
 pub(super) fn render(record: &Record, metric: Option<(Extent, Timestamp)>) -> Result<Bytes, StampError> {
-    let stamp = Stamp::decode(&record.headers)?;
+    let stamp = StampView::decode(&record.headers)?;
     let mut out = Vec::with_capacity(record.headers.len() + record.payload.len() + 512);
     let mut writer = Writer::new(&mut out);
     if let Some((extent, now)) = metric {
         put_metric(&mut writer, record, extent, now);
     }
     put_annotations(&mut writer, record, &stamp);
-    let properties = to_properties(&stamp.system);
+    let properties = properties(&record.headers, &stamp);
     if !properties.is_empty() {
         writer.properties(&properties);
     }
     put_application(&mut writer, &stamp);
     writer.data(&record.payload);
     Ok(out.into())
+}
+
+/// Their texts stay in the headers.
+fn properties(headers: &Bytes, stamp: &StampView<'_>) -> Properties {
+    let bytes = |text: Option<&str>| text.map(|text| headers.slice_ref(text.as_bytes()));
+    let string = |text| bytes(text).and_then(Text::new).map_or(Value::Null, Value::String);
+    let symbol = |text| bytes(text).and_then(Symbol::new);
+    Properties {
+        message_id: string(stamp.message_id),
+        user_id: bytes(stamp.user_id),
+        to: string(stamp.to),
+        correlation_id: string(stamp.correlation_id),
+        content_type: symbol(stamp.content_type),
+        content_encoding: symbol(stamp.content_encoding),
+        expiry: stamp.expiry.map(milliseconds),
+        creation: stamp.creation_time.map(milliseconds),
+        ..Properties::default()
+    }
 }
 
 fn put_metric(writer: &mut Writer<'_>, record: &Record, extent: Extent, now: Timestamp) {
@@ -46,22 +64,21 @@ fn put_metric(writer: &mut Writer<'_>, record: &Record, extent: Extent, now: Tim
         .symbol("runtime_info_retrieval_time_utc", &time(now));
 }
 
-fn put_annotations(writer: &mut Writer<'_>, record: &Record, stamp: &Stamp) {
+fn put_annotations(writer: &mut Writer<'_>, record: &Record, stamp: &StampView<'_>) {
     let mut map = writer.annotations();
     let sequence = record.sequence.number();
     map.symbol("x-opt-sequence-number", &long(sequence))
         .symbol_text("x-opt-offset", &sequence.to_string())
         .symbol("x-opt-enqueued-time", &time(record.time))
-        .symbol_text("iothub-connection-device-id", &stamp.device);
-    let system = &stamp.system;
+        .symbol_text("iothub-connection-device-id", stamp.device);
     for (name, text) in [
-        ("iothub-connection-module-id", stamp.module.as_deref()),
-        ("iothub-connection-auth-generation-id", Some(stamp.generation.as_str())),
-        ("iothub-connection-auth-method", Some(stamp.method.as_str())),
+        ("iothub-connection-module-id", stamp.module),
+        ("iothub-connection-auth-generation-id", Some(stamp.generation)),
+        ("iothub-connection-auth-method", Some(stamp.method)),
         ("iothub-message-source", Some(stamp.source.wire())),
-        ("iothub-interface-id", system.interface_id.as_deref()),
-        ("dt-dataschema", stamp.model.as_deref()),
-        ("dt-subject", system.component.as_deref()),
+        ("iothub-interface-id", stamp.interface_id),
+        ("dt-dataschema", stamp.model),
+        ("dt-subject", stamp.component),
     ] {
         if let Some(text) = text {
             map.symbol_text(name, text);
@@ -70,13 +87,12 @@ fn put_annotations(writer: &mut Writer<'_>, record: &Record, stamp: &Stamp) {
     map.symbol("iothub-enqueuedtime", &time(record.time));
 }
 
-fn put_application(writer: &mut Writer<'_>, stamp: &Stamp) {
-    let SystemProperties { output, schema, ack, creation_time, .. } = &stamp.system;
-    let creation = creation_time.map(|time| time.to_string());
+fn put_application(writer: &mut Writer<'_>, stamp: &StampView<'_>) {
+    let creation = stamp.creation_time.map(|time| time.to_string());
     let system = [
-        ("iothub-outputname", output.as_deref()),
-        ("iothub-message-schema", schema.as_deref()),
-        ("iothub-ack", ack.map(Ack::as_str)),
+        ("iothub-outputname", stamp.output),
+        ("iothub-message-schema", stamp.schema),
+        ("iothub-ack", stamp.ack.map(Ack::as_str)),
         ("iothub-creation-time-utc", creation.as_deref()),
     ];
     if stamp.application.is_empty() && system.iter().all(|(_, text)| text.is_none()) {

@@ -9,7 +9,7 @@ use skerry_amqp::performative::{Outcome, Role};
 use skerry_hub::telemetry::{Letterhead, ProvenBy, Sender, SenderScope, Source};
 use skerry_model::message::{Ack, SystemProperties};
 use skerry_model::{Clock as _, Timestamp};
-use skerry_store::log::{AppendError, Batch, Draft, Durability, Log as _, Name, Partition, Placed, Sequence};
+use skerry_store::log::{AppendError, Batch, Draft, Durability, Name, Partition, Placed, Sequence};
 
 use super::client::{Receiver, attach, condition, from_filter, sections, with_metric};
 use crate::world::{World, everywhere};

@@ -69,7 +69,7 @@ fn there_are_twenty_at_most_whoever_makes_them_at_the_same_time() {
             made += usize::from(done.await.unwrap().is_ok());
         }
         assert_eq!((made, groups.all().await.unwrap().len()), (19, 20));
-        create(&world, "one-more").await.refused(403, "IotHubQuotaExceeded");
+        create(&world, "one-more").await.refused(400, "ArgumentInvalid");
         let there = groups.all().await.unwrap();
         assert_eq!(world.reborn().hub.groups().all().await.unwrap(), there);
         groups.delete(there[1].name.as_str()).await.unwrap();

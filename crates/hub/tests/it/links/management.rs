@@ -7,7 +7,7 @@ use skerry_amqp::message::{Properties, Sections, milliseconds};
 use skerry_amqp::performative::Role;
 use skerry_front::link::{LinkEnd, LinkService as _, Requests, Wanted};
 use skerry_model::Clock as _;
-use skerry_store::log::{Log as _, Partition};
+use skerry_store::log::Partition;
 
 use super::client::{attach, condition, open, requests, sections};
 use super::events::fill;

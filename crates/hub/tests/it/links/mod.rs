@@ -5,6 +5,7 @@ mod commands;
 mod events;
 mod feedback;
 mod groups;
+mod journal;
 mod management;
 mod notices;
 mod readers;
