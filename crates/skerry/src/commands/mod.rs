@@ -3,6 +3,7 @@
 mod c2d;
 mod ca;
 mod device;
+mod edge;
 mod files;
 mod identity;
 mod method;
@@ -20,6 +21,7 @@ use crate::args::{Command, DeviceArgs, DeviceVerb};
 use crate::failure::Failure;
 
 pub use ca::CaArgs;
+pub use edge::EdgeArgs;
 pub use files::FilesArgs;
 pub use method::MethodArgs;
 pub use simulate::SimulateOptions;
@@ -43,6 +45,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
             Command::Method(args) => method::run(args).await,
             Command::Ca(args) => ca::run(args).await,
             Command::Files(args) => files::run(args).await,
+            Command::Edge(args) => edge::run(args).await,
             Command::Hub(_) | Command::Log(_) => Err(Failure::usage("commands on files do not go over REST")),
         }
     })
