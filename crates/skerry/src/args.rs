@@ -33,6 +33,8 @@ pub enum Command {
     Method(crate::commands::MethodArgs),
     /// Certificate authorities whose devices are let in by their certificates.
     Ca(crate::commands::CaArgs),
+    /// Edge devices: their modules, parents and children.
+    Edge(crate::commands::EdgeArgs),
     /// Files that devices have uploaded.
     Files(crate::commands::FilesArgs),
     /// Names under which applications read events with Event Hubs SDKs.

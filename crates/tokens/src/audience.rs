@@ -10,6 +10,9 @@
 //! safe because the text of `sr` opens nothing by itself: the caller claims one id, and the signature is
 //! verified with the keys of *that* id. Whoever holds the key of `a%2Bb` can write whatever `sr` he likes and
 //! still cannot sign for `a+b`.
+//!
+//! The same holds for case: ids differ by it, `sr` does not. The original's identity service signs the resource in
+//! lower case, whatever the id.
 
 use std::borrow::Cow;
 
@@ -40,7 +43,7 @@ pub enum ModuleRule {
 /// Whether `sr`, exactly as it stands in a token, covers what `claim` wants.
 ///
 /// `hosts` are all names under which this server is known: host names and the gateway's. Ports are ignored on
-/// both sides, names compare without regard to case; ids are case-sensitive.
+/// both sides; case does not matter.
 pub fn covers<S: AsRef<str>>(
     sr: &str,
     hosts: &[S],
@@ -143,7 +146,7 @@ impl<'a> Path<'a> {
     }
 
     fn is_id(&self, segment: &[u8], id: &str) -> bool {
-        !id.is_empty() && self.matches(segment, |form| form == id.as_bytes())
+        !id.is_empty() && self.matches(segment, |form| form.eq_ignore_ascii_case(id.as_bytes()))
     }
 
     /// Whether any reading of the segment passes.

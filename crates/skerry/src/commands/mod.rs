@@ -4,6 +4,7 @@ mod c2d;
 mod ca;
 mod consumer_group;
 mod device;
+mod edge;
 mod files;
 mod identity;
 mod method;
@@ -22,6 +23,7 @@ use crate::failure::Failure;
 
 pub use ca::CaArgs;
 pub use consumer_group::ConsumerGroupArgs;
+pub use edge::EdgeArgs;
 pub use files::FilesArgs;
 pub use method::MethodArgs;
 pub use simulate::SimulateOptions;
@@ -46,6 +48,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
             Command::Ca(args) => ca::run(args).await,
             Command::Files(args) => files::run(args).await,
             Command::ConsumerGroup(args) => consumer_group::run(args).await,
+            Command::Edge(args) => edge::run(args).await,
             Command::Hub(_) | Command::Log(_) => Err(Failure::usage("commands on files do not go over REST")),
         }
     })

@@ -105,6 +105,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
 
     hub.authorities().load().await.map_err(Failure::failed)?;
     hub.groups().open().await.map_err(Failure::failed)?;
+    hub.registry().declare_indexes().await.map_err(Failure::failed)?;
     let hub = Arc::new(hub);
     hub.commands().open().await.map_err(Failure::failed)?;
     let services = Services {

@@ -7,6 +7,7 @@ mod bad_input;
 mod cli;
 mod client;
 mod commands;
+mod edge;
 mod files;
 mod groups;
 mod held_disk;

@@ -27,6 +27,9 @@ fn every_sdk_spelling_of_a_resource_is_understood() {
         ("hub1.iot.test%2Fdevices%2Fdev%25251%2523a%2Fmodules%2Fmod%25281%2529", module),
         // Separators raw, ids encoded twice.
         ("hub1.iot.test/devices/dev%25251%2523a", device),
+        // The original's identity service: all in lower case, the whole encoded once.
+        ("hub1.iot.test%2Fdevices%2FDEV%251%23a", device),
+        ("hub1.iot.test%2Fdevices%2FDev%251%23A%2Fmodules%2FMOD%281%29", module),
         // Aliases, case and ports of the host.
         ("HUB1.IOT.TEST/devices/dev%1#a", device),
         ("gateway.local/devices/dev%1#a", device),
@@ -84,9 +87,8 @@ fn another_identity_or_host_is_refused_with_what_to_sign() {
         "hub1.iot.test",
         "hub1.iot.test/devices",
         "hub1.iot.test/devices/",
-        // Another one: by segments, not by characters; ids keep their case.
+        // Another one: by segments, not by characters.
         "hub1.iot.test/devices/dd",
-        "hub1.iot.test/devices/D",
         "hub1.iot.test/devices/",
         "hub1.iot.test/jobs/d",
         "hub1.iot.test//devices/d",

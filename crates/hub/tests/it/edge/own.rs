@@ -60,6 +60,21 @@ fn the_runtime_registers_its_modules() {
 }
 
 #[test]
+fn a_token_in_lower_case_speaks_for_the_id_whose_key_signed_it() {
+    everywhere(|world| async move {
+        let (upper, lower) = (edge(&world, "Edge", None).await, edge(&world, "edge", None).await);
+        let token =
+            |device: &Value| world.token_signed_with(None, key_of(device), &format!("{HOST}/devices/edge"));
+        for (id, own, other) in [("Edge", &upper, &lower), ("edge", &lower, &upper)] {
+            let uri = format!("/devices/{id}/modules/$edgeAgent");
+            with_headers(&world, Method::GET, &uri, None, &token(own), &[]).await.expect(200);
+            let answer = with_headers(&world, Method::GET, &uri, None, &token(other), &[]).await;
+            answer.refused(401, "IotHubUnauthorizedAccess");
+        }
+    });
+}
+
+#[test]
 fn a_module_s_key_is_no_key_to_other_identities() {
     everywhere(|world| async move {
         let device = edge(&world, "edge", None).await;
