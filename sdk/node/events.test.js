@@ -160,7 +160,7 @@ for (const [name, options] of [['AMQP', {}], ['AMQP over WebSockets', { webSocke
       const device = await newDevice();
       const client = consumer({ ...options, retryOptions: { maxRetries: 0 } }, 'nobody');
       const error = await failure(read(client, device, 1, earliestEventPosition));
-      assert.strictEqual(error.code, 'ServiceCommunicationError', 'as SDKs call what is not found');
+      assert.strictEqual(error.code, 'MessagingEntityNotFoundError', String(error));
       assert.ok(error.message.includes('nobody'), String(error));
     });
   });

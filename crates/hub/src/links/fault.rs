@@ -53,7 +53,13 @@ impl Refusal {
 
     pub(super) fn of_events(self, random: &dyn Random, now: Timestamp) -> Fault {
         let tracking = self.tracked(random, now);
-        with_tracking(Fault::new(self.condition, format!("{} TrackingId:{tracking}", self.text)), &tracking)
+        // SDKs know by these words what was not found.
+        let lead = match self.condition {
+            condition::NOT_FOUND => "the messaging entity asked for could not be found: ",
+            _ => "",
+        };
+        let description = format!("{lead}{} TrackingId:{tracking}", self.text);
+        with_tracking(Fault::new(self.condition, description), &tracking)
     }
 
     /// An id under which the log speaks of the same.

@@ -10,7 +10,7 @@
 //!                      redirect                     where events were before
 //! ```
 //!
-//! Every one of them needs ServiceConnect. What is held for a client is given back when it is gone:
+//! Every one of them needs ServiceConnect; of requests each is looked at by itself. What is held for a client is given back when it is gone:
 //! its messages are others' then, and its places at a partition too.
 
 mod commands;
@@ -132,7 +132,11 @@ impl Shared {
             true => self.events_fault(refusal),
             false => self.hub_fault(refusal),
         };
-        let token = self.allow(&wanted.tokens).map_err(|error| in_words(error.into()))?;
+        let token = match &wanted.node {
+            Node::Management { .. } => self.recognise(&wanted.tokens),
+            _ => self.allow(&wanted.tokens),
+        };
+        let token = token.map_err(|error| in_words(error.into()))?;
         let role = wanted.attach.role;
         let end = match &wanted.node {
             Node::Commands if role == Role::Sender => self.commands_target(),

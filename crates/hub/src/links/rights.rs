@@ -12,11 +12,21 @@ impl Shared {
     /// The one that lasts longest of those that do. They were looked at when they were shown, and are
     /// looked at again: the policy may have gone, or have other keys.
     pub(super) fn allow(&self, tokens: &[Arc<str>]) -> Result<usize, AccessError> {
+        self.best(tokens, RIGHT)
+    }
+
+    /// The same of any policy. Requests are answered one by one: a client that may not ask is told so
+    /// in an answer, which SDKs understand better than a link that is refused.
+    pub(super) fn recognise(&self, tokens: &[Arc<str>]) -> Result<usize, AccessError> {
+        self.best(tokens, &Right::ALL)
+    }
+
+    fn best(&self, tokens: &[Arc<str>], rights: &[Right]) -> Result<usize, AccessError> {
         let mut best = None;
         let mut why = AccessError::Missing;
         for (at, token) in tokens.iter().enumerate() {
             let policy = self.authorizer.link_policy(token);
-            match policy.and_then(|policy| policy.caller.require_any(RIGHT).map(|()| policy.ends)) {
+            match policy.and_then(|policy| policy.caller.require_any(rights).map(|()| policy.ends)) {
                 Ok(ends) => {
                     let lasts = (ends.is_none(), ends);
                     if best.is_none_or(|(longest, _)| lasts > longest) {
