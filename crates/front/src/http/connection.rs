@@ -202,7 +202,7 @@ async fn close(mut stream: TlsTcp, linger: bool) {
             return None;
         }
         // What comes now is thrown away as it is, without decrypting it.
-        let (tcp, _) = stream.get_mut();
+        let tcp = stream.get_mut();
         let mut scrap = vec![0; 16 * 1024];
         let mut left = LINGER_BYTES_MAX;
         while left > 0 {

@@ -80,7 +80,8 @@ impl Commands {
                 Prospect::Now => return,
                 Prospect::At(moment) => tokio::select! {
                     () = rung => {}
-                    () = sleep_until(moment) => {}
+                    // Boxed: a timer is large, and seldom needed.
+                    () = Box::pin(sleep_until(moment)) => {}
                 },
                 Prospect::Unknown => rung.await,
             }

@@ -107,7 +107,8 @@ impl Letterhead {
         put(&mut out, tag::METHOD, &sender.method_json());
         put(&mut out, tag::SOURCE, source.wire());
         put_some(&mut out, tag::MODEL, model);
-        Self(out.into())
+        // As long as it has to be: a connection keeps it.
+        Self(out.into_boxed_slice().into())
     }
 
     /// The headers of a message.
