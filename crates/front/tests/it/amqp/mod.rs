@@ -1,0 +1,11 @@
+//! AMQP over real sockets, against services that do what the test says.
+
+mod client;
+mod commands;
+mod faults;
+mod openings;
+mod room;
+mod telemetry;
+mod tokens;
+mod twin;
+mod websocket;
