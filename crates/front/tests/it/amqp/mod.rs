@@ -3,6 +3,7 @@
 mod client;
 mod commands;
 mod faults;
+mod hostile;
 mod openings;
 mod room;
 mod telemetry;
