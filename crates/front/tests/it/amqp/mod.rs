@@ -6,6 +6,7 @@ mod faults;
 mod hostile;
 mod openings;
 mod room;
+mod service;
 mod telemetry;
 mod tokens;
 mod twin;
