@@ -3,6 +3,7 @@
 mod client;
 mod commands;
 mod faults;
+mod foreign;
 mod hostile;
 mod openings;
 mod room;
