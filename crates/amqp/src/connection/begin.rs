@@ -257,7 +257,9 @@ impl Connection {
             if let Some(attach) = first {
                 self.put(slot, &Performative::Attach(Box::new(attach)));
             }
-            let answer = Detach { handle, is_closed: true, fault: None };
+            // Whoever only lays it aside would have to begin it again to hear that it is over; here the
+            // next link of that name is a new one in any case.
+            let answer = Detach { handle, is_closed: detach.is_closed, fault: None };
             self.put(slot, &Performative::Detach(answer));
             self.events.push_back(Event::Detached { link: id, fault: detach.fault });
         }

@@ -73,6 +73,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         if !may_read {
             return Poll::Pending;
         }
+        // A mistake that stood behind what was handed over is not waited on.
+        unit_length(&self.pending, self.frame_bytes_max).map_err(Gone::from)?;
         loop {
             let units = SCRATCH.with_borrow_mut(|scratch| {
                 let len = ready!(self.poll_bytes(scratch, context))?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use skerry_amqp::address::Node;
+use skerry_amqp::codec::Value;
 use skerry_amqp::message::{Properties, Sections, Writer};
 use skerry_amqp::performative::{Fault, Outcome, Role, condition};
 use skerry_front::device::Soon;
@@ -14,7 +15,7 @@ use skerry_front::link::{
     Item, LinkEnd, LinkService, NotShown, Opened, Requests, Shown, Source, SpeaksFor, Target, Wanted,
 };
 
-/// Tokens count that begin with `good`, and `short` ones for a moment. Those for `…/devices/D` speak
+/// Tokens count that begin with `good`, `disabled` ones as well (devices do not come in by them), and `short` ones for a moment. Those for `…/devices/D` speak
 /// for D, others for everybody. Its clones are the same.
 #[derive(Clone, Default)]
 pub struct TestLinks(pub Arc<LinkState>);
@@ -48,14 +49,20 @@ impl LinkState {
 impl LinkService for TestLinks {
     fn show(&self, audience: &str, token: &str) -> Soon<Result<Shown, NotShown>> {
         let speaks_for = match audience.rsplit_once("/devices/") {
-            Some((_, device)) => SpeaksFor::Identity(skerry_model::IdentityId {
-                device: device.parse().unwrap(),
-                module: None,
-            }),
+            Some((_, path)) => {
+                let (device, module) = match path.split_once("/modules/") {
+                    Some((device, module)) => (device, Some(module)),
+                    None => (path, None),
+                };
+                SpeaksFor::Identity(skerry_model::IdentityId {
+                    device: device.parse().unwrap(),
+                    module: module.map(|module| module.parse().unwrap()),
+                })
+            }
             None => SpeaksFor::Policy,
         };
         let lasts = match token {
-            token if token.starts_with("good") => Ok(Duration::from_secs(3600)),
+            token if token.starts_with("good") || token == "disabled" => Ok(Duration::from_secs(3600)),
             token if token.starts_with("short") => Ok(SHORT),
             _ => Err(NotShown { status: 401, what: "not good".into() }),
         };
@@ -72,7 +79,9 @@ impl LinkService for TestLinks {
         Box::pin(async move {
             state.wanted.lock().unwrap().push(wanted.clone());
             if wanted.tokens.is_empty() {
-                return Err(Fault::new(condition::UNAUTHORIZED_ACCESS, "show a token"));
+                let note = (Value::symbol("com.microsoft:tracking-id"), Value::string("t"));
+                let fault = Fault::new(condition::UNAUTHORIZED_ACCESS, "show a token");
+                return Err(Fault { info: Value::Map(vec![note]), ..fault });
             }
             let end = match (wanted.node, wanted.attach.role) {
                 (Node::Partition { .. } | Node::Feedback, Role::Receiver) => {

@@ -3,6 +3,7 @@
 // clippy.toml excuses test functions, their helpers live here too; and nothing is reachable from a test.
 #![allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
 
+mod amqp;
 mod devices;
 mod http;
 mod http_limits;

@@ -16,7 +16,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore};
 use skerry_front::{
@@ -113,6 +114,16 @@ impl Client {
         let mut config = config.unwrap().with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         Self { address, config: Arc::new(config) }
+    }
+
+    /// Shows this certificate to whoever asks for one.
+    pub fn certified(mut self, certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>) -> Self {
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let key = CertifiedKey::from_der(vec![certificate], key, &provider).unwrap();
+        let mut config = ClientConfig::clone(&self.config);
+        config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(key));
+        self.config = Arc::new(config);
+        self
     }
 
     pub async fn connect_as(&self, name: &str) -> std::io::Result<TlsStream<TcpStream>> {

@@ -488,3 +488,19 @@ fn a_client_does_not_talk_to_who_speaks_something_else() {
     assert_eq!(server.handle_unit(Bytes::from_static(b"AMQP\x02\x01\x00\x00")), Err(Violation::Header));
     assert_eq!(server.out, b"AMQP\x00\x01\x00\x00", "and is told what we speak");
 }
+
+#[test]
+fn a_link_is_ended_as_the_peer_ends_it() {
+    for is_closed in [true, false] {
+        let (mut peer, link) = Peer::sender(options(), 10);
+        peer.say(0, Performative::Detach(Detach { handle: 7, is_closed, fault: None })).unwrap();
+        let heard = peer.hear();
+        let [(0, Performative::Detach(answer))] = &heard[..] else { panic!("{heard:?}") };
+        assert_eq!((answer.is_closed, answer.fault.as_ref()), (is_closed, None));
+        assert_eq!(peer.events, [Event::Detached { link, fault: None }]);
+        peer.events.clear();
+        // The same name and handle are free.
+        peer.say(0, attach("link", 7, Role::Sender)).unwrap();
+        assert!(matches!(&peer.events[..], [Event::Attach { .. }]));
+    }
+}

@@ -27,8 +27,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
     pub(super) fn deliver_command(&mut self, key: u32, command: Command) {
         let Some(identity) = self.identities.get(&key) else { return };
         let Some(id) = identity.commands.filter(|link| self.has_room(*link)) else {
-            // There was room when it was given.
-            return self.give_back(key, [command.lease]);
+            // There was room when it was given; unless the service hears otherwise it gives it again.
+            self.give_back(key, [command.lease]);
+            return self.tell_room(key);
         };
         let address = address(&identity.name);
         let Some(link) = self.links.get_mut(&id) else { return };

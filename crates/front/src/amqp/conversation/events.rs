@@ -47,10 +47,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
                     let soon = Box::pin(async move { Answer::LoggedIn { token, outcome: soon.await } });
                     self.asked.push(&self.bells, soon);
                 }
-                None => self.machine.answer_sasl(SaslCode::Auth),
+                None => self.disbelieve(),
             },
-            None => self.machine.answer_sasl(SaslCode::Auth),
+            None => self.disbelieve(),
         }
+    }
+
+    fn disbelieve(&mut self) {
+        self.is_disbelieved = true;
+        self.machine.answer_sasl(SaslCode::Auth);
     }
 
     pub(super) fn take_credit(&mut self, id: LinkId) {

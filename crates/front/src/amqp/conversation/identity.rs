@@ -295,7 +295,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
                     }
                     CloseReason::Lagged => (condition::DETACH_FORCED, "the client could not keep up"),
                     CloseReason::Fault => return Err(End::Fault),
-                    CloseReason::Stopping => return Err(End::FaultTold),
+                    CloseReason::Stopping => return Err(End::Stopping),
                 };
                 self.shared.figures.amqp_identities_told_to_go.increment();
                 self.drop_identity(key, &Fault::new(condition, text));

@@ -96,6 +96,11 @@ impl Link {
     }
 }
 
+/// What is passed over in silence would be waited for, or missed.
+pub(super) fn too_large() -> Fault {
+    Fault::new(condition::MESSAGE_SIZE_EXCEEDED, "there is a message that is larger than the client takes")
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
     /// Sends a message as soon as there is credit. A client that gives none loses the link.
     pub(super) fn mail(&mut self, to: LinkId, payload: impl Into<Bytes>) {
@@ -114,7 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         while self.machine.is_ready(to) {
             let Some(outgoing) = link.mail.pop_front() else { break };
             if self.machine.send(to, outgoing).is_none() {
-                tracing::debug!(peer = %self.peer, "A message is larger than the client takes.");
+                return self.drop_link(to, Some(too_large()));
             }
         }
         if link.mail.is_empty() {

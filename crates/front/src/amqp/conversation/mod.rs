@@ -87,6 +87,8 @@ pub(super) struct Conversation<S> {
     waiting: Option<Soon<Taken>>,
     /// Sent, and without an outcome.
     open_bytes: usize,
+    /// It said nothing by which one could know it.
+    is_disbelieved: bool,
     /// Until then something has to count.
     proven_by: Option<Instant>,
     /// Since then nothing went out that should.
@@ -123,6 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             batches: Batches::default(),
             waiting: None,
             open_bytes: 0,
+            is_disbelieved: false,
             proven_by: Some(began + limits.unproven_timeout),
             stuck_since: None,
             was_full: false,
@@ -180,7 +183,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             // What was told to the machine in the meantime may have moved it.
             self.take_events();
             if self.machine.is_closed() {
-                return End::Goodbye;
+                return if self.is_disbelieved { End::Disbelieved } else { End::Goodbye };
             }
             self.watch_out();
             let deadline = self.deadline();
@@ -190,8 +193,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             let may_read = self.may_read();
             let (wire, out) = (&mut self.wire, &mut self.machine.out);
             let (bells, waiting) = (&self.bells, &mut self.waiting);
+            // In any order: neither whoever has much to say nor what is told may keep the other waiting.
             let outcome = tokio::select! {
-                biased;
                 () = &mut stop => Err(End::Stopping),
                 key = poll_fn(|context| bells.poll_next(context)) => self.answer_bell(key),
                 turn = poll_fn(|context| wire.poll_turn(context, out, may_read)) => match turn {
@@ -279,13 +282,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
 
     fn deadline(&self) -> Instant {
         let machine = self.machine.deadline().map(|deadline| self.began + deadline);
-        let now = Instant::now();
-        // Silence counts only while we listen.
-        let machine =
-            machine.map(|at| if self.may_read() { at } else { at.max(now + Duration::from_secs(1)) });
         let stuck = self.stuck_since.map(|since| since + self.shared.limits.write_timeout);
         let candidates = [machine, stuck, self.proven_by, self.tokens.next_end()];
-        candidates.into_iter().flatten().min().unwrap_or(now + Duration::from_secs(3600))
+        candidates.into_iter().flatten().min().unwrap_or(Instant::now() + Duration::from_secs(3600))
     }
 
     fn ring_alarm(&mut self) -> Result<(), End> {
@@ -298,9 +297,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             return Err(End::Stuck);
         }
         self.expire_tokens(now);
-        if self.may_read() {
-            self.machine.handle_time(self.began.elapsed())?;
+        if !self.may_read() {
+            // Silence counts only while we listen; signs of life are due all the same.
+            self.machine.hear(self.began.elapsed());
         }
+        self.machine.handle_time(self.began.elapsed())?;
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use skerry_amqp::performative::{Fault, Outcome, condition};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::asked::Answer;
-use super::link::Purpose;
+use super::link::{Purpose, too_large};
 use super::{Conversation, Key};
 use crate::device::Soon;
 use crate::link::{Item, Requests, Source, Target};
@@ -67,7 +67,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
                         let settling = given.source.settle(key, Outcome::Accepted);
                         self.asked.push(&self.bells, Box::pin(async move { settled(settling).await }));
                     }
-                    None => tracing::debug!(peer = %self.peer, "A message is larger than the client takes."),
+                    None => return self.drop_link(id, Some(too_large())),
                 }
             }
             let is_ready = given.waiting.is_empty() && self.machine.is_ready(id);

@@ -135,9 +135,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         let renewals: Vec<_> = self
             .identities
             .values()
-            .filter(|identity| match &shown.speaks_for {
-                SpeaksFor::Identity(name) => identity.name == *name,
-                SpeaksFor::Policy => identity.audience.as_deref() == Some(&*audience),
+            .filter(|identity| {
+                // A module may have come by its device's token.
+                let is_its_own = shown.speaks_for == SpeaksFor::Identity(identity.name.clone());
+                is_its_own || identity.audience.as_deref() == Some(&*audience)
             })
             .filter_map(|identity| Some(identity.session()?.renew(Proof::Token(token.to_string()))))
             .collect();
