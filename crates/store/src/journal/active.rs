@@ -1,6 +1,6 @@
 //! The file that grows.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::{Arc, PoisonError};
 
 use super::block::{Block, Kind, Place};
@@ -10,11 +10,6 @@ use super::ledger::Ledger;
 use super::prelude::Prelude;
 use super::segment::{Head, Segment, UNBORN, beginning, name};
 use super::{File, Files};
-
-/// Slices of so many bytes are not copied to be written.
-const GATHERED_MAX: usize = 32 << 10;
-/// What is put together at most, but for a table that is longer.
-const BUFFER_MAX: usize = 1 << 20;
 
 pub(super) struct Active {
     pub(super) segment: Arc<Segment>,
@@ -29,8 +24,8 @@ pub(super) struct Active {
     /// What lies behind there, in memory: after a sync that failed, reading back proves nothing.
     undurable: Vec<(Block, Vec<Grown>)>,
     index: Index,
-    /// What is put together for one write; kept for its memory.
-    buffer: Vec<u8>,
+    /// Of the block that is written; kept for its memory.
+    head: Vec<u8>,
 }
 
 impl Active {
@@ -74,7 +69,7 @@ impl Active {
         let offset = bytes.len() as u64;
         let segment = Arc::new(Segment::new(number, number, offset).with_head(head));
         segment.set_end(offset);
-        let (group, index, buffer) = (ledger.group, Index::default(), Vec::new());
+        let (group, index) = (ledger.group, Index::default());
         Ok(Self {
             segment,
             file,
@@ -85,34 +80,19 @@ impl Active {
             group,
             undurable: Vec::new(),
             index,
-            buffer,
+            head: Vec::new(),
         })
     }
 
     /// Writes a group's block, not synced. Returns its length; after an error the file is as it
     /// was, for what was written counts only together with [`Active::keep`].
-    ///
-    /// What is small is put together and written at once, large slices from where they are.
     pub(super) fn write(&mut self, block: &Block, slices: &[Grown]) -> io::Result<u64> {
-        let mut at = self.offset;
-        self.buffer.clear();
-        block.encode(Place { salt: self.salt, offset: self.offset }, &mut self.buffer);
-        for Grown { bytes, .. } in slices {
-            let is_large = bytes.len() >= GATHERED_MAX;
-            if is_large || self.buffer.len() + bytes.len() > BUFFER_MAX {
-                self.file.write_all_at(&self.buffer, at)?;
-                at += self.buffer.len() as u64;
-                self.buffer.clear();
-            }
-            if is_large {
-                self.file.write_all_at(bytes, at)?;
-                at += bytes.len() as u64;
-            } else {
-                self.buffer.extend_from_slice(bytes);
-            }
-        }
-        self.file.write_all_at(&self.buffer, at)?;
-        Ok(at + self.buffer.len() as u64 - self.offset)
+        self.head.clear();
+        block.encode(Place { salt: self.salt, offset: self.offset }, &mut self.head);
+        let parts = std::iter::once(&self.head[..]).chain(slices.iter().map(|grown| &grown.bytes[..]));
+        let mut parts: Vec<IoSlice<'_>> = parts.map(IoSlice::new).collect();
+        self.file.write_parts_at(&mut parts, self.offset)?;
+        Ok(self.head.len() as u64 + block.body_len())
     }
 
     /// The block that was written last, of `len` bytes, counts from now on.

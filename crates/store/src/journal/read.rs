@@ -121,10 +121,33 @@ impl<'a> Paging<'a> {
         Kin { partition: self.partition.number(), wanted_by: self.wanted_by }
     }
 
-    /// Fills the page from the files. Blocks.
-    pub(super) fn fill_from_files(&mut self) -> Result<(), ReadError> {
+    /// Fills the page from what is being read ahead, or else from the files. Blocks.
+    pub(super) fn fill_from_disk(&mut self) -> Result<(), ReadError> {
+        if self.is_asked {
+            self.shared.ahead.wait(self.kin(), self.at);
+            if self.fill_from_ahead() {
+                return Ok(());
+            }
+            self.beyond = self.shared.ahead.begin(self.kin(), self.at);
+        }
+        self.fill_from_files()
+    }
+
+    /// What lies from `at` on, without a page; `None` when it does not all lie there.
+    pub(super) fn ahead(shared: &'a Shared, kin: Kin, at: u64, beyond: Beyond) -> Option<Beyond> {
+        let from = From::Sequence(Sequence::from_number(at));
+        let reading = Reading::new(Partition::new(kin.partition), from);
+        let reading = Reading { wanted_by: kin.wanted_by, ..reading };
+        let mut paging = Self { is_full: true, beyond, ..Self::new(shared, &reading)? };
+        if paging.is_done() {
+            return None;
+        }
+        paging.fill_from_files().ok()?;
+        (paging.at == at && paging.lost.is_empty()).then_some(paging.beyond)
+    }
+
+    fn fill_from_files(&mut self) -> Result<(), ReadError> {
         let mut scanned = 0;
-        self.beyond = self.shared.ahead.begin(self.kin(), self.at);
         let mut segment = self.first_segment().map_err(|error| unreadable(&error))?;
         self.begin_if_oldest(segment.as_ref());
         let mut looked_up_again = 0;
@@ -209,6 +232,9 @@ impl<'a> Paging<'a> {
         let files = &*self.shared.options.files;
         let file = files.open(&segment.name())?;
         let Some(head) = segment.head_of(&*file)? else {
+            if self.is_full {
+                return Ok(Step::Full);
+            }
             self.note_damage(1);
             return Ok(Step::On);
         };

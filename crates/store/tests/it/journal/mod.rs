@@ -9,6 +9,7 @@ mod fsyncs;
 mod full;
 mod fuzz;
 mod kill;
+mod large;
 mod leftovers;
 mod lives;
 mod model;
