@@ -7,7 +7,7 @@
 //! | show many tokens | [`TOKENS_MAX`] | refused |
 //! | send faster than the disk | `unacknowledged_bytes_max` a connection, the front door's `ingest_bytes_max` for all | reading stops |
 //! | ask faster than it is answered | [`ASKED_MAX`] questions at a time | reading stops |
-//! | give no credit for answers and notices | [`MAIL_MAX`] a link | the link is detached |
+//! | give no credit for answers and notices | [`MAIL_MAX`] and [`MAIL_BYTES_MAX`] a link | the link is detached |
 //! | not settle commands | [`COMMANDS_MAX`] a device | no more are delivered |
 //! | not read | `machine.out_bytes_max`, then `write_timeout` | reading stops, then closed |
 //! | say nothing | twice the idle timeout | closed |
@@ -34,6 +34,7 @@ use conversation::Conversation;
 const TOKENS_MAX: usize = 1024;
 const ASKED_MAX: usize = 128;
 const MAIL_MAX: usize = 128;
+const MAIL_BYTES_MAX: usize = 1 << 20;
 const COMMANDS_MAX: usize = 64;
 
 #[derive(Clone, Debug)]

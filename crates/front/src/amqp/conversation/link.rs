@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Conversation;
 use super::service::Given;
-use crate::amqp::MAIL_MAX;
+use crate::amqp::{MAIL_BYTES_MAX, MAIL_MAX};
 use crate::device::Lease;
 use crate::link::{Requests, Target};
 
@@ -105,12 +105,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
     /// Sends a message as soon as there is credit. A client that gives none loses the link.
     pub(super) fn mail(&mut self, to: LinkId, payload: impl Into<Bytes>) {
         let Some(link) = self.links.get_mut(&to) else { return };
-        if link.mail.len() >= MAIL_MAX {
+        let payload = payload.into();
+        let waiting: usize = link.mail.iter().map(|outgoing| outgoing.payload.len()).sum();
+        // One may be larger than all of the room.
+        let is_full = !link.mail.is_empty() && waiting + payload.len() > MAIL_BYTES_MAX;
+        if is_full || link.mail.len() >= MAIL_MAX {
             let text = "messages wait for credit that does not come";
             return self.drop_link(to, Some(Fault::new(condition::RESOURCE_LIMIT_EXCEEDED, text)));
         }
         let is_settled = link.is_settled;
-        link.mail.push_back(Outgoing { is_settled, payload: payload.into(), ..Outgoing::default() });
+        link.mail.push_back(Outgoing { is_settled, payload, ..Outgoing::default() });
         self.send_mail(to);
     }
 

@@ -30,7 +30,8 @@ async fn open(world: &World) -> (Handle, SessionHandle<()>) {
         .max_frame_size(4096)
         .idle_time_out(60_000_u32)
         .sasl_profile(SaslProfile::Plain { username: "me".into(), password: "good".into() });
-    let mut connection = within(builder.open_with_stream(world.amqp_stream().await)).await.unwrap();
+    let opening = Box::pin(builder.open_with_stream(world.amqp_stream().await));
+    let mut connection = within(opening).await.unwrap();
     let session = within(Session::begin(&mut connection)).await.unwrap();
     (connection, session)
 }
@@ -43,8 +44,8 @@ fn bytes(delivery: &Delivery<Data>) -> &[u8] {
     &delivery.body().0
 }
 
-fn item(key: u128, body: Vec<u8>) -> Item {
-    Item { key, tag: None, payload: super::client::body(&body).into() }
+fn item(key: u128, bytes: &[u8]) -> Item {
+    Item { key, tag: None, payload: super::client::body(bytes).into() }
 }
 
 #[tokio::test]
@@ -107,7 +108,7 @@ async fn it_reads_in_order_settles_and_drains() {
     *world.links.wants_outcomes.lock().unwrap() = true;
     let (_connection, mut session) = open(&world).await;
     let mut receiver = within(Receiver::attach(&mut session, "reader", READER)).await.unwrap();
-    world.links.give((0..600).map(|key| item(key, format!("{key}").into_bytes())));
+    world.links.give((0..600).map(|key| item(key, format!("{key}").as_bytes())));
     for key in 0..600 {
         let delivery = within(receiver.recv::<Data>()).await.unwrap();
         assert_eq!(bytes(&delivery), format!("{key}").as_bytes());
@@ -132,7 +133,7 @@ async fn it_reads_in_order_settles_and_drains() {
     // By hand: no more than it asks for, and the end of a drain.
     let builder = Receiver::builder().name("manual").source(READER).credit_mode(CreditMode::Manual);
     let mut receiver = within(builder.attach(&mut session)).await.unwrap();
-    world.links.give((0..10).map(|key| item(key, vec![key as u8])));
+    world.links.give((0..10).map(|key| item(key, &[key as u8])));
     within(receiver.set_credit(4)).await.unwrap();
     for key in 0..4 {
         let delivery = within(receiver.recv::<Data>()).await.unwrap();
@@ -148,7 +149,7 @@ async fn it_reads_in_order_settles_and_drains() {
     }
     // Its credit is used up: what comes now waits.
     until("all are settled", || world.links.settled.lock().unwrap().len() == 610).await;
-    world.links.give([item(99, b"later".to_vec())]);
+    world.links.give([item(99, b"later")]);
     within(receiver.set_credit(1)).await.unwrap();
     assert_eq!(bytes(&within(receiver.recv::<Data>()).await.unwrap()), b"later");
     world.stopped().await;
@@ -160,7 +161,7 @@ async fn large_events_come_in_many_frames() {
     let (_connection, mut session) = open(&world).await;
     let mut receiver = within(Receiver::attach(&mut session, "reader", READER)).await.unwrap();
     let large: Vec<u8> = (0..200_000_u32).map(|number| (number / 7) as u8).collect();
-    world.links.give((0..5).map(|key| item(key, large.clone())));
+    world.links.give((0..5).map(|key| item(key, &large)));
     for _ in 0..5 {
         assert!(bytes(&within(receiver.recv::<Data>()).await.unwrap()) == large);
     }

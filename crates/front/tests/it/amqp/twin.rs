@@ -4,11 +4,11 @@ use bytes::Bytes;
 use skerry_amqp::codec::Value;
 use skerry_amqp::connection::{LinkId, SessionId};
 use skerry_amqp::message::{Properties, Sections, Writer};
-use skerry_amqp::performative::{Outcome, Role, SenderSettles};
+use skerry_amqp::performative::{Outcome, Role, SenderSettles, condition};
 use skerry_front::device::{Call, Desired, Order};
 use skerry_mqtt::topic::Subscription;
 
-use super::client::{Peer, offer, unsettled};
+use super::client::{Peer, body, offer, unsettled};
 use crate::world::{World, until};
 
 const REPORTED: &str = "/properties/reported";
@@ -160,7 +160,7 @@ async fn a_method_is_called_and_answered_by_a_uuid() {
         assert_eq!(answers(), [(id.to_owned(), 202, Bytes::from_static(b"[2]"))]);
     }
     // What is no answer is dropped.
-    assert_eq!(peer.deliver(sender, super::client::body(b"?")).await, Outcome::Accepted);
+    assert_eq!(peer.deliver(sender, body(b"?")).await, Outcome::Accepted);
     assert!(world.devices.answers.lock().unwrap().is_empty());
     assert!(peer.is_silent().await);
     world.stopped().await;
@@ -168,16 +168,26 @@ async fn a_method_is_called_and_answered_by_a_uuid() {
 
 #[tokio::test]
 async fn who_gives_no_credit_for_what_is_told_loses_the_link_and_nothing_else() {
-    let world = World::start();
-    let mut peer = world.amqp_of(&["d1"]).await;
-    let session = peer.session();
-    let mut greedy = offer("methods", Role::Receiver, "/devices/d1/methods/devicebound");
-    greedy.window = 0;
-    let (link, _) = peer.attach(session, greedy).await;
-    let telemetry = peer.sender("/devices/d1/messages/events").await;
-    (0..200).for_each(|number| world.devices.order(call(&format!("{number}"), "m")));
-    let fault = peer.detached(link).await;
-    assert_eq!(fault.condition.as_str(), skerry_amqp::performative::condition::RESOURCE_LIMIT_EXCEEDED);
-    assert_eq!(peer.deliver(telemetry, super::client::body(b"still here")).await, Outcome::Accepted);
-    world.stopped().await;
+    // Many small ones, or a few large ones.
+    for (count, len) in [(129, 2), (12, 100 << 10)] {
+        let world = World::start();
+        let mut peer = world.amqp_of(&["d1"]).await;
+        let session = peer.session();
+        let mut greedy = offer("methods", Role::Receiver, "/devices/d1/methods/devicebound");
+        greedy.window = 0;
+        let (link, _) = peer.attach(session, greedy).await;
+        let telemetry = peer.sender("/devices/d1/messages/events").await;
+        for number in 0..count {
+            let payload = Bytes::from(vec![b'1'; len]);
+            let call = Call { id: format!("{number}"), method: "m".into(), payload };
+            world.devices.order(Order::Call(call));
+            if number == 8 {
+                assert!(peer.is_silent().await, "so much may wait");
+            }
+        }
+        let fault = peer.detached(link).await;
+        assert_eq!(fault.condition.as_str(), condition::RESOURCE_LIMIT_EXCEEDED);
+        assert_eq!(peer.deliver(telemetry, body(b"still here")).await, Outcome::Accepted);
+        world.stopped().await;
+    }
 }
