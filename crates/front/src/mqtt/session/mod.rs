@@ -3,13 +3,14 @@
 //! ```text
 //!  wire ──► machine ──► inbound ──► turns (publishes, acknowledged in order)
 //!   ▲                      └──────► asked (twin requests, subscriptions, settlements)
-//!   └── machine ◄── outbound ◄──── orders (commands, calls, desired properties, the end)
+//!   └── machine ◄── outbound ◄──── told (commands, calls, desired properties, the end)
 //! ```
 
 mod asked;
 mod end;
 mod inbound;
 mod outbound;
+mod told;
 mod turns;
 
 use std::future::poll_fn;
@@ -28,12 +29,13 @@ use tokio::time::Instant;
 use super::greet::Welcomed;
 use super::wire::Wire;
 use super::{ASKED_MAX, Shared, TURNS_MAX};
-use crate::device::{self, Lease, Orders, Soon, Subscriptions};
+use crate::device::{self, Lease, Soon, Subscriptions};
 use crate::ingest::Taken;
 use crate::listen::Stopping;
 use asked::Asked;
 use end::End;
 use inbound::Work;
+use told::Told;
 use turns::Turns;
 
 /// How long the last publishes of a client that is gone are waited for.
@@ -51,8 +53,7 @@ pub(super) struct Session<S> {
     peer: SocketAddr,
     will: Option<Will>,
     client: Arc<dyn device::Session>,
-    /// Dropped when the session ends.
-    orders: Option<Box<dyn Orders>>,
+    told: Told,
     subscriptions: Subscriptions,
     turns: Turns,
     asked: Asked,
@@ -75,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             peer,
             will,
             client: connected.session,
-            orders: Some(connected.orders),
+            told: Told::new(connected.orders),
             subscriptions: connected.kept.unwrap_or_default(),
             turns: Turns::default(),
             asked: Asked::default(),
@@ -111,7 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             None => drop(tokio::time::timeout(LAST_TURNS, self.finish_turns()).await),
         }
         // The identity counts as gone before its connection does.
-        self.orders = None;
+        self.told.end();
         if end.is_worth_a_farewell() {
             self.wire.close().await;
         }
@@ -135,10 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 () = &mut stop => Err(End::Stopping),
                 outcome = self.turns.next(), if !self.turns.is_empty() => self.acknowledge(outcome),
                 answer = self.asked.next(), if !self.asked.is_empty() => self.tell(answer),
-                order = poll_fn(|context| match &mut self.orders {
-                    Some(orders) => orders.poll_next(context),
-                    None => Poll::Pending,
-                }) => self.obey(order),
+                order = poll_fn(|context| self.told.poll_next(context)) => self.obey(order),
                 taken = poll_fn(|context| match &mut self.waiting {
                     Some((_, wait)) => wait.as_mut().poll(context),
                     None => Poll::Pending,
