@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn a_new_pair_and_a_stale_entry_are_both_told() {
-        let findings = judge("syn v2.0.1\nsyn v3.0.0\nhttp v0.2.0\nhttp v1.0.0\nhttp v1.0.0 (*)\n");
+        let known = "syn v2.0.1\nsyn v3.0.0\nsynstructure v0.13.2\nsynstructure v0.14.0\n";
+        let findings = judge(&format!("{known}http v0.2.0\nhttp v1.0.0\nhttp v1.0.0 (*)\n"));
         assert_eq!(findings.len(), 2, "{findings:?}");
         assert!(findings[0].starts_with("http v0.2.0 and v1.0.0"), "{findings:?}");
         assert!(findings[1].starts_with("untrusted is no longer"), "{findings:?}");
