@@ -32,6 +32,7 @@ const PLACES: &[Place] = &[
     Place { package: "skerry-front", ring: Ring::Engine, engines: &[] },
     Place { package: "skerry-uplink", ring: Ring::Engine, engines: &[] },
     Place { package: "skerry-hub", ring: Ring::Engine, engines: &["skerry-store", "skerry-front"] },
+    Place { package: "skerry-keys", ring: Ring::Engine, engines: &[] },
     Place { package: "skerry", ring: Ring::Shell, engines: &[] },
     Place { package: "skerry-xtask", ring: Ring::Shell, engines: &[] },
 ];
