@@ -33,6 +33,7 @@ const PLACES: &[Place] = &[
     Place { package: "skerry-uplink", ring: Ring::Engine, engines: &[] },
     Place { package: "skerry-hub", ring: Ring::Engine, engines: &["skerry-store", "skerry-front"] },
     Place { package: "skerry-keys", ring: Ring::Engine, engines: &[] },
+    Place { package: "skerry-edge-daemon", ring: Ring::Engine, engines: &["skerry-keys"] },
     Place { package: "skerry", ring: Ring::Shell, engines: &[] },
     Place { package: "skerry-xtask", ring: Ring::Shell, engines: &[] },
 ];
