@@ -47,7 +47,9 @@ impl Default for CreateRules {
 pub enum BodyError {
     #[error("createOptions.{member} is no {wanted}, correct it in the manifest")]
     Member { member: &'static str, wanted: &'static str },
-    #[error("the name {name:?} cannot be that of a container: use letters, digits, `_`, `.` and `-`")]
+    #[error(
+        "the name {name:?} cannot be that of a container: it takes two or more letters, digits, `_`, `.` and `-`"
+    )]
     Name { name: String },
     #[error("the image is empty, name one")]
     NoImage,
@@ -106,7 +108,7 @@ impl CreateRequest {
 /// The engine's own rule, here because the name becomes part of a path.
 fn check_name(name: &str) -> Result<(), BodyError> {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-    if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(good) {
+    if name.len() > 1 && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(good) {
         return Ok(());
     }
     Err(BodyError::Name { name: name.chars().take(128).collect() })
@@ -228,7 +230,7 @@ mod tests {
         );
         assert_eq!(log(json!({"Type": "journald"})), json!({"Type": "journald"}));
         let request = CreateRequest {
-            name: "a".to_owned(),
+            name: "sensor".to_owned(),
             image: "b".to_owned(),
             env: Vec::new(),
             options: Map::new(),
@@ -251,7 +253,7 @@ mod tests {
                 "{options} {error}"
             );
         }
-        for name in ["", "../x", "a b", "$edgeAgent", "-a"] {
+        for name in ["", "a", "../x", "a b", "$edgeAgent", "-a"] {
             let request = CreateRequest {
                 name: name.to_owned(),
                 image: "b".to_owned(),

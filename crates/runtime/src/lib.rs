@@ -24,6 +24,7 @@
 
 mod container;
 mod create;
+mod docker;
 mod error;
 mod garbage;
 pub mod labels;
@@ -35,6 +36,7 @@ mod system;
 
 pub use container::{Container, Exit, Health, State, Status};
 pub use create::{BodyError, CreateRequest, CreateRules, LogLimits};
+pub use docker::{DockerOptions, DockerRuntime};
 pub use error::{CreateError, EngineError, PullError};
 pub use garbage::{ImageUse, ImageUseError};
 pub use logs::{LogFrame, LogFrames, LogQuery, LogStream, Pieces, Stream};
@@ -75,7 +77,7 @@ pub trait Runtime: Send + Sync {
     /// The id of an image that is there.
     fn image<'a>(&'a self, reference: &'a str) -> Answer<'a, Option<String>, EngineError>;
 
-    /// Removes an image, even where it has several names. One that a container uses is a conflict.
+    /// Removes an image, even where it has several names. One that a running container uses is a conflict.
     fn remove_image<'a>(&'a self, id: &'a str) -> Answer<'a, (), EngineError>;
 
     /// Makes a container from an image that is there, and does not start it.
