@@ -7,9 +7,7 @@ use crate::file::FileError;
 pub enum KeyError {
     #[error("there is no key {id:?}: create it, or name its file in [preloaded_keys]")]
     NotFound { id: String },
-    #[error(
-        "the id {id:?} cannot name a key: use 1 to {max} characters, some of them ASCII letters or digits"
-    )]
+    #[error("the id {id:?} cannot name a key: use 1 to {max} characters")]
     Id { id: String, max: usize },
     #[error(
         "the key {id:?} holds no usable bytes: restore it from a backup, or delete it to have a new one made"

@@ -7,4 +7,19 @@
 )]
 
 mod apply;
+mod client;
+mod clock;
+mod cloud;
 mod configurations;
+mod hub;
+mod identities;
+mod lifetime;
+mod local;
+mod management;
+mod modules;
+mod protocol;
+mod provisioning;
+mod real_hub;
+mod systemd;
+mod workload;
+mod world;

@@ -24,8 +24,8 @@ use crate::pair::PairAlgorithm;
 use crate::renewal::{Plan, Policy};
 use crate::store::KeyStore;
 
-/// The original's ids.
-pub(crate) const EDGE_CA: &str = "aziot-edged-ca";
+/// The original's id of certificate and key.
+pub const EDGE_CA: &str = "aziot-edged-ca";
 const EDGE_CA_NEW: &str = "aziot-edged-ca-temp";
 /// Ours: the original's quickstart has no root.
 const ROOT: &str = "skerry-quickstart-root";

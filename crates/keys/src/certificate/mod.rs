@@ -8,7 +8,7 @@ mod subject;
 mod trust;
 
 pub use chain::Chain;
-pub use edge_ca::{CaSource, EdgeCa, EdgeCaOptions, LocalCa, Renewed};
+pub use edge_ca::{CaSource, EDGE_CA, EdgeCa, EdgeCaOptions, LocalCa, Renewed};
 pub use issue::{Issued, ServerRequest};
 pub use kept::{CertificateStore, Preloaded};
 pub use subject::{Attribute, AttributeError, Subject};

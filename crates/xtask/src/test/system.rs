@@ -45,6 +45,11 @@ const NEEDS: &[Need] = &[
         packages: &["docker-registry"],
         is_met: || runs("docker-registry", "--version"),
     },
+    Need {
+        what: "systemd-socket-activate",
+        packages: &["systemd"],
+        is_met: || runs("systemd-socket-activate", "--version"),
+    },
     Need { what: "trust anchors", packages: &["ca-certificates"], is_met: has_trust_anchors },
 ];
 
