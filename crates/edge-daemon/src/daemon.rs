@@ -210,7 +210,7 @@ pub(crate) struct Wiring {
     callers: Callers,
     pub(crate) runtime: Arc<dyn skerry_runtime::Runtime>,
     requests: mpsc::Sender<Request>,
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     random: Arc<dyn skerry_model::Random>,
     version: String,
     root: PathBuf,

@@ -8,8 +8,8 @@ use skerry_keys::{
     CertificateError, EdgeCa, Issued, KeyError, KeyStore, PairAlgorithm, ServerRequest, TrustBundle, open,
     seal,
 };
-use skerry_model::ModuleId;
-use skerry_runtime::Runtime;
+use skerry_model::{Clock, ModuleId};
+use skerry_runtime::{EngineError, Runtime};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
@@ -18,6 +18,7 @@ use crate::caller::container_of;
 use crate::daemon::{Figures, Wiring};
 use crate::engine::WithSockets;
 use crate::identities::{Device, Identities};
+use crate::management::{BundleQuery, support_bundle};
 use crate::sockets::{ModuleSockets, SocketError};
 
 /// Cheap to clone.
@@ -36,6 +37,7 @@ struct Inside {
     sockets: ModuleSockets,
     runtime: Arc<dyn Runtime>,
     workload_uri: String,
+    clock: Arc<dyn Clock>,
     figures: Arc<Figures>,
 }
 
@@ -56,6 +58,7 @@ impl Handle {
             runtime: Arc::new(WithSockets { engine: Arc::clone(&wiring.runtime), sockets: sockets.clone() }),
             sockets,
             workload_uri: wiring.workload_uri.clone(),
+            clock: Arc::clone(&wiring.clock),
             figures,
         });
         Self { shared, adopted }
@@ -76,6 +79,11 @@ impl Handle {
     /// The container engine, with a workload socket for every container that is made.
     pub fn runtime(&self) -> Arc<dyn Runtime> {
         Arc::clone(&self.shared.runtime)
+    }
+
+    /// What the modules have written and how they were made, as a ZIP archive.
+    pub async fn support_bundle(&self, query: BundleQuery) -> Result<Vec<u8>, EngineError> {
+        support_bundle(&*self.shared.runtime, query, self.shared.clock.now()).await
     }
 
     /// Under which name modules and other devices reach this one.

@@ -38,6 +38,7 @@ pub use api::ServerFigures;
 pub use caller::{AGENT_CONTAINER, Pids, Processes};
 pub use daemon::{Daemon, Figures};
 pub use handle::Handle;
+pub use management::BundleQuery;
 pub use options::{Options, Places};
 pub use outcome::{Outcome, StartError};
 pub use sockets::{Activated, ActivationError, Inherited, NotifyError, SocketError, inherited, notify};

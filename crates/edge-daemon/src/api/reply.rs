@@ -34,6 +34,12 @@ impl Reply {
         Self::stream(status, kind, full(body))
     }
 
+    #[must_use]
+    pub(crate) fn with(mut self, name: &'static str, value: &'static str) -> Self {
+        self.response.headers_mut().insert(name, HeaderValue::from_static(value));
+        self
+    }
+
     /// A body that is produced while it is sent, in chunks.
     pub(crate) fn stream(status: u16, kind: &'static str, body: UnsyncBoxBody<Bytes, Infallible>) -> Self {
         let mut response = Response::new(body);

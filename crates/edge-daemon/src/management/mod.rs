@@ -1,6 +1,7 @@
 //! The management API: modules as containers, identities, and what machine this is.
 
 mod binds;
+mod bundle;
 mod details;
 mod host;
 mod identities;
@@ -10,6 +11,7 @@ mod routes;
 mod spec;
 mod system;
 mod time;
+mod zip;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +21,8 @@ use skerry_model::Clock;
 use skerry_runtime::Runtime;
 use tokio::sync::mpsc;
 
+pub use bundle::BundleQuery;
+pub(crate) use bundle::support_bundle;
 pub(crate) use modules::list_modules;
 
 use crate::caller::Callers;

@@ -69,6 +69,10 @@ impl Management {
                 call.since("2019-11-05")?;
                 shared.system_resources().await
             }
+            ["systeminfo", "supportbundle"] if is(Method::GET) => {
+                call.since("2020-07-07")?;
+                shared.support_bundle(call).await
+            }
             ["device", "reprovision"] if is(Method::POST) => {
                 call.since("2019-10-22")?;
                 agent().await?;
@@ -82,7 +86,7 @@ impl Management {
             ["modules" | "identities" | "systeminfo"]
             | ["modules" | "identities", _]
             | ["modules", _, "prepareupdate" | "start" | "stop" | "restart" | "logs"]
-            | ["systeminfo", "resources"]
+            | ["systeminfo", "resources" | "supportbundle"]
             | ["device", "reprovision"]
             | ["skerry", "v1", "reload"] => Err(Problem::method()),
             _ => Err(Problem::not_found()),

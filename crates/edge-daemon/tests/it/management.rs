@@ -293,3 +293,50 @@ async fn the_machine_tells_what_it_is() {
     assert!(info.get("server_version").is_none(), "an engine that is down is no reason to say nothing");
     daemon.stop().await;
 }
+
+#[tokio::test]
+async fn a_support_bundle_is_an_archive_that_others_read() {
+    let world = World::new().await;
+    world
+        .machine
+        .publish("image:1", Behaviour::runs().says(Stream::Output, "hello").says(Stream::Error, "oh"));
+    let daemon = world.start().await;
+    daemon.handle.adopted().await;
+    let api = world.management();
+    for name in ["sensor", "edgeHub"] {
+        api.post("/modules", &spec(name)).await.expect(201);
+        api.send("POST", &format!("/modules/{name}/start"), None).await.expect(204);
+    }
+    let names = async |query: &str| {
+        let answer = api.get(&format!("/systeminfo/supportbundle{query}")).await;
+        let headers =
+            ["content-type", "content-encoding"].map(|name| answer.header(name).unwrap().to_owned());
+        assert_eq!((answer.status, headers), (200, ["application/zip".to_owned(), "deflate".to_owned()]));
+        let path = world.path("bundle.zip");
+        std::fs::write(&path, answer.body()).unwrap();
+        let script = "import sys,zipfile;z=zipfile.ZipFile(sys.argv[1]);assert z.testzip() is None\n\
+                      for i in z.infolist(): print(i.filename,i.date_time[:3],len(z.read(i)))";
+        let listed = std::process::Command::new("python3").args(["-c", script]).arg(&path).output().unwrap();
+        assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+        String::from_utf8(listed.stdout).unwrap()
+    };
+    let all = names("?since=1%20day").await;
+    for file in [
+        "logs/sensor_log.txt (2026, 7, 1)",
+        "inspect/sensor.json",
+        "logs/edgeHub_log.txt",
+        "network/azure-iot-edge.json",
+    ] {
+        assert!(all.contains(file), "{file}: {all}");
+    }
+    let own = names("?edge_runtime_only=true&iothub_hostname=hub.test").await;
+    assert!(own.contains("logs/edgeHub_log.txt") && !own.contains("sensor"), "{own}");
+    api.get("/systeminfo/supportbundle?since=x").await.refused(400, "invalid parameter: since");
+    api.get("/systeminfo/supportbundle?api-version=2019-11-05").await.refused(400, "invalid api-version");
+    assert!(
+        !daemon.handle.support_bundle(skerry_edge_daemon::BundleQuery::default()).await.unwrap().is_empty()
+    );
+    world.machine.set_down(true);
+    api.get("/systeminfo/supportbundle").await.refused(500, "does not answer");
+    daemon.stop().await;
+}

@@ -70,13 +70,24 @@ async fn the_activated_child() {
     assert_eq!(daemon.ended().await, skerry_edge_daemon::Outcome::Reload);
 }
 
+/// A child that does not outlive a test that fails.
+struct Ended(std::process::Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // Gone already is fine.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[tokio::test]
 async fn sockets_that_systemd_has_opened_are_served() {
     use crate::client::Client;
     let folder = tempfile::tempdir().unwrap();
     let paths = ["mgmt.sock", "workload.sock"].map(|name| folder.path().join(name));
     let own = std::env::current_exe().unwrap();
-    let mut child = std::process::Command::new("systemd-socket-activate")
+    let child = std::process::Command::new("systemd-socket-activate")
         .args([
             "--fdname=aziot-edged.mgmt.socket:aziot-edged.workload.socket",
             "-E",
@@ -89,12 +100,14 @@ async fn sockets_that_systemd_has_opened_are_served() {
         .stdout(std::process::Stdio::null())
         .spawn()
         .expect("systemd-socket-activate, which comes with systemd");
+    let mut child = Ended(child);
     while !paths.iter().all(|path| path.exists()) {
+        assert_eq!(child.0.try_wait().unwrap(), None, "it listens, or ends");
         tokio::task::yield_now().await;
     }
     // The first connection starts the child; it waits in the socket until then.
     Client::at(&paths[1]).get("/trust-bundle").await.expect(200);
     Client::at(&paths[0]).get("/modules").await.expect(200);
     Client::at(&paths[0]).send("POST", "/skerry/v1/reload", None).await.expect(204);
-    assert!(tokio::task::spawn_blocking(move || child.wait().unwrap().success()).await.unwrap());
+    assert!(tokio::task::spawn_blocking(move || child.0.wait().unwrap().success()).await.unwrap());
 }

@@ -92,9 +92,14 @@ pub enum Renewed {
 impl EdgeCa {
     /// The Edge CA on disk, or a new one. One that has expired and cannot be renewed is an error.
     pub fn open(options: EdgeCaOptions) -> Result<Self, CertificateError> {
-        let kept = match options.source {
+        let kept = match &options.source {
             CaSource::Operator => Some(options.load_operators()?),
-            _ => options.load_own()?,
+            CaSource::Quickstart { .. } => options.load_own()?,
+            // One that was issued before this authority was configured is none of its.
+            CaSource::Local { ca, .. } => {
+                let authority = options.local(ca)?;
+                options.load_own()?.filter(|chain| chain.is_below(&authority))
+            }
         };
         let chain = match kept {
             Some(chain) => chain,
@@ -107,10 +112,11 @@ impl EdgeCa {
             swap: RwLock::new(()),
         };
         let now = ca.options.clock.now();
-        if let Err(error) = ca.check(now)
-            && !ca.chain().validity.contains(now)
-        {
-            return Err(error);
+        if let Err(error) = ca.check(now) {
+            if !ca.chain().validity.contains(now) {
+                return Err(error);
+            }
+            tracing::warn!(%error, "The Edge CA is due, and stays as it was for now.");
         }
         ca.warn();
         Ok(ca)

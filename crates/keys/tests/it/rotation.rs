@@ -217,6 +217,29 @@ fn a_local_authority_issues_edge_cas_and_is_what_others_trust() {
 }
 
 #[test]
+fn an_authority_that_is_configured_later_issues_at_once() {
+    let world = World::new();
+    let before = edge_ca(&world, quickstart()).chain();
+    let source = |paths| {
+        let (keys, certificates) = preloaded(&world, "local-ca", paths);
+        let ca = LocalCa { certificate_id: "local-ca".into(), key_id: "local-ca".into() };
+        let (subject, policy) = (Subject::common_name("Edge of the plant"), Policy::default());
+        let source = CaSource::Local { ca, subject, life: 30 * DAY, policy };
+        edge_ca_with(&world, source, keys, certificates).unwrap()
+    };
+    let (one, other) = (authority(&world, "one", 100), authority(&world, "other", 100));
+    let first = source(&one);
+    assert_ne!(first.chain(), before);
+    assert_eq!(source(&one).chain(), first.chain(), "a restart issues nothing");
+    let second = source(&other);
+    for ca in [&first, &second] {
+        assert_eq!(ca.chain().common_name.as_deref(), Some("Edge of the plant"));
+    }
+    let issued = server(&second, &["edge-a"]);
+    is_trusted(&world, &issued.chain_pem, &second.anchors().unwrap(), "edge-a").unwrap();
+}
+
+#[test]
 fn the_users_own_roots_are_in_the_trust_bundle_and_the_manifests_in_theirs() {
     let world = World::new();
     let (user, signer) = (authority(&world, "user", 9), authority(&world, "signer", 9));
