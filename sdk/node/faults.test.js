@@ -4,6 +4,7 @@
 
 const assert = require('assert');
 const { Client, Message } = require('azure-iot-device');
+const { Amqp, AmqpWs } = require('azure-iot-device-amqp');
 const { Mqtt, MqttWs } = require('azure-iot-device-mqtt');
 const { host, events, newDevice, removeMade } = require('./support');
 
@@ -16,7 +17,14 @@ function fault(type, durationSeconds) {
   return message;
 }
 
-for (const [name, transport] of [['MQTT', Mqtt], ['MQTT over WebSockets', MqttWs]]) {
+const TRANSPORTS = [
+  ['MQTT', Mqtt, ['KillTcp', 'ShutDownMqtt']],
+  ['MQTT over WebSockets', MqttWs, ['KillTcp', 'ShutDownMqtt']],
+  ['AMQP', Amqp, ['KillTcp', 'ShutDownAmqp', 'KillAmqpConnection', 'KillAmqpSession', 'KillAmqpD2CLink']],
+  ['AMQP over WebSockets', AmqpWs, ['KillTcp', 'ShutDownAmqp', 'KillAmqpConnection', 'KillAmqpSession', 'KillAmqpD2CLink']],
+];
+
+for (const [name, transport, breaking] of TRANSPORTS) {
   describe(`a fault over ${name}`, () => {
     let client;
     let device;
@@ -39,11 +47,13 @@ for (const [name, transport] of [['MQTT', Mqtt], ['MQTT over WebSockets', MqttWs
       await events(device.deviceId, 2, 'deviceConnectionStateEvents');
     }
 
-    for (const type of ['KillTcp', 'ShutDownMqtt']) {
+    for (const type of breaking) {
       it(`${type} cuts the connection, and the SDK comes back`, async () => {
         await client.sendEvent(new Message('before'));
         await client.sendEvent(fault(type, 0)).catch(() => {});
         await cut();
+        // The SDK ends what is left of its connection, and forgets what it is given in that moment.
+        if (type === 'KillAmqpSession') await new Promise((resolve) => setTimeout(resolve, 500));
         // The SDK connects when there is something to send.
         await client.sendEvent(new Message('after'));
         const states = await events(device.deviceId, 3, 'deviceConnectionStateEvents');

@@ -5,12 +5,11 @@
 const assert = require('assert');
 const { createHash, randomBytes } = require('crypto');
 const { Readable } = require('stream');
-const https = require('https');
 const { Client } = require('azure-iot-device');
 const { Http } = require('azure-iot-device-http');
-const { SharedAccessSignature, ConnectionString } = require('azure-iot-common');
+const { ConnectionString } = require('azure-iot-common');
 const { BlockBlobClient, AnonymousCredential, newPipeline } = require('@azure/storage-blob');
-const { connectionString, newDevice, registry, removeMade } = require('./support');
+const { call, connectionString, newDevice, registry, removeMade } = require('./support');
 
 const MIB = 1024 * 1024;
 const host = ConnectionString.parse(connectionString('service')).HostName;
@@ -18,23 +17,6 @@ const host = ConnectionString.parse(connectionString('service')).HostName;
 function clientOf(device) {
   const key = device.authentication.symmetricKey.primaryKey;
   return Client.fromConnectionString(`HostName=${host};DeviceId=${device.deviceId};SharedAccessKey=${key}`, Http);
-}
-
-// A request with the token of a policy; the answer with its whole body.
-function call(policy, method, path) {
-  const login = ConnectionString.parse(connectionString(policy));
-  const expiry = Math.floor(Date.now() / 1000) + 600;
-  const token = SharedAccessSignature.create(host, login.SharedAccessKeyName, login.SharedAccessKey, expiry).toString();
-  return new Promise((resolve, reject) => {
-    const request = https.request({ host, path, method, headers: { authorization: token } }, (response) => {
-      const pieces = [];
-      response.on('data', (piece) => pieces.push(piece));
-      response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(pieces) }));
-      response.on('error', reject);
-    });
-    request.on('error', reject);
-    request.end();
-  });
 }
 
 function digest(bytes) {

@@ -65,6 +65,24 @@ async function refused(name, code, call) {
 
 const host = ConnectionString.parse(connectionString('service')).HostName;
 
+// A request with the token of a policy; the answer with its whole body.
+function call(policy, method, path, body) {
+  const login = ConnectionString.parse(connectionString(policy));
+  const expiry = Math.floor(Date.now() / 1000) + 600;
+  const token = SharedAccessSignature.create(host, login.SharedAccessKeyName, login.SharedAccessKey, expiry).toString();
+  return new Promise((resolve, reject) => {
+    const headers = { authorization: token, 'content-type': 'application/json' };
+    const request = https.request({ host, path, method, headers }, (response) => {
+      const pieces = [];
+      response.on('data', (piece) => pieces.push(piece));
+      response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(pieces) }));
+      response.on('error', reject);
+    });
+    request.on('error', reject);
+    request.end(body && JSON.stringify(body));
+  });
+}
+
 // The first `count` events of a device; those of one source, if it is named.
 function events(deviceId, count, source) {
   const login = ConnectionString.parse(connectionString('service'));
@@ -97,8 +115,22 @@ async function until(what, condition) {
   assert.fail('in vain: ' + what);
 }
 
+function tellHub(what) {
+  execFileSync('sh', [process.env.SKERRY_TEST_HUB, what], { stdio: 'inherit' });
+}
+
 function restartHub() {
-  execFileSync('sh', [process.env.SKERRY_TEST_HUB, 'restart'], { stdio: 'inherit' });
+  tellHub('restart');
+}
+
+// No packet of MQTT arrives while `meanwhile` runs, in either direction.
+async function packetsLost(meanwhile) {
+  tellHub('cut');
+  try {
+    await meanwhile();
+  } finally {
+    tellHub('mend');
+  }
 }
 
 // A twin section without what the hub adds.
@@ -106,4 +138,4 @@ function plain(section) {
   return Object.fromEntries(Object.entries(section).filter(([key]) => !key.startsWith('$')));
 }
 
-module.exports = { host, events, until, restartHub, connectionString, registryFor, registry, newId, newDevice, removeMade, refused, plain };
+module.exports = { call, host, events, until, restartHub, packetsLost, connectionString, registryFor, registry, newId, newDevice, removeMade, refused, plain };

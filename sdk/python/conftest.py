@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import uuid
+from contextlib import contextmanager
 
 import pytest
 from azure.iot.hub import IoTHubRegistryManager
@@ -77,8 +78,22 @@ def remove(manager, device_id):
         assert error.response.status_code == 404, error.response.text
 
 
+def tell_hub(what):
+    subprocess.run(["sh", provided("SKERRY_TEST_HUB"), what], check=True, stdin=subprocess.DEVNULL)
+
+
 def restart_hub():
-    subprocess.run(["sh", provided("SKERRY_TEST_HUB"), "restart"], check=True, stdin=subprocess.DEVNULL)
+    tell_hub("restart")
+
+
+@contextmanager
+def packets_lost():
+    """No packet of MQTT arrives meanwhile, in either direction."""
+    tell_hub("cut")
+    try:
+        yield
+    finally:
+        tell_hub("mend")
 
 
 class Refusal:

@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from base64 import b64decode, b64encode
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from hmac import digest
 from urllib.parse import quote
@@ -18,7 +19,7 @@ from azure.iot.device.exceptions import ClientError, CredentialError
 from azure.iot.hub.models import CloudToDeviceMethod, Twin, TwinProperties
 from msrest.exceptions import HttpOperationError
 
-from conftest import connection_string, provided, restart_hub
+from conftest import connection_string, packets_lost, provided, restart_hub
 
 PATIENCE = 20
 
@@ -268,6 +269,29 @@ def test_a_restart_of_the_hub_is_survived_with_all_subscriptions(manager, identi
     until("changes are told", lambda: any(patch.get("again") for patch in told))
 
 
+def test_lost_packets_cost_a_connection_and_no_message(manager, device, clients):
+    text = string_of(device.device_id, device.authentication.symmetric_key)
+    client = clients(
+        IoTHubDeviceClient.create_from_connection_string(
+            text, server_verification_cert=trust(), keep_alive=2, connection_retry_interval=1
+        )
+    )
+    client.send_message(Message("before"))
+    state = lambda: manager.get_twin(device.device_id).connection_state
+    with ThreadPoolExecutor(5) as pool:
+        with packets_lost():
+            sends = [pool.submit(client.send_message, Message(f"meanwhile {at}")) for at in range(5)]
+            until("both ends give up", lambda: state() == "Disconnected" and not client.connected)
+            assert not any(send.done() and send.exception() is None for send in sends)
+        for send in sends:
+            assert send.result(timeout=PATIENCE) is None
+    client.send_message(Message("after"))
+    assert state() == "Connected"
+    bodies = [event["body"] for event in events(device.device_id, 7)]
+    assert bodies[0] == "before" and bodies[-1] == "after"
+    assert sorted(bodies[1:-1]) == [f"meanwhile {at}" for at in range(5)]
+
+
 def command(device_id, body, headers):
     """A message to a device, as operators' tools send it."""
     request = urllib.request.Request(
@@ -382,10 +406,11 @@ def certificate(folder, name, subject, *options):
     }
 
 
-def x509_client(x509, device_id, websockets=False):
-    return IoTHubDeviceClient.create_from_x509_certificate(
-        x509, host(), device_id, server_verification_cert=trust(), websockets=websockets
-    )
+def x509_client(x509, device_id, websockets=False, module_id=None):
+    more = {"server_verification_cert": trust(), "websockets": websockets}
+    if module_id:
+        return IoTHubModuleClient.create_from_x509_certificate(x509, host(), device_id, module_id, **more)
+    return IoTHubDeviceClient.create_from_x509_certificate(x509, host(), device_id, **more)
 
 
 @pytest.mark.parametrize("kind_of_print", ["sha1", "sha256"])
@@ -428,6 +453,29 @@ def test_certificates_prove_over_https_too(manager, device_id, tmp_path):
         send(other)
     assert raised.value.code == 401
     assert events(device_id, 1)[0]["authMethod"]["type"] == "x509"
+
+
+def test_certificates_let_files_in(manager, device_id, tmp_path):
+    own, prints = certificate(tmp_path, "own", "/CN=own", "v1")
+    other, _ = certificate(tmp_path, "other", "/CN=own", "v1")
+    manager.create_device_with_x509(device_id, prints["sha256"], prints["sha256"], "enabled")
+    with pytest.raises(ClientError):
+        x509_client(other, device_id).get_storage_info_for_blob("report.txt")
+    client = x509_client(own, device_id)
+    link = client.get_storage_info_for_blob("report.txt")
+    place = f"{link['hostName']}/{link['containerName']}/{quote(link['blobName'])}{link['sasToken']}"
+    request = urllib.request.Request(
+        "https://" + place, data=b"all is well", method="PUT", headers={"x-ms-blob-type": "BlockBlob"}
+    )
+    context = ssl.create_default_context(cafile=provided("SKERRY_TEST_CA"))
+    assert urllib.request.urlopen(request, context=context, timeout=PATIENCE).status == 201
+    client.notify_blob_upload_status(link["correlationId"], True, 200, "done")
+    request = urllib.request.Request(
+        f"https://{host()}/skerry/v1/files/{device_id}/report.txt", headers={"authorization": token("iothubowner")}
+    )
+    with urllib.request.urlopen(request, context=context, timeout=PATIENCE) as response:
+        assert response.read() == b"all is well"
+    client.shutdown()
 
 
 def test_a_certificate_is_no_proof_for_who_has_a_key(device, clients, tmp_path):
@@ -490,8 +538,9 @@ class Authority:
         return file, key
 
     def device(self, name):
-        """What a device of this name shows: its certificate and those between it and the root."""
-        file, key = self.sign(name, "/CN=" + name)
+        """What a device of this name shows, or a module of device/module: its certificate and those between
+        it and the root."""
+        file, key = self.sign(name.replace("/", "-"), "/CN=" + name.replace("/", "\\/"))
         chain, issuer = file.read_text(), self
         while issuer.parent is not None:
             chain, issuer = chain + issuer.file.read_text(), issuer.parent
@@ -536,6 +585,29 @@ def test_certificates_prove_by_who_signed_them(manager, device_id, clients, tmp_
     # Nobody comes in any more when the authority is gone, and who is in has to leave.
     administer("DELETE", name)
     until("the device is cut off", lambda: not client.connected)
+
+
+def test_modules_prove_by_certificates_too(manager, device, clients, tmp_path, websockets):
+    device_id = device.device_id
+    own, prints = certificate(tmp_path, "own", "/CN=anything", "v1")
+    manager.create_module_with_x509(device_id, "printed", "", prints["sha1"], prints["sha256"])
+    root = Authority(tmp_path, "root")
+    administer("PUT", "certificates/" + device_id, {"certificate": root.file.read_text(), "isVerified": True})
+    manager.create_module_with_certificate_authority(device_id, "signed", "")
+    shown = {"printed": own, "signed": root.device(device_id + "/signed")}
+    for at, (module_id, x509) in enumerate(shown.items()):
+        client = clients(x509_client(x509, device_id, websockets, module_id))
+        client.patch_twin_reported_properties({"by": module_id})
+        assert client.get_twin()["reported"]["by"] == module_id
+        client.send_message(Message("by certificate"))
+        event = events(device_id, at + 1)[at]
+        assert (event["moduleId"], event["authMethod"]["scope"]) == (module_id, "module")
+        assert event["authMethod"]["type"] == "x509"
+    # A certificate of another name is none, be it that of the module's own device.
+    for wrong in [root.device(device_id), root.device(device_id + "/printed")]:
+        with pytest.raises(CredentialError):
+            clients(x509_client(wrong, device_id, websockets, "signed"))
+    administer("DELETE", "certificates/" + device_id)
 
 
 def test_a_device_cannot_sign_for_another(manager, device_id, clients, tmp_path):

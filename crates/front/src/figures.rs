@@ -88,6 +88,8 @@ pub struct Figures {
     pub http_idle_closed: Figure,
     /// Closed because the client stopped reading the response.
     pub http_writes_stalled: Figure,
+    /// Gauge: bytes of messages that are not durable yet, of all protocols.
+    pub ingest_bytes: Figure,
     /// Gauge: clients that are in.
     pub mqtt_open: Figure,
     pub mqtt_accepted: Figure,
@@ -99,8 +101,6 @@ pub struct Figures {
     pub mqtt_publishes: Figure,
     /// Commands to clients.
     pub mqtt_deliveries: Figure,
-    /// Gauge: bytes of messages that are not durable yet.
-    pub mqtt_ingest_bytes: Figure,
     /// Blocks of packets for which there was no room at once.
     pub mqtt_waits_for_room: Figure,
     /// Gone by their own will, or with their connection.
@@ -119,6 +119,38 @@ pub struct Figures {
     pub mqtt_expired: Figure,
     /// Closed by the service for another reason.
     pub mqtt_told_to_go: Figure,
+    /// Gauge: connections, each perhaps of many devices.
+    pub amqp_open: Figure,
+    pub amqp_links_accepted: Figure,
+    pub amqp_links_refused: Figure,
+    /// Devices and modules that were let in, or not.
+    pub amqp_identities_accepted: Figure,
+    pub amqp_identities_refused: Figure,
+    /// Their links were ended by the service.
+    pub amqp_identities_told_to_go: Figure,
+    pub amqp_tokens_refused: Figure,
+    /// Messages from devices.
+    pub amqp_messages: Figure,
+    /// Transfers that were not kept.
+    pub amqp_messages_refused: Figure,
+    /// Commands to devices.
+    pub amqp_deliveries: Figure,
+    /// Messages to those who read events, feedback and notices.
+    pub amqp_events: Figure,
+    /// Blocks of messages for which there was no room at once.
+    pub amqp_waits_for_room: Figure,
+    /// Gone by their own will, or with their connection.
+    pub amqp_left: Figure,
+    /// Closed because the client broke the protocol.
+    pub amqp_broken: Figure,
+    /// Closed because the client stopped reading.
+    pub amqp_writes_stalled: Figure,
+    /// Closed because the client said nothing for too long.
+    pub amqp_silent: Figure,
+    /// Closed because nothing was shown that counts.
+    pub amqp_unproven: Figure,
+    /// Closed by the service.
+    pub amqp_told_to_go: Figure,
 }
 
 impl Figures {

@@ -2,19 +2,21 @@
 //!
 //! ```text
 //! Options ──► Front::bind ──► run(shutdown)          TlsMaterial: certificates that keep themselves good
-//!                  └──► Handle: figures, addresses   HttpService, DeviceService: what stands behind
+//!                  └──► Handle: figures, addresses   HttpService, DeviceService, LinkService: behind it
 //! ```
 //!
 //! It turns addresses into streams (`listen`), strangers into TLS peers (`tls`), bytes into whole requests
-//! (`http`) or sessions of devices (`mqtt`, `websocket`), and hands them to the services behind it ([`HttpService`],
-//! [`device::DeviceService`]). What a token means, or who a device is, it does not know.
+//! (`http`), sessions of devices (`mqtt`, `amqp`, `websocket`) or links (`amqp`), and hands them to the services behind
+//! it ([`HttpService`], [`device::DeviceService`], [`link::LinkService`]). What a token means, or who a device is, it does not know.
 #![forbid(unsafe_code)]
 
+mod amqp;
 mod certificate;
 pub mod device;
 mod figures;
 mod front;
 mod http;
+mod ingest;
 pub mod link;
 mod listen;
 mod mqtt;
@@ -25,6 +27,7 @@ pub use crate::http::{
     Body, BodyCut, BodyGone, BodyLimits, BodySender, HttpLimits, HttpService, IncomingBody, Refusal, Request,
     Response, StreamHandler, StreamLimits, StreamedRequest, Streaming,
 };
+pub use amqp::AmqpLimits;
 pub use certificate::{Certificate, CertificateAuthority, CertificateUnreadable};
 pub use figures::{Figure, Figures};
 pub use front::{DRAIN, Front, Handle, Options, Services, StartError};

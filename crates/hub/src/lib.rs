@@ -7,6 +7,8 @@ pub mod commands;
 mod connections;
 pub mod devices;
 pub mod files;
+pub mod groups;
+pub mod links;
 pub mod registry;
 pub mod rest;
 pub mod search;

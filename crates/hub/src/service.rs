@@ -14,6 +14,8 @@ use crate::authorities::Authorities;
 use crate::commands::{CommandLimits, Commands, CommandsOptions};
 use crate::devices::{Devices, DevicesOptions, Rates};
 use crate::files::Files;
+use crate::groups::Groups;
+use crate::links::{Links, LinksOptions};
 use crate::registry::{Registry, Sealer};
 use crate::rest::BackupSource;
 use crate::search::Searcher;
@@ -38,6 +40,8 @@ pub struct HubOptions {
     /// Whether messages of devices may ask for faults; for tests only.
     pub has_faults: bool,
     pub commands: CommandLimits,
+    /// How many groups may read events, `$Default` among them.
+    pub consumer_groups_max: usize,
     pub policies: Arc<Policies>,
     pub sealer: Arc<Sealer>,
     pub clock: Arc<dyn Clock>,
@@ -59,6 +63,8 @@ pub struct Hub {
     pub(crate) devices: Devices,
     pub(crate) authorities: Authorities,
     pub(crate) commands: Commands,
+    pub(crate) groups: Groups,
+    pub(crate) links: Links,
     pub(crate) authorizer: Arc<Authorizer>,
     pub(crate) policies: Arc<Policies>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -87,6 +93,7 @@ impl Hub {
             rates,
             has_faults,
             commands,
+            consumer_groups_max,
             policies,
             sealer,
             clock,
@@ -130,11 +137,24 @@ impl Hub {
             rates,
             has_faults,
         });
+        let groups = Groups::new(Arc::clone(registry.documents()), Arc::clone(&clock), consumer_groups_max);
+        let links = Links::new(LinksOptions {
+            hub_name: name.clone(),
+            authorizer: Arc::clone(&authorizer),
+            commands: commands.clone(),
+            files: files.clone(),
+            telemetry: telemetry.clone(),
+            groups: groups.clone(),
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+        });
         Self {
             name,
             devices,
             authorities,
             commands,
+            groups,
+            links,
             registry,
             searcher,
             telemetry,
@@ -177,6 +197,15 @@ impl Hub {
     /// [`Commands::run`] runs beside the front door.
     pub fn commands(&self) -> &Commands {
         &self.commands
+    }
+
+    /// For the front door: everything on AMQP that is not a device's own.
+    pub fn links(&self) -> &Links {
+        &self.links
+    }
+
+    pub fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     /// `None` where devices cannot upload files; [`Files::run`] runs beside it.

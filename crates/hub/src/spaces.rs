@@ -19,11 +19,19 @@ pub const FILE_NOTICES: Space = Space::new(19);
 pub const AUTHORITIES: Space = Space::new(20);
 /// Their group, whose name no device can have.
 pub(crate) const AUTHORITIES_GROUP: &str = "/authorities";
+/// Consumer groups; the name is theirs in lower case.
+pub const CONSUMER_GROUPS: Space = Space::new(21);
+/// Their group, whose name no device can have.
+pub(crate) const CONSUMER_GROUPS_GROUP: &str = "/consumer-groups";
 /// Uploads that a device has begun: group is the device id, the name is empty.
 pub const UPLOADS: Space = Space::new(32);
 
 pub(crate) fn authority_key(name: &str) -> Key {
     Key::new(AUTHORITIES, AUTHORITIES_GROUP, name)
+}
+
+pub(crate) fn consumer_group_key(name: &str) -> Key {
+    Key::new(CONSUMER_GROUPS, CONSUMER_GROUPS_GROUP, name)
 }
 
 pub(crate) fn device_key(device: &DeviceId) -> Key {

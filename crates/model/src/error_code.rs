@@ -83,6 +83,7 @@ vocabulary! {
     NullMessage 400026 Caller Never
     ConnectionForcefullyClosedOnNewConnection 400027 Peer Later
     InvalidDeviceScope 400028 Caller Never
+    InvalidConfigurationContent 400029 Caller Never
     InvalidContentEncodingOrType 400103 Caller Never
     CannotRegisterModuleToModule 400301 Caller Never
     GenericUnauthorized 401000 Caller Never

@@ -2,6 +2,7 @@
 //! messages, limits and the error vocabulary. Pure: no socket, file, clock or random source.
 #![forbid(unsafe_code)]
 
+pub mod deployment;
 mod error_code;
 mod id;
 pub mod identity;

@@ -15,6 +15,11 @@ pub const LISTING_MAX: usize = 1000;
 pub const STATUS_REASON_CHARS_MAX: usize = 128;
 /// Parents of one device.
 pub const PARENT_SCOPES_MAX: usize = 1;
+/// Edge devices behind each other; leaves behind the last do not count.
+pub const EDGE_GENERATIONS_MAX: usize = 5;
+/// Devices of one page of a device scope, and where a client asks for none.
+pub const SCOPE_PAGE_MAX: usize = 1000;
+pub const SCOPE_PAGE_DEFAULT: usize = 100;
 
 /// Bytes of tags, by the counting rule of [`crate::twin::section_bytes`].
 pub const TAGS_BYTES_MAX: usize = 8 * 1024;

@@ -33,8 +33,12 @@ pub enum Command {
     Method(crate::commands::MethodArgs),
     /// Certificate authorities whose devices are let in by their certificates.
     Ca(crate::commands::CaArgs),
+    /// Edge devices: their modules, parents and children.
+    Edge(crate::commands::EdgeArgs),
     /// Files that devices have uploaded.
     Files(crate::commands::FilesArgs),
+    /// Names under which applications read events with Event Hubs SDKs.
+    ConsumerGroup(crate::commands::ConsumerGroupArgs),
     /// Show what devices send, as it comes in.
     Monitor(MonitorArgs),
     /// Messages for devices and modules: send, purge, and hear what became of them.
@@ -109,6 +113,9 @@ pub struct RunOptions {
     /// Where MQTT listens, likewise [default: :8883].
     #[arg(long, value_name = "ADDR")]
     pub mqtt: Option<String>,
+    /// Where AMQP listens, likewise [default: :5671].
+    #[arg(long, value_name = "ADDR")]
+    pub amqp: Option<String>,
     /// Let messages of devices ask for faults, as the vendors' own test suites do. Not for production.
     #[arg(long)]
     pub fault_injection: bool,

@@ -10,6 +10,9 @@
 //! safe because the text of `sr` opens nothing by itself: the caller claims one id, and the signature is
 //! verified with the keys of *that* id. Whoever holds the key of `a%2Bb` can write whatever `sr` he likes and
 //! still cannot sign for `a+b`.
+//!
+//! The same holds for case: ids differ by it, `sr` does not. The original's identity service signs the resource in
+//! lower case, whatever the id.
 
 use std::borrow::Cow;
 
@@ -40,7 +43,7 @@ pub enum ModuleRule {
 /// Whether `sr`, exactly as it stands in a token, covers what `claim` wants.
 ///
 /// `hosts` are all names under which this server is known: host names and the gateway's. Ports are ignored on
-/// both sides, names compare without regard to case; ids are case-sensitive.
+/// both sides; case does not matter.
 pub fn covers<S: AsRef<str>>(
     sr: &str,
     hosts: &[S],
@@ -75,6 +78,30 @@ pub fn covers<S: AsRef<str>>(
         (Some(module), true) if segments.next().is_some_and(|id| path.is_id(id, module)) => Ok(()),
         (Some(_), true) => Err(wrong()),
     }
+}
+
+/// Whom a text such as `host/devices/{id}/modules/{id}` names, in every way in which it can be read: device ids,
+/// with module ids. Clients that show a token for a connection say so; which reading is meant, the key tells.
+pub fn identities(audience: &str) -> Vec<(String, Option<String>)> {
+    let path = Path::split(audience);
+    let mut segments = path.segments().skip(1);
+    let mut next = || segments.next().filter(|segment| !segment.is_empty());
+    let Some(device) = next().filter(|word| path.is_word(word, "devices")).and_then(|_| next()) else {
+        return Vec::new();
+    };
+    let module = next().filter(|word| path.is_word(word, "modules")).and_then(|_| next());
+    let mut forms = (Cow::Borrowed(device), module.map(Cow::Borrowed));
+    let mut found = Vec::new();
+    for _ in 0..=path.decodings_left {
+        let text = |form: &[u8]| String::from_utf8_lossy(form).into_owned();
+        let reading = (text(&forms.0), forms.1.as_deref().map(text));
+        if !found.contains(&reading) {
+            found.push(reading);
+        }
+        let decoded = |form: &[u8]| Cow::Owned(percent_decode(form).collect());
+        forms = (decoded(&forms.0), forms.1.as_deref().map(decoded));
+    }
+    found
 }
 
 /// The resource to sign for `claim`, unencoded: `host/devices/{id}/modules/{id}`.
@@ -119,7 +146,7 @@ impl<'a> Path<'a> {
     }
 
     fn is_id(&self, segment: &[u8], id: &str) -> bool {
-        !id.is_empty() && self.matches(segment, |form| form == id.as_bytes())
+        !id.is_empty() && self.matches(segment, |form| form.eq_ignore_ascii_case(id.as_bytes()))
     }
 
     /// Whether any reading of the segment passes.

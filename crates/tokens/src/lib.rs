@@ -18,7 +18,7 @@ mod secret;
 mod thumbprint;
 mod verify;
 
-pub use audience::{AudienceError, Claim, ModuleRule, covers, resource};
+pub use audience::{AudienceError, Claim, ModuleRule, covers, identities, resource};
 pub use connection::{ConnectionString, ConnectionStringError, Credential, EventHubsString, HubString, Part};
 pub use host::{Host, HostError};
 pub use key::{KeyError, KeyUse, SharedKey};

@@ -27,6 +27,27 @@ const TARGETS: &[Target] = &[
         often: (PROPERTIES, 256),
     },
     Target {
+        name: "amqp",
+        about: "values, frames and messages both ways, and two machines back to back",
+        package: "skerry-amqp",
+        filter: "",
+        often: (PROPERTIES, 256),
+    },
+    Target {
+        name: "amqp-codec",
+        about: "mutated values, frames and messages",
+        package: "skerry-amqp",
+        filter: "codec_fuzz",
+        often: ("SKERRY_TEST_FUZZ_RUNS", 30_000),
+    },
+    Target {
+        name: "amqp-machine",
+        about: "machines of both sides that hear anything",
+        package: "skerry-amqp",
+        filter: "machine_fuzz",
+        often: ("SKERRY_TEST_FUZZ_RUNS", 1500),
+    },
+    Target {
         name: "tokens",
         about: "tokens, audiences and connection strings",
         package: "skerry-tokens",

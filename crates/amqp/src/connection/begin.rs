@@ -111,7 +111,7 @@ impl Connection {
         }
         let found = self.session(session.0).filter(|session| !session.is_ending)?;
         let Offer { name, role, window, message_bytes_max, .. } = offer;
-        let mut link = Link::new(serial, name.clone(), role, State::Asking);
+        let mut link = Link::new(serial, &name, role, State::Asking);
         link.window = window;
         if role == Role::Receiver {
             link.message_bytes_max = message_bytes_max;
@@ -138,8 +138,14 @@ impl Connection {
     pub(super) fn handle_attach(&mut self, slot: u16, attach: Attach) {
         let ours = attach.role.other();
         let Some(session) = self.session(slot).filter(|session| !session.is_ending) else { return };
-        let known = session.by_name(&attach.name, ours);
         let is_in_use = session.handles.contains_key(&attach.handle);
+        if !is_in_use && let Some((handle, link)) = session.given_up(&attach.name, ours) {
+            // The answer to a link that we do not want any more; its end comes next.
+            link.peer_handle = Some(attach.handle);
+            session.handles.insert(attach.handle, handle);
+            return;
+        }
+        let known = session.by_name(&attach.name, ours);
         if let Some(handle) = known
             && let Some(link) = session.links[handle as usize].as_mut()
         {
@@ -161,18 +167,23 @@ impl Connection {
             let fault = Fault::new(condition::HANDLE_IN_USE, "the handle is in use, or the name too long");
             return self.end(SessionId(slot), Some(fault));
         }
+        let links_max = self.options.links_max;
+        let too_many = || Fault::new(condition::RESOURCE_LIMIT_EXCEEDED, "the connection has too many links");
+        // Links that we refused are known until the peer has heard of it; who never does has no end.
+        if self.links >= links_max.saturating_mul(2) {
+            return self.end(SessionId(slot), Some(too_many()));
+        }
         let serial = self.serial();
-        let is_full = self.links >= self.options.links_max;
+        let is_full = self.links >= links_max;
         let Some(session) = self.session(slot) else { return };
-        let mut link = Link::new(serial, attach.name.clone(), ours, State::Asked);
+        let mut link = Link::new(serial, &attach.name, ours, State::Asked);
         link.peer_attached(&attach);
         let handle = session.insert(link);
         session.handles.insert(attach.handle, handle);
         self.links += 1;
         let id = LinkId { session: slot, handle, serial };
         if is_full {
-            let fault = Fault::new(condition::RESOURCE_LIMIT_EXCEEDED, "the connection has too many links");
-            return self.refuse(id, &attach, fault);
+            return self.refuse(id, &attach, too_many());
         }
         self.events.push_back(Event::Attach { link: id, attach: Box::new(attach) });
     }
@@ -216,11 +227,16 @@ impl Connection {
     pub fn detach(&mut self, id: LinkId, fault: Option<Fault>) {
         let Some(session) = self.session(id.session).filter(|session| !session.is_ending) else { return };
         let Some(link) = session.link_mut(id).filter(|link| !link.is_detaching()) else { return };
+        // Only what began can end.
+        let first = (link.state == State::Asked).then(|| link.bare_attach(id.handle));
         link.state = State::Detaching;
         link.rest = None;
         let partial = link.incoming.take().map_or(0, |incoming| incoming.payload.len());
-        session.sent.retain(|sent| sent.serial != id.serial);
         self.partial_bytes -= partial;
+        self.forget_sent(id.session, |sent| sent.serial == id.serial);
+        if let Some(attach) = first {
+            self.put(id.session, &Performative::Attach(Box::new(attach)));
+        }
         let detach = Detach { handle: id.handle, is_closed: true, fault };
         self.put(id.session, &Performative::Detach(detach));
     }
@@ -235,9 +251,15 @@ impl Connection {
         };
         let is_answer = link.is_detaching();
         let id = LinkId { session: slot, handle, serial: link.serial };
+        let first = (link.state == State::Asked).then(|| link.bare_attach(handle));
         self.remove_link(slot, handle);
         if !is_answer {
-            let answer = Detach { handle, is_closed: true, fault: None };
+            if let Some(attach) = first {
+                self.put(slot, &Performative::Attach(Box::new(attach)));
+            }
+            // Whoever only lays it aside would have to begin it again to hear that it is over; here the
+            // next link of that name is a new one in any case.
+            let answer = Detach { handle, is_closed: detach.is_closed, fault: None };
             self.put(slot, &Performative::Detach(answer));
             self.events.push_back(Event::Detached { link: id, fault: detach.fault });
         }
@@ -250,29 +272,35 @@ impl Connection {
             let partial = link.incoming.as_ref().map_or(0, |incoming| incoming.payload.len());
             self.links -= 1;
             self.partial_bytes -= partial;
+            self.forget_sent(slot, |sent| sent.serial == link.serial);
         }
     }
 
-    pub(super) fn handle_end(&mut self, channel: u16, slot: u16) {
+    pub(super) fn handle_end(&mut self, channel: u16, slot: u16, fault: Option<&Fault>) {
         self.channels.remove(&channel);
         let is_answer = self.session_at(slot).is_none_or(|session| session.is_ending);
         if !is_answer {
-            self.tell_ended(slot, None);
+            self.tell_ended(slot, fault);
             self.put(slot, &Performative::End(End::default()));
         }
         self.drop_session(slot);
     }
 
     fn drop_session(&mut self, slot: u16) {
-        let handles = self.session_at(slot).map_or(0, |session| session.links.len());
-        for handle in 0..handles {
-            self.remove_link(slot, handle as u32);
-        }
+        self.empty_session(slot);
         if let Some(place) = self.sessions.get_mut(usize::from(slot)) {
             *place = None;
         }
         while self.sessions.last().is_some_and(Option::is_none) {
             self.sessions.pop();
+        }
+    }
+
+    fn empty_session(&mut self, slot: u16) {
+        let Some(session) = self.session(slot) else { return };
+        session.is_ending = true;
+        for handle in 0..session.links.len() {
+            self.remove_link(slot, handle as u32);
         }
     }
 
@@ -284,13 +312,7 @@ impl Connection {
             return;
         }
         self.tell_ended(slot, fault.as_ref());
-        let handles = self.session_at(slot).map_or(0, |session| session.links.len());
-        for handle in 0..handles {
-            self.remove_link(slot, handle as u32);
-        }
-        if let Some(session) = self.session(slot) {
-            session.is_ending = true;
-        }
+        self.empty_session(slot);
         self.put(slot, &Performative::End(End { fault }));
     }
 

@@ -55,15 +55,21 @@ impl Connection {
                 self.refresh_credit(id);
             }
         }
-        if flow.wants_echo {
+        // Before our attach, and after our detach, the peer knows no link with this handle.
+        if flow.wants_echo && self.is_attached(id) {
             self.put_flow(slot, Some(id));
         }
         Ok(())
     }
 
+    fn is_attached(&self, id: LinkId) -> bool {
+        let link = self.session_at(id.session).and_then(|session| session.link(id));
+        link.is_some_and(|link| link.state == State::Attached)
+    }
+
     /// Links that waited for the session's window.
     pub(super) fn tell_credit(&mut self, slot: u16) {
-        let Some(session) = self.session_at(slot) else { return };
+        let Some(session) = self.session_at(slot).filter(|session| !session.is_ending) else { return };
         let ready = session.links.iter().enumerate().filter_map(|(handle, link)| {
             let link = link.as_ref()?;
             let is_ready = link.role == Role::Sender && link.state == State::Attached && link.credit > 0;

@@ -50,10 +50,11 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(serial: u32, name: Text, role: Role, state: State) -> Self {
+    pub(super) fn new(serial: u32, name: &str, role: Role, state: State) -> Self {
         Self {
             serial,
-            name,
+            // A slice of what was read would keep the whole block for as long as the link lives.
+            name: name.into(),
             role,
             state,
             peer_handle: None,
@@ -72,6 +73,19 @@ impl Link {
         self.state == State::Detaching
     }
 
+    /// For one that ends before anybody decided about it.
+    pub(super) fn bare_attach(&self, handle: u32) -> Attach {
+        Attach {
+            name: self.name.clone(),
+            handle,
+            role: self.role,
+            source: Some(Source::default()),
+            target: Some(Target::default()),
+            delivery_count: (self.role == Role::Sender).then_some(0),
+            ..Attach::default()
+        }
+    }
+
     /// What the peer's attach says of it.
     pub(super) fn peer_attached(&mut self, attach: &Attach) {
         self.peer_handle = Some(attach.handle);
@@ -84,9 +98,16 @@ impl Link {
         }
     }
 
+    /// A sender's: the peer waits for more, or for the word that there is none.
+    pub(super) fn wants_drain(&self) -> bool {
+        let may_send = self.role == Role::Sender && self.state == State::Attached;
+        may_send && self.is_drain && self.credit > 0
+    }
+
     /// A receiver's room for more, worth telling.
     pub(super) fn fresh_credit(&self) -> Option<u32> {
-        let wanted = self.window.saturating_sub(self.outstanding);
+        let taken = self.outstanding + u32::from(self.incoming.is_some());
+        let wanted = self.window.saturating_sub(taken);
         let is_worth_it = wanted > self.credit && self.credit <= self.window / 2;
         (self.role == Role::Receiver && self.state == State::Attached && !self.is_drain && is_worth_it)
             .then_some(wanted)

@@ -207,8 +207,10 @@ impl Connection {
         performative: Performative,
         payload: Bytes,
     ) -> Result<(), Violation> {
-        if let Performative::Begin(begin) = performative {
-            return self.handle_begin(channel, &begin);
+        match performative {
+            Performative::Begin(begin) => return self.handle_begin(channel, &begin),
+            Performative::Open(_) => return Err(Violation::Phase { phase: "open" }),
+            _ => {}
         }
         // What was on its way when a session ended concerns nobody.
         let Some(slot) = self.channels.get(&channel).copied() else { return Ok(()) };
@@ -224,12 +226,11 @@ impl Connection {
                 Ok(())
             }
             Performative::Detach(detach) => self.handle_detach(slot, detach),
-            Performative::End(_) => {
-                self.handle_end(channel, slot);
+            Performative::End(end) => {
+                self.handle_end(channel, slot, end.fault.as_ref());
                 Ok(())
             }
-            Performative::Begin(_) => Ok(()),
-            Performative::Open(_) | Performative::Close(_) => return Err(Violation::Phase { phase: "open" }),
+            Performative::Begin(_) | Performative::Open(_) | Performative::Close(_) => Ok(()),
         };
         // A mistake in a session ends that session, and nothing else.
         if let Err(fault) = outcome {

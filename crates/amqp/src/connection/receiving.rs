@@ -24,7 +24,7 @@ impl Connection {
         session.incoming_window = session.incoming_window.checked_sub(1).ok_or_else(|| {
             Fault::new(condition::WINDOW_VIOLATION, "more frames came than the window allows")
         })?;
-        let wants_flow = session.incoming_window < window / 2;
+        let wants_flow = session.incoming_window <= window / 2;
         if wants_flow {
             session.incoming_window = window;
         }
@@ -93,7 +93,11 @@ impl Link {
     /// A whole message, or a part of one.
     fn take(&mut self, transfer: Transfer, payload: Bytes) -> Result<Option<Delivery>, Fault> {
         if transfer.is_aborted {
-            self.incoming = None;
+            // The sender has counted it, if it had not begun before.
+            if self.incoming.take().is_none() {
+                self.credit = self.credit.saturating_sub(1);
+                self.delivery_count = self.delivery_count.wrapping_add(1);
+            }
             return Ok(None);
         }
         if let Some(incoming) = &mut self.incoming {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::Connection;
 use super::event::{DeliveryId, Event, LinkId};
-use super::link::State;
+use super::link::{Link, State};
 use super::session::Sent;
 use crate::frame::{HEAD_BYTES, Kind, put_frame};
 use crate::performative::{Disposition, Outcome, Performative, Role, Transfer};
@@ -48,14 +48,14 @@ impl Connection {
     /// Whether the peer wants to hear when there is nothing more.
     pub fn wants_drain(&self, id: LinkId) -> bool {
         let link = self.session_at(id.session).and_then(|session| session.link(id));
-        link.is_some_and(|link| link.is_drain && link.credit > 0 && link.role == Role::Sender)
+        link.is_some_and(Link::wants_drain)
     }
 
     /// There is nothing more for now.
     pub fn drain(&mut self, id: LinkId) {
         let Some(session) = self.session(id.session) else { return };
         let Some(link) = session.link_mut(id) else { return };
-        if link.is_drain && link.rest.is_none() {
+        if link.wants_drain() && link.rest.is_none() {
             link.delivery_count = link.delivery_count.wrapping_add(link.credit);
             link.credit = 0;
             self.put_flow(id.session, Some(id));
@@ -143,10 +143,10 @@ impl Connection {
     /// Agrees to an outcome that the peer did not settle by itself.
     pub fn settle_sent(&mut self, id: LinkId, delivery: DeliveryId, outcome: Outcome) {
         let Some(session) = self.session(id.session).filter(|session| !session.is_ending) else { return };
-        if session.link(id).is_none_or(super::link::Link::is_detaching) {
+        if session.link(id).is_none_or(Link::is_detaching) {
             return;
         }
-        session.sent.retain(|sent| sent.delivery != delivery);
+        self.forget_sent(id.session, |sent| sent.delivery == delivery);
         let disposition = Disposition {
             role: Role::Sender,
             first: delivery,
@@ -156,6 +156,17 @@ impl Connection {
             is_batchable: false,
         };
         self.put(id.session, &Performative::Disposition(disposition));
+    }
+
+    /// No outcome is waited for any more: others may have waited for the room.
+    pub(super) fn forget_sent(&mut self, slot: u16, is_meant: impl Fn(&Sent) -> bool) {
+        let unsettled_max = self.options.unsettled_max;
+        let Some(session) = self.session(slot) else { return };
+        let was_full = session.sent.len() >= unsettled_max;
+        session.sent.retain(|sent| !is_meant(sent));
+        if was_full && session.sent.len() < unsettled_max {
+            self.tell_credit(slot);
+        }
     }
 
     pub(super) fn handle_disposition(&mut self, slot: u16, disposition: &Disposition) {

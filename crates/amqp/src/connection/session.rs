@@ -77,6 +77,15 @@ impl Session {
         found.and_then(|handle| u32::try_from(handle).ok())
     }
 
+    /// A link that we began and ended before the peer had answered.
+    pub(super) fn given_up(&mut self, name: &str, role: Role) -> Option<(u32, &mut Link)> {
+        let mut links = self.links.iter_mut().enumerate();
+        links.find_map(|(handle, link)| {
+            let link = link.as_deref_mut().filter(|link| link.role == role && &*link.name == name)?;
+            (link.is_detaching() && link.peer_handle.is_none()).then_some((handle as u32, link))
+        })
+    }
+
     /// Our handle for one more.
     pub(super) fn insert(&mut self, link: Link) -> u32 {
         let free = self.links.iter().position(Option::is_none).unwrap_or(self.links.len());
@@ -87,13 +96,12 @@ impl Session {
         free as u32
     }
 
-    /// Forgets a link; what was sent on it has no outcome any more.
+    /// Forgets a link.
     pub(super) fn remove(&mut self, handle: u32) -> Option<Box<Link>> {
         let link = self.links.get_mut(handle as usize)?.take()?;
         if let Some(peer) = link.peer_handle {
             self.handles.remove(&peer);
         }
-        self.sent.retain(|sent| sent.serial != link.serial);
         while self.links.last().is_some_and(Option::is_none) {
             self.links.pop();
         }

@@ -1,5 +1,7 @@
 //! A client's machine against a server's, without anything in between.
 
+mod rules;
+
 use std::collections::VecDeque;
 
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -234,4 +236,48 @@ fn signs_of_life_are_twice_as_frequent_as_they_must_be() {
     assert_eq!(pair.server.out, [0, 0, 0, 8, 2, 0, 0, 0]);
     assert_eq!(pair.server.deadline(), Some(Duration::from_secs(10)));
     assert_eq!(pair.client.handle_time(Duration::from_secs(20)), Err(Violation::Silent));
+}
+
+#[test]
+fn the_answer_to_a_link_that_is_not_wanted_any_more_begins_nothing() {
+    let mut pair = Pair::open();
+    let session = pair.client.begin().unwrap();
+    let ours = pair.client.attach(session, offer(Role::Receiver, 1)).unwrap();
+    pair.client.detach(ours, None);
+    let again = pair.client.attach(session, offer(Role::Receiver, 1)).unwrap();
+    carry(&mut pair.client, &mut pair.server, &mut pair.of_server);
+    let attaches: Vec<_> = pair.of_server.drain(..).collect();
+    let [
+        Event::Attach { link: first, .. },
+        Event::Detached { link, .. },
+        Event::Attach { link: second, attach },
+    ] = &attaches[..]
+    else {
+        panic!("{attaches:?}")
+    };
+    assert_eq!(first, link);
+    pair.server.accept(*second, Reply::to(attach, 1, 1));
+    pair.run();
+    assert!(matches!(pair.of_client.pop_front(), Some(Event::Attached { link, .. }) if link == again));
+    assert_eq!((pair.of_client.pop_front(), pair.client.links, pair.server.links), (None, 1, 1));
+}
+
+#[test]
+fn room_that_the_end_of_a_link_makes_is_told_to_the_others() {
+    let mut pair = Pair::new(Options { unsettled_max: 1, ..options() }, options(), None);
+    pair.run();
+    pair.of_client.clear();
+    pair.of_server.clear();
+    let (one, _) = pair.link(Role::Sender, 5);
+    let other = pair.client.attach(one.session(), Offer { name: "other".into(), ..offer(Role::Sender, 5) });
+    pair.run();
+    let Some(Event::Attach { link, attach }) = pair.of_server.pop_front() else { panic!("no attach") };
+    pair.server.accept(link, Reply::to(&attach, 5, 1 << 20));
+    pair.run();
+    pair.client.send(one, message(1)).unwrap();
+    assert!(!pair.client.is_ready(other.unwrap()));
+    pair.of_client.clear();
+    pair.client.detach(one, None);
+    assert_eq!(pair.client.poll_event(), Some(Event::Credit { link: other.unwrap() }));
+    assert!(pair.client.is_ready(other.unwrap()));
 }

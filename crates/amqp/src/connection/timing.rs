@@ -48,7 +48,9 @@ impl Connection {
             return None;
         }
         let silence = self.timing.heard + self.timing.silence_max;
-        let sign = self.timing.sign_every.map(|every| self.timing.spoke + every);
+        // Before the opening and after the goodbye there is nothing to give a sign of.
+        let sign_every = self.timing.sign_every.filter(|_| self.phase == Phase::Open);
+        let sign = sign_every.map(|every| self.timing.spoke + every);
         Some(sign.map_or(silence, |sign| sign.min(silence)))
     }
 

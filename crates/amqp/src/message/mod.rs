@@ -87,3 +87,6 @@ impl Sections {
 pub fn find<'a>(map: &'a [(Value, Value)], name: &str) -> Option<&'a Value> {
     map.iter().find(|(key, _)| key.as_text() == Some(name)).map(|(_, value)| value)
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,15 +11,31 @@ impl Sections {
     pub fn decode(bytes: Bytes, limits: CodecLimits) -> Result<Self, MessageError> {
         let mut input = Input::new(bytes, limits);
         let mut sections = Self::default();
-        let mut last = 0;
+        let mut sequences = Vec::new();
+        let (mut last, mut count) = (0, 0);
         while !input.is_empty() {
+            count += 1;
+            if count > limits.items_max {
+                return Err(DecodeError::Items { items_max: limits.items_max }.into());
+            }
             let number = number(&input.descriptor()?)?;
             let may_repeat = matches!(number, descriptor::DATA | descriptor::SEQUENCE);
             if number < last || (number == last && !may_repeat) {
                 return Err(MessageError::Order);
             }
             last = number;
-            sections.read(number, &mut input)?;
+            if number == descriptor::SEQUENCE {
+                sequences.push(skipped(&mut input)?);
+            } else {
+                sections.read(number, &mut input)?;
+            }
+        }
+        // All in all they are one.
+        match (sequences.len(), &sections.body) {
+            (0, _) => {}
+            (1, Body::Nothing) => sections.body = Body::Sequence(sequences.remove(0)),
+            (_, Body::Nothing) => sections.body = Body::Sequence(sequences.concat().into()),
+            _ => return Err(MessageError::Order),
         }
         Ok(sections)
     }
@@ -51,15 +67,6 @@ impl Sections {
                         Body::Datas(pieces)
                     }
                     Body::Value(_) | Body::Sequence(_) => return Err(MessageError::Order),
-                };
-            }
-            descriptor::SEQUENCE => {
-                let sequence = skipped(input)?;
-                self.body = match std::mem::take(&mut self.body) {
-                    Body::Nothing => Body::Sequence(sequence),
-                    // All in all they are one.
-                    Body::Sequence(first) => Body::Sequence([first, sequence].concat().into()),
-                    _ => return Err(MessageError::Order),
                 };
             }
             descriptor::VALUE => match self.body {

@@ -17,6 +17,7 @@ use super::budget::Budget;
 use super::request::{Requests, Shared};
 use super::watched::Watched;
 use super::{HttpLimits, HttpService};
+use crate::amqp::Amqp;
 use crate::figures::Figures;
 use crate::listen::{Stopping, TlsTcp};
 use crate::mqtt::Mqtt;
@@ -58,9 +59,10 @@ impl Http {
         limits: HttpLimits,
         figures: Arc<Figures>,
         mqtt: Mqtt,
+        amqp: Amqp,
     ) -> Self {
         let budget = Budget::new(limits.body_budget_bytes, Arc::clone(&figures));
-        Self { shared: Arc::new(Shared { service, limits, budget, figures, mqtt }) }
+        Self { shared: Arc::new(Shared { service, limits, budget, figures, mqtt, amqp }) }
     }
 
     pub(crate) async fn serve(self, stream: TlsTcp, peer: SocketAddr, stopping: Stopping) {
@@ -108,6 +110,7 @@ impl Http {
         let stream = ByteStream::new(stream, read);
         match inside {
             Inside::Mqtt => self.shared.mqtt.clone().serve(stream, peer, certificates, stopping).await,
+            Inside::Amqp => self.shared.amqp.clone().serve(stream, peer, certificates, stopping).await,
         }
     }
 
@@ -199,7 +202,7 @@ async fn close(mut stream: TlsTcp, linger: bool) {
             return None;
         }
         // What comes now is thrown away as it is, without decrypting it.
-        let (tcp, _) = stream.get_mut();
+        let tcp = stream.get_mut();
         let mut scrap = vec![0; 16 * 1024];
         let mut left = LINGER_BYTES_MAX;
         while left > 0 {

@@ -23,6 +23,7 @@ use super::panic::{Contained, HandlerPanicked};
 use super::{
     Body, HttpLimits, HttpService, IncomingBody, Refusal, Request, Response, StreamedRequest, Streaming,
 };
+use crate::amqp::Amqp;
 use crate::device::PeerCertificates;
 use crate::figures::Figures;
 use crate::mqtt::Mqtt;
@@ -35,6 +36,7 @@ pub(super) struct Shared {
     pub(super) budget: Budget,
     /// Spoken inside WebSockets.
     pub(super) mqtt: Mqtt,
+    pub(super) amqp: Amqp,
     pub(super) figures: Arc<Figures>,
 }
 

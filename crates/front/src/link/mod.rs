@@ -62,7 +62,7 @@ pub struct Wanted {
     pub attach: Arc<Attach>,
     /// The name of the host that the client connected to, as it said.
     pub host: String,
-    /// Policies' tokens that count on the connection.
+    /// Policies' tokens that count on the connection; what was said with a name instead of one, too.
     pub tokens: Vec<Arc<str>>,
 }
 
@@ -87,7 +87,9 @@ pub enum LinkEnd {
 
 /// Gives messages to a client.
 pub trait Source: Send {
-    /// The next messages, at least one and no more than `credit`; an error ends the link.
+    /// The next messages, at least one and no more than `credit`; an error ends the link. Without
+    /// credit only an error comes: somebody else may take the link's place at any time, so it is asked
+    /// then, too.
     fn poll_next(&mut self, context: &mut Context<'_>, credit: u32) -> Poll<Result<Vec<Item>, Fault>>;
 
     /// What became of a message that was given out with a key; the answer is what is told to clients

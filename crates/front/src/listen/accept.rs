@@ -18,10 +18,9 @@ use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use super::gate::{Gate, Handshake};
+use crate::tls::TlsStream;
 
 pub(crate) type TlsTcp = TlsStream<TcpStream>;
 
@@ -113,27 +112,24 @@ impl Acceptor {
             return;
         };
         let handshake = self.gate.begin_handshake(peer.ip());
-        let (gate, tls) = (Arc::clone(&self.gate), TlsAcceptor::from(Arc::clone(&self.tls)));
+        let (gate, tls) = (Arc::clone(&self.gate), Arc::clone(&self.tls));
         let (mut stop, serve) = (stop.clone(), serve.clone());
+        let open = Arc::clone(&self.gate);
         // Made outside of the task and boxed, so that an open connection holds the room of neither its
         // handshake nor its stream's way to whoever serves it.
-        let connecting = Box::pin({
-            let (gate, stop) = (Arc::clone(&gate), stop.clone());
-            async move {
-                let stream = shake_hands(stream, &tls, &gate).await?;
-                Some(Box::pin(serve(stream, peer, stop)))
-            }
-        });
-        connections.spawn(async move {
-            let _open = gate.figures.connections_open.raise(1);
-            let _place = place;
-            let serving = tokio::select! {
-                serving = connecting => serving,
-                () = handshake.evicted() => None,
-                () = stop.wait() => None,
+        let connecting = Box::pin(async move {
+            let stream = tokio::select! {
+                stream = shake_hands(stream, tls, &gate) => stream?,
+                () = handshake.evicted() => return None,
+                () = stop.wait() => return None,
             };
             drop::<Handshake>(handshake);
-            if let Some(serving) = serving {
+            Some(Box::pin(serve(stream, peer, stop)))
+        });
+        connections.spawn(async move {
+            let _open = open.figures.connections_open.raise(1);
+            let _place = place;
+            if let Some(serving) = connecting.await {
                 serving.await;
             }
         });
@@ -146,13 +142,13 @@ impl Acceptor {
     }
 }
 
-async fn shake_hands(stream: TcpStream, tls: &TlsAcceptor, gate: &Gate) -> Option<TlsTcp> {
+async fn shake_hands(stream: TcpStream, tls: Arc<ServerConfig>, gate: &Gate) -> Option<TlsTcp> {
     let figures = &gate.figures;
     let handshake = async {
         stream.set_nodelay(true)?;
         stream.readable().await?;
         // Boxed: rustls needs its room only for this while.
-        Box::pin(tls.accept(stream)).await
+        Box::pin(TlsStream::accept(tls, stream)).await
     };
     match tokio::time::timeout(gate.limits.handshake_timeout, handshake).await {
         Ok(Ok(stream)) => {

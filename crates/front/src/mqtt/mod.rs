@@ -3,8 +3,9 @@
 //! | what a client may do | bound | overflow |
 //! |---|---|---|
 //! | send no CONNECT | `machine.connect_timeout` | closed |
+//! | go on before it is let in | what one read brought | reading stops |
 //! | send a large packet | `packet_bytes_max`, `connect_bytes_max`, judged before anything is reserved | closed |
-//! | publish faster than the disk | `unacknowledged_bytes_max` a connection, `ingest_bytes_max` for all | reading stops |
+//! | publish faster than the disk | `unacknowledged_bytes_max` a connection, the front door's `ingest_bytes_max` for all | reading stops |
 //! | publish in many pieces | [`TURNS_MAX`] groups under way | reading stops |
 //! | ask faster than it is answered | [`ASKED_MAX`] questions at a time | reading stops |
 //! | not acknowledge | `machine.window` deliveries | nothing more is delivered |
@@ -12,7 +13,6 @@
 //! | say nothing | one and a half keep-alives | closed |
 
 mod greet;
-mod ingest;
 mod session;
 mod wire;
 
@@ -26,9 +26,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::device::{DeviceService, PeerCertificates};
 use crate::figures::Figures;
+use crate::ingest::Ingest;
 use crate::listen::Stopping;
 use greet::Greeting;
-use ingest::Ingest;
 use session::Session;
 use wire::Wire;
 
@@ -46,8 +46,6 @@ pub struct MqttLimits {
     pub connect_bytes_max: usize,
     /// Published on one connection and not acknowledged.
     pub unacknowledged_bytes_max: usize,
-    /// The same for all connections.
-    pub ingest_bytes_max: usize,
     /// How long the service may take to let somebody in.
     pub decision_timeout: Duration,
     pub write_timeout: Duration,
@@ -60,7 +58,6 @@ impl Default for MqttLimits {
             packet_bytes_max: (256 << 10) + (64 << 10) + 16,
             connect_bytes_max: 80 << 10,
             unacknowledged_bytes_max: 1 << 20,
-            ingest_bytes_max: 128 << 20,
             decision_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(60),
         }
@@ -81,8 +78,12 @@ struct Shared {
 }
 
 impl Mqtt {
-    pub(crate) fn new(service: Arc<dyn DeviceService>, limits: MqttLimits, figures: Arc<Figures>) -> Self {
-        let ingest = Ingest::new(limits.ingest_bytes_max, Arc::clone(&figures));
+    pub(crate) fn new(
+        service: Arc<dyn DeviceService>,
+        limits: MqttLimits,
+        ingest: Ingest,
+        figures: Arc<Figures>,
+    ) -> Self {
         Self { shared: Arc::new(Shared { service, limits, ingest, figures }) }
     }
 

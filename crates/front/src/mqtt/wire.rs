@@ -34,6 +34,8 @@ pub(super) struct Wire<S> {
     is_first: bool,
     /// The beginning of a packet.
     pending: BytesMut,
+    /// It was not looked at alone: it may be wrong, or whole where packets may be longer by now.
+    is_unjudged: bool,
     /// To be sent.
     pub(super) out: Vec<u8>,
 }
@@ -64,7 +66,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Nothing but CONNECT is read at first, in so many bytes.
     pub(super) fn new(stream: S, connect_bytes_max: usize) -> Self {
         let packet_bytes_max = connect_bytes_max;
-        Self { stream, packet_bytes_max, is_first: true, pending: BytesMut::new(), out: Vec::new() }
+        let (pending, out) = (BytesMut::new(), Vec::new());
+        Self { stream, packet_bytes_max, is_first: true, pending, is_unjudged: false, out }
     }
 
     /// The client is in: packets may be larger from now on.
@@ -79,10 +82,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     fn poll_block(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, Gone>> {
         loop {
-            let block = SCRATCH.with_borrow_mut(|scratch| {
-                let len = ready!(self.poll_bytes(scratch, context))?;
-                Poll::Ready(self.cut(&scratch[..len]))
-            });
+            let block = if self.is_unjudged {
+                Poll::Ready(self.cut(&[]))
+            } else {
+                SCRATCH.with_borrow_mut(|scratch| {
+                    let len = ready!(self.poll_bytes(scratch, context))?;
+                    Poll::Ready(self.cut(&scratch[..len]))
+                })
+            };
             match ready!(block) {
                 Ok(block) if block.is_empty() => {}
                 block => return Poll::Ready(block),
@@ -108,7 +115,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// The whole packets that are there with these bytes; the rest waits.
+    /// The whole packets that are there with these bytes; the rest waits. What is wrong with it is
+    /// told when those before it are handled.
     fn cut(&mut self, bytes: &[u8]) -> Result<Bytes, Gone> {
         if std::mem::take(&mut self.is_first) && bytes.first().is_some_and(|first| *first != CONNECT) {
             return Err(Gone::Stranger);
@@ -118,6 +126,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             let (packets, rest) = bytes.split_at(found.bytes);
             // Room grows with what comes, not with what is announced.
             self.pending.extend_from_slice(rest);
+            self.is_unjudged = found.bytes > 0 && !rest.is_empty();
             return Ok(Bytes::copy_from_slice(packets));
         }
         self.pending.extend_from_slice(bytes);
@@ -126,6 +135,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         if self.pending.is_empty() {
             self.pending = BytesMut::new();
         }
+        self.is_unjudged = found.bytes > 0 && !self.pending.is_empty();
         Ok(block)
     }
 

@@ -8,6 +8,7 @@ mod files;
 mod material;
 mod own;
 mod server;
+mod stream;
 
 pub use authority::{Authority, AuthorityError, Issued, SERVER_LIFETIME};
 pub use config::Alpn;
@@ -15,3 +16,4 @@ pub use files::FileError;
 pub use material::{Check, TlsError, TlsMaterial, TlsOptions};
 pub use own::OperatorFiles;
 pub use server::CertificateError;
+pub(crate) use stream::TlsStream;

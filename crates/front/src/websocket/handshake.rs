@@ -13,7 +13,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use crate::http::{Body, Response};
 
 /// Where clients ask for it; some encode the dollar, some add a query.
-const PATHS: [&str; 2] = ["/$iothub/websocket", "/%24iothub/websocket"];
+const PATHS: [&str; 4] =
+    ["/$iothub/websocket", "/%24iothub/websocket", "/$servicebus/websocket", "/%24servicebus/websocket"];
+/// Sub-protocols by the names that clients offer.
+const PROTOCOLS: [(&str, Inside); 2] = [("mqtt", Inside::Mqtt), ("amqpwsb10", Inside::Amqp)];
 /// By order of the standard.
 const SALT: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -21,6 +24,7 @@ const SALT: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Inside {
     Mqtt,
+    Amqp,
 }
 
 /// Whether a request asks for a WebSocket of ours.
@@ -33,15 +37,20 @@ pub(crate) fn respond(head: &Parts) -> (Response, Option<Inside>) {
     let text = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
     let offered = text(SEC_WEBSOCKET_PROTOCOL).unwrap_or_default();
     // Clients compare the answer with their own spelling.
-    let protocol = offered.split(',').map(str::trim).find(|word| word.eq_ignore_ascii_case("mqtt"));
+    let protocol = offered.split(',').map(str::trim).find_map(|word| {
+        let known = PROTOCOLS.iter().find(|(known, _)| word.eq_ignore_ascii_case(known))?;
+        Some((word, known.1))
+    });
     let key = text(SEC_WEBSOCKET_KEY).filter(|key| STANDARD.decode(key).is_ok_and(|key| key.len() == 16));
     let is_proper = head.method == Method::GET
         && head.version == Version::HTTP_11
         && has_word(&head.headers, CONNECTION, "upgrade");
     let refusal = match (is_proper, text(SEC_WEBSOCKET_VERSION), key, protocol) {
-        (true, Some("13"), Some(key), Some(protocol)) => return (switch(key, protocol), Some(Inside::Mqtt)),
+        (true, Some("13"), Some(key), Some((protocol, inside))) => {
+            return (switch(key, protocol), Some(inside));
+        }
         (true, version, ..) if version != Some("13") => "the version of WebSockets must be 13\n",
-        (true, _, Some(_), None) => "offer the sub-protocol mqtt\n",
+        (true, _, Some(_), None) => "offer the sub-protocol mqtt or AMQPWSB10\n",
         _ => "this is no request for a WebSocket\n",
     };
     let mut response = Response::new(Body::from(refusal));
@@ -102,6 +111,19 @@ mod tests {
             assert_eq!((response.status().as_u16(), inside), (101, Some(Inside::Mqtt)));
             assert_eq!(response.headers()[SEC_WEBSOCKET_ACCEPT], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
             assert_eq!(response.headers()[SEC_WEBSOCKET_PROTOCOL], "MQTT");
+        }
+    }
+
+    #[test]
+    fn what_is_offered_chooses_what_is_spoken() {
+        for (offered, inside) in [
+            ("AMQPWSB10", Inside::Amqp),
+            ("chat, amqpwsb10", Inside::Amqp),
+            ("mqtt, AMQPWSB10", Inside::Mqtt),
+        ] {
+            let mut headers = GOOD;
+            headers[4].1 = offered;
+            assert_eq!(respond(&head("/$servicebus/websocket", &headers)).1, Some(inside), "{offered}");
         }
     }
 

@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::devices::TestDevices;
+use crate::links::TestLinks;
 use crate::world::{MEMORY, World, services, until, within};
 
 #[tokio::test]
@@ -13,8 +14,9 @@ async fn a_busy_port_is_named_with_what_to_do() {
     let world = World::start();
     let address = world.address();
     let tls = world.handle.tls().clone();
-    let options = Options::new(address.to_string().parse().unwrap(), Address::Off, tls);
-    let error = Front::bind(options, services(&Arc::default(), &TestDevices::default()));
+    let options = Options::new(address.to_string().parse().unwrap(), Address::Off, Address::Off, tls);
+    let error =
+        Front::bind(options, services(&Arc::default(), &TestDevices::default(), &TestLinks::default()));
     let error = error.map(drop).unwrap_err();
     assert!(!error.is_permission_denied());
     assert_eq!(
@@ -32,8 +34,9 @@ async fn a_busy_port_is_named_with_what_to_do() {
 async fn an_address_of_another_machine_is_named_and_off_is_off() {
     let world = World::start();
     let bind = |text: &str| {
-        let options = Options::new(text.parse().unwrap(), Address::Off, world.handle.tls().clone());
-        Front::bind(options, services(&Arc::default(), &TestDevices::default()))
+        let options =
+            Options::new(text.parse().unwrap(), Address::Off, Address::Off, world.handle.tls().clone());
+        Front::bind(options, services(&Arc::default(), &TestDevices::default(), &TestLinks::default()))
     };
     assert_eq!(
         bind("192.0.2.1:8443").map(drop).unwrap_err().to_string(),

@@ -3,9 +3,11 @@
 // clippy.toml excuses test functions, their helpers live here too; and nothing is reachable from a test.
 #![allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
 
+mod amqp;
 mod devices;
 mod http;
 mod http_limits;
+mod links;
 mod listen;
 mod mqtt;
 mod renewal;

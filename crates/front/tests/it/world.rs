@@ -16,7 +16,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore};
 use skerry_front::{
@@ -25,6 +26,7 @@ use skerry_front::{
 };
 
 use crate::devices::{State, TestDevices};
+use crate::links::{LinkState, TestLinks};
 use skerry_model::{Clock, Random, Timestamp};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -112,6 +114,16 @@ impl Client {
         let mut config = config.unwrap().with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         Self { address, config: Arc::new(config) }
+    }
+
+    /// Shows this certificate to whoever asks for one.
+    pub fn certified(mut self, certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>) -> Self {
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let key = CertifiedKey::from_der(vec![certificate], key, &provider).unwrap();
+        let mut config = ClientConfig::clone(&self.config);
+        config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(key));
+        self.config = Arc::new(config);
+        self
     }
 
     pub async fn connect_as(&self, name: &str) -> std::io::Result<TlsStream<TcpStream>> {
@@ -258,8 +270,12 @@ fn streamed(finish: bool) -> Response {
     Response::new(body)
 }
 
-pub fn services(service: &Arc<TestService>, devices: &TestDevices) -> Services {
-    Services { http: Arc::new(Shared(Arc::clone(service))), devices: Arc::new(devices.clone()) }
+pub fn services(service: &Arc<TestService>, devices: &TestDevices, links: &TestLinks) -> Services {
+    Services {
+        http: Arc::new(Shared(Arc::clone(service))),
+        devices: Arc::new(devices.clone()),
+        links: Arc::new(links.clone()),
+    }
 }
 
 /// A front door that serves until told to stop.
@@ -268,6 +284,7 @@ pub struct World {
     pub handle: Handle,
     pub service: Arc<TestService>,
     pub devices: Arc<State>,
+    pub links: Arc<LinkState>,
     /// Removed with everything in it when the world ends.
     _directory: TempDir,
     stop: Option<oneshot::Sender<()>>,
@@ -292,16 +309,16 @@ impl World {
         adjust: impl FnOnce(&mut Options),
     ) -> Self {
         let local = || "127.0.0.1:0".parse().unwrap();
-        let mut options = Options::new(local(), local(), tls);
+        let mut options = Options::new(local(), local(), local(), tls);
         adjust(&mut options);
         let service = Arc::new(TestService::default());
-        let devices = TestDevices::default();
-        let front = Front::bind(options, services(&service, &devices)).unwrap();
+        let (devices, links) = (TestDevices::default(), TestLinks::default());
+        let front = Front::bind(options, services(&service, &devices, &links)).unwrap();
         let (stop, stopped) = oneshot::channel();
         let handle = front.handle();
         let running = tokio::spawn(front.run(async move { drop(stopped.await) }));
-        let devices = devices.0;
-        Self { clock, handle, service, devices, _directory: directory, stop: Some(stop), running }
+        let (devices, links) = (devices.0, links.0);
+        Self { clock, handle, service, devices, links, _directory: directory, stop: Some(stop), running }
     }
 
     pub fn address(&self) -> SocketAddr {

@@ -15,7 +15,7 @@ use crate::registry::{Registry, RegistryError};
 pub enum Caller {
     /// The holder of a policy's key.
     Policy { name: String, rights: Rights },
-    /// A device with its own key.
+    /// A device with its own key or certificate.
     Device(DeviceId),
 }
 
@@ -41,6 +41,8 @@ pub enum AccessError {
     Right { policy: String, needed: String },
     #[error("a device's own token does not allow this")]
     NotForDevices,
+    #[error("{what}")]
+    Behalf { what: String },
     #[error("the token could not be checked, {what}")]
     Unavailable { what: String },
 }
@@ -123,7 +125,17 @@ impl Authorizer {
         primary: &SharedKey,
         secondary: &SharedKey,
     ) -> Result<(), AccessError> {
-        match token.verify(KeyPair { primary, secondary }, KeyUse::Hub, self.clock.now(), self.skew) {
+        self.verify_as(KeyUse::Hub, token, primary, secondary)
+    }
+
+    pub(super) fn verify_as(
+        &self,
+        usage: KeyUse,
+        token: &SasToken,
+        primary: &SharedKey,
+        secondary: &SharedKey,
+    ) -> Result<(), AccessError> {
+        match token.verify(KeyPair { primary, secondary }, usage, self.clock.now(), self.skew) {
             Ok(_) => Ok(()),
             Err(VerifyError::Signature) => Err(AccessError::Signature),
             Err(error @ VerifyError::Expired { .. }) => Err(AccessError::Expired { what: error.to_string() }),

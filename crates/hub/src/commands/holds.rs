@@ -51,6 +51,9 @@ impl Queue {
     pub(super) fn hold(&self, sequence: u64, token: LockToken, holder: Holder) -> Option<(Slip, bool)> {
         let mut state = self.state();
         let Known::Slips(slips) = &state.known else { return None };
+        if !state.admits(holder) {
+            return None;
+        }
         let slip = slips.get(&sequence).filter(|_| state.is_free(sequence))?.clone();
         let until = match holder {
             Holder::Timed(time) => Until::Time(Instant::now() + time),
@@ -90,21 +93,30 @@ impl Queue {
         }
     }
 
-    /// How many a connection that ended had held.
-    pub(super) fn release(&self, session: SessionId) -> u64 {
-        let mut released = 0;
-        for mark in self.state().marks.values_mut() {
-            if let Some(Lock { until: Until::Session(held_by), .. }) = mark.lock
-                && held_by == session
-            {
-                mark.lock = None;
-                released += 1;
-            }
-        }
-        if released > 0 {
+    /// A connection ended.
+    pub(super) fn release(&self, session: SessionId) {
+        self.release_those(&mut self.state(), |held_by| held_by == session);
+    }
+
+    /// A connection has the identity, whether or not the ones before it have ended.
+    pub(super) fn take_over(&self, session: SessionId) {
+        let mut state = self.state();
+        state.newest = state.newest.max(Some(session));
+        self.release_those(&mut state, |held_by| held_by < session);
+    }
+
+    /// Whether this connection may hold anything.
+    pub(super) fn admits(&self, holder: Holder) -> bool {
+        self.state().admits(holder)
+    }
+
+    fn release_those(&self, state: &mut State, is_over: impl Fn(SessionId) -> bool) {
+        let held = state.marks.values_mut().filter(
+            |mark| matches!(mark.lock, Some(Lock { until: Until::Session(held_by), .. }) if is_over(held_by)),
+        );
+        if held.map(|mark| mark.lock = None).count() > 0 {
             self.bell.notify_waiters();
         }
-        released
     }
 
     pub(super) fn prospect(&self, generation: &str, now: Timestamp) -> Prospect {
@@ -133,6 +145,10 @@ impl Queue {
 }
 
 impl State {
+    fn admits(&self, holder: Holder) -> bool {
+        !matches!(holder, Holder::Held(session) if Some(session) < self.newest)
+    }
+
     fn lock(&self, sequence: u64) -> Option<Lock> {
         self.marks.get(&sequence)?.lock
     }

@@ -33,7 +33,7 @@ impl Commands {
         shared.open().await?;
         let queue = shared.queues.get(&to.identity);
         for _ in 0..CHANGE_TRIES_MAX {
-            if !queue.meet(&to.generation) {
+            if !queue.meet(&to.generation) || !queue.admits(holder) {
                 return Ok(None);
             }
             let now = shared.clock.now();
@@ -80,10 +80,19 @@ impl Commands {
                 Prospect::Now => return,
                 Prospect::At(moment) => tokio::select! {
                     () = rung => {}
-                    () = sleep_until(moment) => {}
+                    // Boxed: a timer is large, and seldom needed.
+                    () = Box::pin(sleep_until(moment)) => {}
                 },
                 Prospect::Unknown => rung.await,
             }
+        }
+    }
+
+    /// A connection has the identity: what older ones held may be delivered again as if they had
+    /// ended, and they get nothing more. A connection may be stuck long after a newer one has come.
+    pub fn take_over(&self, to: &Recipient, session: SessionId) {
+        if let Some(queue) = self.shared.queues.find(&to.identity) {
+            queue.take_over(session);
         }
     }
 

@@ -19,8 +19,8 @@ impl Recipient {
     }
 }
 
-/// A connection, by a number of its own in this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A connection, by a number of its own in this process; newer ones have higher numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub u64);
 
 /// How long a command is held.

@@ -42,7 +42,7 @@ use skerry_store::documents::Key;
 use tokio::sync::OnceCell;
 
 pub use error::{LeaseError, SendError, SettleError};
-pub use feedback::{Feedback, FeedbackBatch, Outcome, Told};
+pub use feedback::{FEEDBACK_TYPE, Feedback, FeedbackBatch, Outcome, Told};
 pub use figures::Figures;
 pub use lease::Leased;
 pub use limits::CommandLimits;

@@ -17,6 +17,7 @@ use skerry_model::{IdentityId, Timestamp};
 use tokio::sync::Notify;
 
 use super::holds::Mark;
+use super::lock::SessionId;
 use super::name::is_newer;
 use super::stored::Slip;
 
@@ -35,6 +36,8 @@ pub(super) struct State {
     pub(super) known: Known,
     /// By sequence; a command without one was never delivered by this process.
     pub(super) marks: HashMap<u64, Mark>,
+    /// Connections before this one hold nothing any more.
+    pub(super) newest: Option<SessionId>,
     /// Whether anybody used it since the last sweep.
     is_used: bool,
     /// How many commands the presence and the figures show.

@@ -58,6 +58,31 @@ impl Commands {
     }
 }
 
+impl Commands {
+    /// The same to the first of several that is registered: ids may hold a percent sign themselves,
+    /// and senders differ in what they encode.
+    pub async fn send_to_one_of(&self, to: &[IdentityId], message: Message) -> Result<Sent, SendError> {
+        let mut others = to.iter();
+        let Some(mut next) = others.next() else {
+            let what = "the message is for nobody".to_owned();
+            return Err(RegistryError::Invalid { what }.into());
+        };
+        loop {
+            let sent = self.send(&next.device, next.module.as_ref(), message.clone()).await;
+            let is_absent = matches!(
+                &sent,
+                Err(SendError::Registry(
+                    RegistryError::DeviceNotFound { .. } | RegistryError::ModuleNotFound { .. }
+                ))
+            );
+            match others.next() {
+                Some(other) if is_absent => next = other,
+                _ => return sent,
+            }
+        }
+    }
+}
+
 impl Shared {
     async fn enqueue(&self, to: &IdentityId, slip: Slip, message: Message) -> Result<u64, SendError> {
         let (device, module) = (&to.device, to.module.as_ref());

@@ -16,7 +16,6 @@ use super::live::{Handle, Live};
 use super::orders::{Orders, Sources};
 use super::post::Post;
 use super::subscriptions;
-use super::throttle::Throttle;
 use crate::access::{AccessError, Admitted, SenderError};
 use crate::commands::{Recipient, SessionId};
 use crate::spaces::subscriptions_key;
@@ -47,11 +46,13 @@ impl Shared {
         let now = self.clock.now();
         let Admitted { record, sender, ends } = admitted;
         let came = self.connections.connected(&claim.device, claim.module.as_ref(), epoch, now);
+        let recipient = Recipient::new(claim.device.clone(), claim.module.clone(), sender.generation.clone());
         let live = Arc::new(Live {
             letterhead: Letterhead::new(&sender, Source::Telemetry, claim.model.as_deref()),
             partition: self.telemetry.partition_of(&claim.device),
             order: Order::default(),
-            recipient: Recipient::new(claim.device.clone(), claim.module.clone(), sender.generation.clone()),
+            throttle: self.pace.of(&recipient.identity),
+            recipient,
             session: SessionId(epoch.connection),
             device: claim.device,
             module: claim.module,
@@ -67,10 +68,10 @@ impl Shared {
             ends: Mutex::new(ends.map(|ends| Instant::now() + ends.since(now))),
             address,
             active_at: AtomicI64::new(now.unix_seconds()),
-            throttle: self.rates.messages_per_device.map(Throttle::new),
             shared: Arc::clone(&self),
         });
         self.directory.insert(epoch, &live);
+        self.commands.take_over(&live.recipient, live.session);
         let sources = Sources { live: Arc::clone(&live), mailbox };
         if came.map_err(|error| unavailable(&error))? {
             self.events.note(Event { sender: live.sender.clone(), came: true, epoch, at: now });

@@ -35,7 +35,8 @@ impl Directory {
     /// Lists a connection, unless a newer one of the same identity is there.
     pub(super) fn insert(&self, epoch: Epoch, live: &Arc<Live>) {
         let mut shard = self.shard(live.device.as_str());
-        let of_device = shard.entry(live.device.as_str().to_owned()).or_default();
+        // Most devices have no modules.
+        let of_device = shard.entry(live.device.as_str().to_owned()).or_insert_with(|| Vec::with_capacity(1));
         let listed = Listed { epoch, live: Arc::clone(live) };
         match of_device.iter_mut().find(|known| known.live.module == live.module) {
             Some(known) if known.epoch < epoch => *known = listed,

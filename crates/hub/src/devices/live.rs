@@ -54,8 +54,8 @@ pub(super) struct Live {
     /// The version of the desired properties that the client was told last.
     pub(super) told: AtomicU64,
     pub(super) has_room: AtomicBool,
-    /// Of this connection's messages.
-    pub(super) throttle: Option<Throttle>,
+    /// Of the identity's messages.
+    pub(super) throttle: Option<Arc<Throttle>>,
     pub(super) address: Address,
     /// The second of the last activity that was noted.
     pub(super) active_at: AtomicI64,
@@ -94,18 +94,6 @@ impl Live {
         if now.unix_seconds() > self.active_at.swap(now.unix_seconds(), Relaxed) {
             self.shared.connections.active(&self.address, now);
         }
-    }
-
-    async fn wait_for_turn(&self, count: usize) -> Result<(), PublishRefused> {
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        for throttle in [&self.throttle, &self.shared.messages].into_iter().flatten() {
-            let delay = throttle.take(count);
-            let delay = delay.map_err(|error| PublishRefused::Throttled { what: error.to_string() })?;
-            if !delay.is_zero() {
-                tokio::time::sleep(delay).await;
-            }
-        }
-        Ok(())
     }
 
     pub(super) fn listens_to(&self, kind: Subscription) -> bool {
@@ -180,7 +168,8 @@ impl device::Session for Handle {
             if messages.is_empty() {
                 return Ok(());
             }
-            live.wait_for_turn(messages.len()).await?;
+            let turn = live.shared.pace.wait(live.throttle.as_deref(), messages.len()).await;
+            turn.map_err(|error| PublishRefused::Throttled { what: error.to_string() })?;
             live.note_activity();
             let telemetry = &live.shared.telemetry;
             let kept =

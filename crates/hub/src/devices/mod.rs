@@ -19,6 +19,7 @@ mod faults;
 mod live;
 mod methods;
 mod orders;
+mod pace;
 mod post;
 mod refusal;
 mod subscriptions;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use skerry_front::device::{Claim, Connected, DeviceService, Refused, Soon};
-use skerry_model::{Clock, Random};
+use skerry_model::{Clock, IdentityId, Random};
 use skerry_store::bus::Bus;
 use skerry_store::documents::Revision;
 use skerry_store::log::Durability;
@@ -44,8 +45,9 @@ use directory::Directory;
 use events::Events;
 use faults::Faults;
 pub use methods::{Answered, Invocation, InvokeError, RESPONSE_SECONDS_DEFAULT};
-pub use throttle::Rates;
+use pace::Pace;
 use throttle::Throttle;
+pub use throttle::{Rates, TooFast};
 
 pub struct DevicesOptions {
     pub hub_name: String,
@@ -88,8 +90,7 @@ struct Shared {
     directory: Directory,
     events: Events,
     faults: Faults,
-    rates: Rates,
-    messages: Option<Throttle>,
+    pace: Pace,
     connects: Option<Throttle>,
 }
 
@@ -125,8 +126,7 @@ impl Devices {
             directory: Directory::default(),
             events: Events::new(hub_name, event_durability),
             faults: Faults::new(has_faults),
-            rates,
-            messages: rates.messages.map(Throttle::new),
+            pace: Pace::new(rates),
             connects: rates.connects.map(Throttle::new),
         };
         Self { shared: Arc::new(shared) }
@@ -153,6 +153,17 @@ impl Devices {
     /// Lets everybody go who would not be let in now.
     pub async fn look_at_everybody(&self) {
         changes::look_at_everybody(&self.shared).await;
+    }
+
+    /// Done when the identity may send so many messages, which it does without a connection.
+    pub async fn wait_for_turn(&self, identity: &IdentityId, messages: usize) -> Result<(), TooFast> {
+        let pace = &self.shared.pace;
+        pace.wait(pace.of(identity).as_deref(), messages).await
+    }
+
+    /// Messages that were refused because they came too fast.
+    pub fn too_fast(&self) -> u64 {
+        self.shared.pace.refused()
     }
 
     /// Events about connections that were not kept because too many waited.

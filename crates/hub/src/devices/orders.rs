@@ -41,8 +41,9 @@ impl Sources {
             }
             let live = Arc::clone(&self.live);
             let may_come = takes_commands && rests_until.is_none();
-            let calls_by = self.live.calls.deadline();
             let ends = self.live.ends();
+            // One timer for all of them: there is a place for it in each connection.
+            let next = [rests_until, ends, self.live.calls.deadline()].into_iter().flatten().min();
             tokio::select! {
                 () = self.live.post.rung() => {}
                 mail = self.mailbox.next() => match mail {
@@ -51,11 +52,13 @@ impl Sources {
                     None => return (Order::Close(CloseReason::Stopping), self),
                 },
                 () = live.shared.commands.wait(&live.recipient), if may_come => {}
-                () = at(rests_until) => rests_until = None,
-                () = at(ends) => return (Order::Close(CloseReason::Expired), self),
-                () = at(calls_by) => {
-                    let is_listening = self.live.listens_to(Subscription::Methods);
-                    self.live.calls.expire(is_listening);
+                () = at(next) => {
+                    let now = Instant::now();
+                    if ends.is_some_and(|ends| ends <= now) {
+                        return (Order::Close(CloseReason::Expired), self);
+                    }
+                    rests_until = rests_until.filter(|rests_until| *rests_until > now);
+                    self.live.calls.expire(self.live.listens_to(Subscription::Methods));
                 }
             }
         }

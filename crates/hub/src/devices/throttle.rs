@@ -1,7 +1,7 @@
 //! Rates: how much a device, and all of them, may do in a second.
 //!
 //! What is a little too fast is delayed; what would have to wait for more than [`DELAY_MAX`] is
-//! refused, and the client is disconnected, as the original does.
+//! refused: the client is disconnected, or told so where it asked by HTTP, as the original does.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -29,8 +29,8 @@ pub(super) struct Throttle {
 /// Too much at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too much at once, no more than {per_second} a second are allowed")]
-pub(super) struct TooFast {
-    per_second: u32,
+pub struct TooFast {
+    pub per_second: u32,
 }
 
 impl Throttle {
@@ -50,6 +50,11 @@ impl Throttle {
         }
         *used_until = (*used_until).max(now) + self.each * count;
         Ok(delay)
+    }
+
+    /// A new one would give the same.
+    pub(super) fn is_rested(&self) -> bool {
+        *self.used_until.lock().unwrap_or_else(PoisonError::into_inner) <= Instant::now()
     }
 }
 

@@ -19,7 +19,8 @@ mod uploads;
 pub use error::FileError;
 pub use link::{LinkError, LinkKey, Permissions};
 pub use name::BlobName;
-pub use notices::{Notice, NoticeLease};
+pub(crate) use notices::LOCK as NOTICE_LOCK;
+pub use notices::{Notice, NoticeLease, Notices};
 pub use sums::{Crc64, Md5};
 pub use uploads::{Begun, Outcome};
 
@@ -31,8 +32,6 @@ use std::time::Duration;
 use skerry_model::{Clock, Random};
 use skerry_store::blobs::{Blobs, Sweep, Swept};
 use skerry_store::documents::{Documents, ReadError};
-
-use notices::Notices;
 
 /// The container that all blobs are said to be in.
 pub const CONTAINER: &str = "uploads";

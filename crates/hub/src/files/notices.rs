@@ -14,13 +14,15 @@ use skerry_model::{Clock, DeviceId, Random, Timestamp};
 use skerry_store::blobs::Stored;
 use skerry_store::documents::{Action, Body, Change, Commit, Documents, Expect, Json, Key, ReadError, Scan};
 
+use tokio::sync::Notify;
+
 use super::{CONTAINER, FileError};
 use crate::registry::{RegistryError, settle};
 use crate::spaces::{FILE_NOTICES, file_notice_key};
 
 /// How long a notice is kept for somebody to take it.
 const LIFE: Duration = Duration::from_secs(3600);
-const LOCK: Duration = Duration::from_secs(60);
+pub(crate) const LOCK: Duration = Duration::from_secs(60);
 /// Times that a notice is given out before it is dropped.
 const DELIVERIES_MAX: u32 = 10;
 /// Notices that wait; the oldest go, counted.
@@ -104,6 +106,8 @@ pub struct Notices {
     random: Arc<dyn Random>,
     /// By name, which is the order in which they came.
     waiting: Mutex<BTreeMap<String, Waiting>>,
+    /// Rings when there may be one to give out.
+    bell: Notify,
     dropped: AtomicU64,
 }
 
@@ -134,6 +138,7 @@ impl Notices {
             clock: Arc::clone(clock),
             random: Arc::clone(random),
             waiting: Mutex::new(waiting),
+            bell: Notify::new(),
             dropped: AtomicU64::new(0),
         })
     }
@@ -156,6 +161,7 @@ impl Notices {
             waiting.insert(key.name, entry);
             if waiting.len() > WAITING_MAX { waiting.pop_first().map(|(_, oldest)| oldest.key) } else { None }
         };
+        self.bell.notify_waiters();
         if let Some(key) = oldest {
             tracing::warn!("Nobody takes file notices: the oldest of {WAITING_MAX} is dropped.");
             self.drop_quietly(key).await;
@@ -218,7 +224,47 @@ impl Notices {
         if let Some(entry) = self.queue().get_mut(&name) {
             entry.lock = None;
         }
+        self.bell.notify_waiters();
         Ok(())
+    }
+
+    /// Whoever held it is gone: it was not given out.
+    pub(crate) fn release(&self, lock: &str) {
+        let Ok((name, _)) = self.held(lock) else { return };
+        if let Some(entry) = self.queue().get_mut(&name) {
+            entry.lock = None;
+            entry.deliveries = entry.deliveries.saturating_sub(1);
+        }
+        self.bell.notify_waiters();
+    }
+
+    /// Done when there may be one to give out. Between two calls nothing is missed: whoever finds
+    /// nothing to lease waits for what came since.
+    pub(crate) async fn wait(&self) {
+        loop {
+            let mut rung = std::pin::pin!(self.bell.notified());
+            rung.as_mut().enable();
+            match self.until_one_is_free() {
+                Some(Duration::ZERO) => return,
+                Some(wait) => tokio::select! {
+                    () = rung => {}
+                    () = tokio::time::sleep(wait) => {}
+                },
+                None => rung.await,
+            }
+        }
+    }
+
+    /// `None`: nobody knows when.
+    fn until_one_is_free(&self) -> Option<Duration> {
+        let now = self.clock.now();
+        let waiting = self.queue();
+        let until = |entry: &Waiting| match &entry.lock {
+            Some((_, until)) if now < *until => Some(until.since(now)),
+            _ if entry.is_free(now) => Some(Duration::ZERO),
+            _ => None,
+        };
+        waiting.values().filter_map(until).min()
     }
 
     /// Drops what is too old or was given out too often.

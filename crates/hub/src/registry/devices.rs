@@ -4,13 +4,12 @@ use skerry_model::identity::wire::IdentityDocument;
 use skerry_model::identity::{Identity, ScopeId};
 use skerry_model::limits::{LISTING_MAX, STATUS_REASON_CHARS_MAX};
 use skerry_model::twin::{Twin, TwinPatch};
-use skerry_model::{
-    Authentication, AuthenticationKind, DeviceId, EDGE_AGENT, EDGE_HUB, ModuleId, Status, Timestamp,
-};
+use skerry_model::{Authentication, AuthenticationKind, DeviceId, Status, Timestamp};
 use skerry_store::documents::{Action, Change, Expect, Lane, Scan};
 
+use super::system::EDGE_RUNTIME;
 use super::{CHANGE_TRIES_MAX, Precondition, Record, Registry, RegistryError, Settled};
-use crate::spaces::{DEVICES, device_key, module_key};
+use crate::spaces::{DEVICES, device_key};
 
 impl Registry {
     pub async fn get_device(&self, device: &DeviceId) -> Result<Record, RegistryError> {
@@ -84,11 +83,7 @@ impl Registry {
             let now = self.clock.now();
             let mut record = before.clone();
             self.apply_document(&mut record.identity, document, now)?;
-            if record.identity.edge
-                && record.identity.scope.as_ref().and_then(ScopeId::parent).as_ref() != Some(device)
-            {
-                record.identity.scope = Some(ScopeId::for_edge(device, self.new_generation()));
-            }
+            self.apply_capability(&before.identity, &mut record.identity);
             self.apply_scopes(&mut record.identity, document).await?;
             record.identity.etag += 1;
             let update = record.identity_update(&self.sealer)?;
@@ -99,20 +94,16 @@ impl Registry {
                 note: Vec::new(),
             }];
             if record.identity.edge && !before.identity.edge {
+                self.check_room(device, EDGE_RUNTIME.len()).await?;
                 changes.extend(self.system_modules(&record, now)?);
             }
             if before.identity.edge && !record.identity.edge {
-                for module in [EDGE_AGENT, EDGE_HUB].map(system_module) {
-                    changes.push(Change {
-                        key: module_key(device, &module),
-                        expect: Expect::Anything,
-                        action: Action::Delete,
-                        note: Vec::new(),
-                    });
-                    changes.extend(self.queue_removal(device, &module).await?);
-                }
+                changes.extend(self.system_modules_removal(device).await?);
             }
             if let Settled::Committed = self.settle(device, changes, lane).await? {
+                if before.identity.edge && !record.identity.edge {
+                    self.forget_system_modules(device);
+                }
                 return Ok(record);
             }
         }
@@ -202,20 +193,6 @@ impl Registry {
         Ok(Change { key: record.key(), expect, action, note: Vec::new() })
     }
 
-    /// The modules that the edge runtime of `device` is, without keys until it sets them.
-    fn system_modules(&self, device: &Record, now: Timestamp) -> Result<Vec<Change>, RegistryError> {
-        [EDGE_AGENT, EDGE_HUB]
-            .map(|name| {
-                let revision = device.revision;
-                let (device, module) = (device.identity.device.clone(), Some(system_module(name)));
-                let mut identity = Identity::new(device, module, self.new_generation(), self.new_etag());
-                identity.managed_by = Some("iotEdge".to_owned());
-                self.put(&Record { identity, twin: Twin::new(now), revision }, Expect::Anything)
-            })
-            .into_iter()
-            .collect()
-    }
-
     /// Reads pages until `limit` records or the end.
     pub(super) async fn collect(&self, mut scan: Scan, limit: usize) -> Result<Vec<Record>, RegistryError> {
         let mut records = Vec::new();
@@ -232,8 +209,4 @@ impl Registry {
         }
         Ok(records)
     }
-}
-
-fn system_module(name: &str) -> ModuleId {
-    name.parse().expect("the names of the edge runtime's modules are module ids")
 }

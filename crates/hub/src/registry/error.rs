@@ -1,6 +1,7 @@
 //! Why the registry refuses, in the words of the house; [`RegistryError::code`] is the table to
 //! the wire's.
 
+use skerry_model::deployment::ContentError;
 use skerry_model::identity::{AuthenticationError, ScopeError};
 use skerry_model::limits::{MODULES_PER_DEVICE_MAX, STATUS_REASON_CHARS_MAX};
 use skerry_model::twin::TwinError;
@@ -31,6 +32,16 @@ pub enum RegistryError {
     StatusReason { chars: usize },
     #[error("the device scope cannot be used, {what}")]
     Scope { what: String },
+    #[error(
+        "device {device} is not an Azure IoT Edge device, only those have modules set; make it one with capabilities.iotEdge"
+    )]
+    NotEdge { device: String },
+    #[error("the content cannot be applied, {0}")]
+    Content(#[from] ContentError),
+    #[error("the content cannot be applied to {of}, {error}")]
+    Written { of: String, error: TwinError },
+    #[error("the content cannot be applied, {what}")]
+    ContentKind { what: &'static str },
     #[error(transparent)]
     Id(#[from] IdError),
     #[error(transparent)]
@@ -65,10 +76,14 @@ impl RegistryError {
             Self::SystemModule { .. } => ErrorCode::SystemModuleModifyUnauthorizedAccess,
             Self::Invalid { .. }
             | Self::StatusReason { .. }
+            | Self::NotEdge { .. }
             | Self::Id(_)
             | Self::Authentication(_)
             | Self::Twin(_) => ErrorCode::ArgumentInvalid,
             Self::Scope { .. } => ErrorCode::InvalidDeviceScope,
+            Self::Content(_) | Self::Written { .. } | Self::ContentKind { .. } => {
+                ErrorCode::InvalidConfigurationContent
+            }
             Self::Record(_) => ErrorCode::ServerError,
             Self::Commit(CommitError::TooLarge(_)) => ErrorCode::ArgumentInvalid,
             Self::Commit(CommitError::Misuse(_)) => ErrorCode::ServerError,

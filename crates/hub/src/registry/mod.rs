@@ -5,6 +5,7 @@
 //! what was read, so a stale one is refused however the race ends.
 
 mod bulk;
+mod deploy;
 mod devices;
 mod error;
 mod modules;
@@ -18,6 +19,7 @@ mod scopes;
 mod seal;
 mod settle;
 mod statistics;
+mod system;
 mod twins;
 
 pub use bulk::{BulkItem, BulkOutcome, ImportMode};
@@ -27,6 +29,7 @@ pub use precondition::Precondition;
 pub(crate) use record::read_twin;
 pub use record::{Record, RecordError};
 pub use rotate::KeyChoice;
+pub use scopes::Children;
 pub use seal::{SEAL_KEY_BYTES, SealError, Sealer};
 pub use statistics::DeviceStatistics;
 

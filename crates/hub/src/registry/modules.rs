@@ -31,6 +31,15 @@ impl Registry {
         }
     }
 
+    /// Whether so many more modules may be on the device.
+    pub(super) async fn check_room(&self, device: &DeviceId, more: usize) -> Result<(), RegistryError> {
+        let present = self.documents.count(self.modules_of(device)).await?;
+        if present + more as u64 > MODULES_PER_DEVICE_MAX as u64 {
+            return Err(RegistryError::TooManyModules { device: device.to_string() });
+        }
+        Ok(())
+    }
+
     /// Creates the module, or with a precondition updates it.
     pub async fn put_module(
         &self,
@@ -76,9 +85,7 @@ impl Registry {
             if module.is_system() {
                 return Err(RegistryError::SystemModule { module: module.to_string() });
             }
-            if self.documents.count(self.modules_of(device)).await? >= MODULES_PER_DEVICE_MAX as u64 {
-                return Err(RegistryError::TooManyModules { device: device.to_string() });
-            }
+            self.check_room(device, 1).await?;
             let touch = Change {
                 key: device_key(device),
                 expect: Expect::Revision(owner.revision),
@@ -135,25 +142,28 @@ impl Registry {
                 return Err(RegistryError::SystemModule { module: module.to_string() });
             }
             precondition.check(&record.identity.etag_text())?;
-            let change = Change {
-                key: record.key(),
-                expect: Expect::Revision(record.revision),
-                action: Action::Delete,
-                note: Vec::new(),
-            };
-            let subscriptions = Change {
-                key: subscriptions_key(device, Some(module)),
-                expect: Expect::Anything,
-                action: Action::Delete,
-                note: Vec::new(),
-            };
-            let mut changes = vec![change, subscriptions];
-            changes.extend(self.queue_removal(device, module).await?);
+            let changes = self.removal(device, module, Expect::Revision(record.revision)).await?;
             if let Settled::Committed = self.settle(device, changes, Lane::Interactive).await? {
                 self.connections.forget(&record.key());
                 return Ok(());
             }
         }
         Err(RegistryError::Contended)
+    }
+
+    /// The module with all that is kept for it.
+    pub(super) async fn removal(
+        &self,
+        device: &DeviceId,
+        module: &ModuleId,
+        expect: Expect,
+    ) -> Result<Vec<Change>, RegistryError> {
+        let delete = |key, expect| Change { key, expect, action: Action::Delete, note: Vec::new() };
+        let mut changes = vec![
+            delete(module_key(device, module), expect),
+            delete(subscriptions_key(device, Some(module)), Expect::Anything),
+        ];
+        changes.extend(self.queue_removal(device, module).await?);
+        Ok(changes)
     }
 }

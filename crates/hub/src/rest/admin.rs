@@ -28,6 +28,11 @@ impl Hub {
         let method = &request.head.method;
         match (path, method) {
             (["certificates", rest @ ..], _) => self.administer_authorities(request, rest).await,
+            (["eventHubEndpoints", "events", groups, rest @ ..], _)
+                if groups.eq_ignore_ascii_case("consumerGroups") =>
+            {
+                self.administer_groups(request, rest).await
+            }
             (["status"], &Method::GET) => Ok(self.show_status()),
             (["metrics"], &Method::GET) => Ok(self.show_metrics()),
             (["files"], &Method::GET) => self.list_files(request).await,

@@ -3,13 +3,12 @@
 
 use percent_encoding::percent_decode_str;
 use serde_json::json;
-use skerry_model::{DeviceId, ModuleId};
+use skerry_model::{DeviceId, IdentityId, ModuleId};
 
 use super::messages::single;
 use super::{Problem, Reply, Request};
 use crate::Hub;
 use crate::commands::{LeaseError, SendError, SettleError};
-use crate::registry::RegistryError;
 
 impl Hub {
     pub(super) async fn send_command(
@@ -24,21 +23,16 @@ impl Hub {
             message.system.content_encoding = request.header("content-encoding").map(str::to_owned);
         }
         let module = module.map(str::parse::<ModuleId>).transpose()?;
-        let named = device.parse::<DeviceId>();
-        let sent = match &named {
-            Ok(device) => self.commands.send(device, module.as_ref(), message.clone()).await,
-            Err(error) => Err(SendError::Registry(error.clone().into())),
-        };
         // Some tools encode the id twice, and an id may hold a percent sign itself.
-        let is_known = !matches!(
-            &sent,
-            Err(SendError::Registry(RegistryError::DeviceNotFound { .. } | RegistryError::Id(_)))
-        );
         let decoded = percent_decode_str(device).decode_utf8().ok().filter(|again| *again != device);
-        match decoded.and_then(|again| again.parse::<DeviceId>().ok()) {
-            Some(again) if !is_known => self.commands.send(&again, module.as_ref(), message).await?,
-            _ => sent?,
-        };
+        let ids = std::iter::once(device).chain(decoded.as_deref());
+        let named: Vec<IdentityId> = ids
+            .filter_map(|id| Some(IdentityId { device: id.parse().ok()?, module: module.clone() }))
+            .collect();
+        if named.is_empty() {
+            device.parse::<DeviceId>()?;
+        }
+        self.commands.send_to_one_of(&named, message).await?;
         Ok(Reply::empty())
     }
 

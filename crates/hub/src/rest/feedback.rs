@@ -1,14 +1,11 @@
 //! `/messages/serviceBound/feedback`: what became of commands, for whoever sent them.
 
 use http::Method;
-use serde_json::{Value, json};
 
 use super::route::{not_allowed, unknown};
 use super::{Problem, Reply, Request};
 use crate::Hub;
-use crate::commands::{FeedbackBatch, Told};
-
-const CONTENT_TYPE: &str = "application/vnd.microsoft.iothub.feedback.json";
+use crate::commands::{FEEDBACK_TYPE, FeedbackBatch};
 
 impl Hub {
     /// `rest` is what follows the word feedback.
@@ -32,24 +29,12 @@ impl Hub {
     }
 
     fn feedback_reply(&self, batch: &FeedbackBatch) -> Reply {
-        let records: Vec<Value> = batch.records.iter().map(record).collect();
-        let body = Value::from(records).to_string().into_bytes();
+        let body = batch.json().to_string().into_bytes();
         let mut reply = Reply { status: 200, body, ..Reply::default() };
-        reply.header("content-type", CONTENT_TYPE);
-        reply.header("iothub-contenttype", CONTENT_TYPE);
+        reply.header("content-type", FEEDBACK_TYPE);
+        reply.header("iothub-contenttype", FEEDBACK_TYPE);
         reply.header("iothub-userid", self.name.clone());
         reply.header("iothub-enqueuedtime", batch.enqueued.to_string());
         reply.with_etag(&batch.token.to_string())
     }
-}
-
-fn record(told: &Told) -> Value {
-    json!({
-        "originalMessageId": told.message_id,
-        "description": told.outcome.as_str(),
-        "deviceGenerationId": told.generation,
-        "deviceId": told.device,
-        "enqueuedTimeUtc": told.enqueued,
-        "statusCode": told.outcome.as_str(),
-    })
 }

@@ -6,11 +6,12 @@ use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use skerry_model::message::{Ack, Message, MessageError};
-use skerry_model::{ErrorCode, Timestamp};
+use skerry_model::{ErrorCode, IdentityId, Timestamp};
 
 use super::route::check_version;
 use super::{Problem, Reply, Request};
 use crate::Hub;
+use crate::devices::TooFast;
 use crate::telemetry::PublishError;
 
 /// What says that the body is a batch.
@@ -48,6 +49,8 @@ impl Hub {
             content.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(BATCH))
         });
         let messages = if is_batch { batch(request)? } else { vec![single(request)?] };
+        let identity = IdentityId { device: sender.device.clone(), module: sender.module.clone() };
+        self.devices.wait_for_turn(&identity, messages.len()).await?;
         self.telemetry.publish(&sender, messages).await?;
         Ok(Reply::empty())
     }
@@ -149,5 +152,11 @@ impl From<PublishError> for Problem {
             PublishError::Log(_) => ErrorCode::ServiceUnavailable,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<TooFast> for Problem {
+    fn from(error: TooFast) -> Self {
+        Self::new(ErrorCode::ThrottlingException, error.to_string())
     }
 }

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 use skerry_front::Figure;
 
+mod amqp;
+mod links;
 mod mqtt;
 
 use super::Reply;
@@ -74,6 +76,9 @@ impl Hub {
         for (name, kind, help, value) in command_figures(&self.commands.figures()) {
             add(name, kind, help, value);
         }
+        for (name, kind, help, value) in links::figures(&self.links.figures()) {
+            add(name, kind, help, value);
+        }
         for (name, kind, help, value) in self.files.iter().flat_map(file_figures) {
             add(name, kind, help, value);
         }
@@ -85,11 +90,20 @@ impl Hub {
         for (name, kind, help, value) in mqtt::figures(front_figures) {
             add(name, kind, help, value);
         }
+        for (name, kind, help, value) in amqp::figures(front_figures) {
+            add(name, kind, help, value);
+        }
         add(
             "connection_events_dropped",
             Counter,
             "Events about connections that were not kept",
             self.devices.events_dropped(),
+        );
+        add(
+            "messages_too_fast",
+            Counter,
+            "Messages of a client refused because they came too fast",
+            self.devices.too_fast(),
         );
         add(
             "connections_accepted",

@@ -47,7 +47,7 @@ impl Hub {
         module_document(&record.identity, &self.registry.connection(&record.identity))
     }
 
-    fn module_reply(&self, record: &Record) -> Reply {
+    pub(super) fn module_reply(&self, record: &Record) -> Reply {
         Reply::json(200, &self.module_json(record)).with_etag(&record.identity.etag_text())
     }
 }

@@ -132,6 +132,12 @@ impl From<skerry_model::IdError> for Problem {
     }
 }
 
+impl From<skerry_model::identity::ChainError> for Problem {
+    fn from(error: skerry_model::identity::ChainError) -> Self {
+        Self::argument(error.to_string())
+    }
+}
+
 impl From<skerry_model::twin::TwinError> for Problem {
     fn from(error: skerry_model::twin::TwinError) -> Self {
         Self::argument(error.to_string())

@@ -3,10 +3,11 @@
 use http::Method;
 use skerry_model::{DeviceId, ErrorCode, ModuleId};
 
+use super::edge::EdgePath;
 use super::inbox::DeviceBound;
 use super::{Problem, Reply, Request, files, path};
 use crate::Hub;
-use crate::access::{AccessError, Caller, Right};
+use crate::access::{Caller, Right};
 
 /// Bytes of a request body, for everything but bulk requests.
 pub const BODY_BYTES_MAX: usize = 2 << 20;
@@ -74,6 +75,9 @@ impl Hub {
                 return hub.send_command(request, bound.device, bound.module).await;
             }
             return self.inbox(request, &bound).await;
+        }
+        if let Some(path) = EdgePath::find(&segments) {
+            return self.edge(request, &path).await;
         }
         match segments.as_slice() {
             ["devices"] => match *method {
@@ -165,14 +169,12 @@ impl Hub {
         Ok(self)
     }
 
-    /// Modules are also managed by the edge device that they are on, with its own token.
+    /// Modules are also managed by the edge device that they are on, with its own token or certificate.
     async fn allow_modules(&self, request: &Request, device: &str) -> Result<(), Problem> {
         check_version(request)?;
-        let device = device.parse::<DeviceId>()?;
-        let caller = self.authorizer.authenticate(request.header("authorization"), Some(&device)).await?;
+        let caller = self.authorizer.manager_of(&request.proof(), &device.parse()?).await?;
         match caller {
-            Caller::Device(_) if self.registry.get_device(&device).await?.identity.edge => Ok(()),
-            Caller::Device(_) => Err(AccessError::NotForDevices.into()),
+            Caller::Device(_) => Ok(()),
             policy if request.head.method == Method::GET => Ok(policy.require_any(REGISTRY_READ)?),
             policy => Ok(policy.require_any(REGISTRY_WRITE)?),
         }

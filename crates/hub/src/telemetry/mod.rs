@@ -6,13 +6,18 @@
 //! body, its sequence is the offset that consumers keep.
 
 mod event;
+mod fields;
 mod partition;
 mod publish;
+mod read;
 mod stamp;
 mod stream;
+mod view;
 
 pub use event::Event;
 pub use partition::partition_of;
 pub use publish::{PublishError, Telemetry, TelemetryOptions};
+pub use read::Reader;
 pub use stamp::{Letterhead, ProvenBy, Sender, SenderScope, Source, Stamp, StampError};
 pub use stream::{Stream, StreamStart};
+pub(crate) use view::StampView;

@@ -55,7 +55,7 @@ impl Telemetry {
         messages.iter().try_for_each(|message| message.check(DEVICE_MESSAGE_BYTES_MAX))?;
         let letterhead = Letterhead::new(sender, Source::Telemetry, None);
         let partition = partition_of(&sender.device, self.partitions);
-        Ok(self.keep(&letterhead, partition, &Order::default(), messages).await?)
+        Ok(self.append(batch(&letterhead, partition, messages, self.durability)).await?)
     }
 
     /// The same for a sender that is connected, with what is known of it already. Each message is
@@ -68,23 +68,9 @@ impl Telemetry {
         messages: Vec<Message>,
     ) -> Result<(), PublishError> {
         messages.iter().try_for_each(|message| message.check(DEVICE_MESSAGE_BYTES_MAX))?;
-        Ok(self.keep(letterhead, partition, order, messages).await?)
-    }
-
-    async fn keep(
-        &self,
-        letterhead: &Letterhead,
-        partition: Partition,
-        order: &Order,
-        messages: Vec<Message>,
-    ) -> Result<(), AppendError> {
-        let drafts = messages.into_iter().map(|message| Draft {
-            partition,
-            headers: letterhead.stamp(&message.system, &message.application),
-            payload: message.body,
-            ..Draft::default()
-        });
-        self.append(drafts.collect(), order, self.durability).await
+        let batch = batch(letterhead, partition, messages, self.durability).in_order(order);
+        // Its connection is not read while too much waits.
+        Ok(self.append(batch.patient()).await?)
     }
 
     /// Keeps an event of our own.
@@ -96,18 +82,10 @@ impl Telemetry {
         message: Message,
         durability: Durability,
     ) -> Result<(), AppendError> {
-        let headers = letterhead.stamp(&message.system, &message.application);
-        let draft = Draft { partition, headers, payload: message.body, ..Draft::default() };
-        self.append(vec![draft], order, durability).await
+        self.append(batch(letterhead, partition, vec![message], durability).in_order(order)).await
     }
 
-    async fn append(
-        &self,
-        drafts: Vec<Draft>,
-        order: &Order,
-        durability: Durability,
-    ) -> Result<(), AppendError> {
-        let batch = Batch::new(drafts, durability).in_order(order);
+    async fn append(&self, batch: Batch) -> Result<(), AppendError> {
         for outcome in self.log.append(batch).await {
             outcome?;
         }
@@ -123,4 +101,19 @@ impl Telemetry {
     pub fn figures(&self) -> skerry_store::log::Figures {
         self.log.figures()
     }
+}
+
+fn batch(
+    letterhead: &Letterhead,
+    partition: Partition,
+    messages: Vec<Message>,
+    durability: Durability,
+) -> Batch {
+    let drafts = messages.into_iter().map(|message| Draft {
+        partition,
+        headers: letterhead.stamp(&message.system, &message.application),
+        payload: message.body,
+        ..Draft::default()
+    });
+    Batch::new(drafts.collect(), durability)
 }

@@ -1,15 +1,18 @@
 //! The headers of a record: what the system knows of a message, and what its sender says.
 //!
 //! ```text
-//!  version, then fields: tag, length, bytes      tags are below; unknown ones are passed over
+//!  version, then fields: tag, length, bytes      unknown tags are passed over
 //! ```
 
 use bytes::Bytes;
 use skerry_model::message::{Ack, System, SystemProperties};
-use skerry_model::{DeviceId, ModuleId, Timestamp};
+use skerry_model::{DeviceId, ModuleId};
+
+use super::fields::{put, put_some, tag};
+use super::view::StampView;
 
 /// Raised when fields mean something else; new tags do not raise it.
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 
 /// Where an event comes from, as consumers filter by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +33,7 @@ impl Source {
         }
     }
 
-    fn from_wire(word: &str) -> Option<Self> {
+    pub(super) fn from_wire(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|source| source.wire() == word)
     }
 }
@@ -104,7 +107,8 @@ impl Letterhead {
         put(&mut out, tag::METHOD, &sender.method_json());
         put(&mut out, tag::SOURCE, source.wire());
         put_some(&mut out, tag::MODEL, model);
-        Self(out.into())
+        // As long as it has to be: a connection keeps it.
+        Self(out.into_boxed_slice().into())
     }
 
     /// The headers of a message.
@@ -148,104 +152,10 @@ pub struct StampError {
     pub version: Option<u8>,
 }
 
-mod tag {
-    pub(super) const DEVICE: u8 = 1;
-    pub(super) const MODULE: u8 = 2;
-    pub(super) const GENERATION: u8 = 3;
-    pub(super) const METHOD: u8 = 4;
-    pub(super) const SOURCE: u8 = 5;
-    pub(super) const MODEL: u8 = 6;
-    pub(super) const MESSAGE_ID: u8 = 16;
-    pub(super) const CORRELATION_ID: u8 = 17;
-    pub(super) const USER_ID: u8 = 18;
-    pub(super) const TO: u8 = 19;
-    pub(super) const CONTENT_TYPE: u8 = 20;
-    pub(super) const CONTENT_ENCODING: u8 = 21;
-    pub(super) const EXPIRY: u8 = 22;
-    pub(super) const CREATION_TIME: u8 = 23;
-    pub(super) const ACK: u8 = 24;
-    pub(super) const SCHEMA: u8 = 25;
-    pub(super) const INTERFACE_ID: u8 = 26;
-    pub(super) const COMPONENT: u8 = 27;
-    pub(super) const OUTPUT: u8 = 28;
-    pub(super) const INPUT: u8 = 29;
-    /// A name; its value follows as the next field.
-    pub(super) const NAME: u8 = 64;
-    pub(super) const VALUE: u8 = 65;
-}
-
 impl Stamp {
     pub fn decode(headers: &[u8]) -> Result<Self, StampError> {
-        let (version, mut rest) = match headers.split_first() {
-            Some((&VERSION, rest)) => (VERSION, rest),
-            other => return Err(StampError { version: other.map(|(version, _)| *version) }),
-        };
-        let malformed = StampError { version: Some(version) };
-        let mut stamp = Self::default();
-        while !rest.is_empty() {
-            let (tag, bytes) = take(&mut rest).ok_or(malformed)?;
-            let text = || String::from_utf8(bytes.to_vec()).map_err(|_| malformed);
-            let time = || text()?.parse::<Timestamp>().map_err(|_| malformed);
-            let system = &mut stamp.system;
-            match tag {
-                tag::DEVICE => stamp.device = text()?,
-                tag::MODULE => stamp.module = Some(text()?),
-                tag::GENERATION => stamp.generation = text()?,
-                tag::METHOD => stamp.method = text()?,
-                tag::SOURCE => stamp.source = Source::from_wire(&text()?).unwrap_or_default(),
-                tag::MODEL => stamp.model = Some(text()?),
-                tag::MESSAGE_ID => system.message_id = Some(text()?),
-                tag::CORRELATION_ID => system.correlation_id = Some(text()?),
-                tag::USER_ID => system.user_id = Some(text()?),
-                tag::TO => system.to = Some(text()?),
-                tag::CONTENT_TYPE => system.content_type = Some(text()?),
-                tag::CONTENT_ENCODING => system.content_encoding = Some(text()?),
-                tag::SCHEMA => system.schema = Some(text()?),
-                tag::INTERFACE_ID => system.interface_id = Some(text()?),
-                tag::COMPONENT => system.component = Some(text()?),
-                tag::OUTPUT => system.output = Some(text()?),
-                tag::INPUT => system.input = Some(text()?),
-                tag::EXPIRY => system.expiry = Some(time()?),
-                tag::CREATION_TIME => system.creation_time = Some(time()?),
-                tag::ACK => system.ack = Ack::from_wire(&text()?),
-                tag::NAME => stamp.application.push((text()?, String::new())),
-                tag::VALUE => stamp.application.last_mut().ok_or(malformed)?.1 = text()?,
-                _ => {}
-            }
-        }
-        Ok(stamp)
+        Ok(StampView::decode(headers)?.to_stamp())
     }
-}
-
-fn put(out: &mut Vec<u8>, tag: u8, text: &str) {
-    out.push(tag);
-    let len = u32::try_from(text.len()).expect("a message is bounded far below 4 GiB");
-    // One byte of length does for most fields.
-    if len < 255 {
-        out.push(len as u8);
-    } else {
-        out.push(255);
-        out.extend_from_slice(&len.to_le_bytes());
-    }
-    out.extend_from_slice(text.as_bytes());
-}
-
-fn put_some(out: &mut Vec<u8>, tag: u8, text: Option<&str>) {
-    if let Some(text) = text {
-        put(out, tag, text);
-    }
-}
-
-fn take<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
-    let ([tag, short], mut after) = rest.split_first_chunk().map(|(head, after)| (*head, after))?;
-    let mut len = usize::from(short);
-    if short == 255 {
-        let (long, behind) = after.split_first_chunk()?;
-        (len, after) = (usize::try_from(u32::from_le_bytes(*long)).ok()?, behind);
-    }
-    let (bytes, behind) = after.split_at_checked(len)?;
-    *rest = behind;
-    Some((tag, bytes))
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use skerry_front::device::{
-    Claim, Command, Connected, DeviceService as _, NotSettled, Order, Orders, Proof, Session, SessionKind,
-    Settlement, Subscriptions,
+    Claim, CloseReason, Command, Connected, DeviceService as _, NotSettled, Order, Orders, Proof, Session,
+    SessionKind, Settlement, Subscriptions,
 };
 use skerry_hub::commands::SettleError;
 use skerry_mqtt::packet::Qos;
@@ -168,17 +168,20 @@ fn a_connection_that_ends_gives_back_what_it_held_and_not_what_it_completed() {
 }
 
 #[test]
-fn the_newer_connection_gets_what_the_older_one_held() {
+fn the_newer_connection_gets_what_the_older_one_held_and_still_does_not_let_go() {
     everywhere(|world| async move {
         world.device("d1", json!({})).await;
         send(&world, "d1", text("one")).await;
         let mut older = Client::listens(&world).await;
         let held = older.command().await;
         let mut newer = Client::listens(&world).await;
-        assert!(newer.is_quiet().await);
-        drop(older);
         let command = newer.command().await;
         assert!(command.again);
+        send(&world, "d1", text("two")).await;
+        let next = poll_fn(|context| older.orders.poll_next(context));
+        let told = tokio::time::timeout(SOON, next).await.unwrap();
+        assert!(matches!(told, Order::Close(CloseReason::Superseded)), "{told:?}");
+        assert_eq!(newer.command().await.message.body, "two");
         let (commands, to) = (world.hub.commands().clone(), recipient(&world, "d1", None).await);
         let lost = commands.complete(&to, skerry_hub::commands::LockToken(held.lease.0)).await;
         assert_eq!(lost, Err(SettleError::LockLost));

@@ -29,18 +29,18 @@ async fn post(world: &World, path: &str, body: Value) -> Answer {
     }
 }
 
-async fn begin(world: &World, device: &str, name: &str) -> Value {
+pub async fn begin(world: &World, device: &str, name: &str) -> Value {
     post(world, &format!("/devices/{device}/files"), json!({"blobName": name})).await.expect(200)
 }
 
 /// Writes the blob through the link that the hub gave.
-async fn write(world: &World, begun: &Value, bytes: &[u8]) {
+pub async fn write(world: &World, begun: &Value, bytes: &[u8]) {
     let of = |name: &str| begun[name].as_str().unwrap().to_owned();
     let uri = format!("/{}/{}{}", of("containerName"), of("blobName"), of("sasToken"));
     world.storage(Method::PUT, &uri, bytes, &[("x-ms-blob-type", "BlockBlob")]).await.expect(201);
 }
 
-async fn complete(world: &World, device: &str, begun: &Value, success: bool) -> Answer {
+pub async fn complete(world: &World, device: &str, begun: &Value, success: bool) -> Answer {
     let id = begun["correlationId"].as_str().unwrap();
     let path = format!("/devices/{device}/files/notifications/{id}");
     post(world, &path, json!({"isSuccess": success, "statusCode": 201, "statusDescription": "ok"})).await

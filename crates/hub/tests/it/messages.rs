@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
+use skerry_hub::devices::Rates;
 use skerry_hub::telemetry::{Event, Stream, StreamStart};
 use skerry_tokens::SharedKey;
+use tokio::time::Instant;
 
 use crate::world::{Answer, HOST, World, everywhere};
 
@@ -192,4 +194,44 @@ fn a_stream_begins_where_it_is_asked_to() {
         let mut since = world.hub.telemetry().stream(StreamStart::Time(young));
         assert_eq!(next(&mut since).await.json()["body"], Value::from("young"));
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_sends_too_fast_is_delayed_then_told_and_others_go_on() {
+    let world = World::limited(Rates { messages_per_device: Some(10), ..Rates::default() });
+    let mut tokens = Vec::new();
+    for id in ["d1", "d2"] {
+        world.device(id, json!({})).await;
+        tokens.push(token(&world, &format!("/devices/{id}")).await);
+    }
+    let began = Instant::now();
+    for _ in 0..20 {
+        send(&world, TO, b"x", &[("authorization", &tokens[0])]).await.expect(204);
+    }
+    let delay = began.elapsed();
+    assert!(delay >= Duration::from_millis(800) && delay <= Duration::from_secs(1), "{delay:?}");
+    let batch: Vec<Value> = (0..150).map(|_| json!({"body": "eA=="})).collect();
+    let headers =
+        [("authorization", tokens[0].as_str()), ("content-type", "application/vnd.microsoft.iothub.json")];
+    send(&world, TO, json!(batch).to_string().as_bytes(), &headers).await.expect(204);
+    let refused = send(&world, TO, b"x", &[("authorization", &tokens[0])]).await;
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    refused.refused(429, "ThrottlingException");
+    let other = "/devices/d2/messages/events?api-version=2021-04-12";
+    send(&world, other, b"x", &[("authorization", &tokens[1])]).await.expect(204);
+    tokio::time::advance(Duration::from_secs(20)).await;
+    send(&world, TO, b"x", &[("authorization", &tokens[0])]).await.expect(204);
+    assert_eq!(world.hub.devices().too_fast(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rate_of_all_holds_for_requests_too() {
+    let world = World::limited(Rates { messages: Some(10), ..Rates::default() });
+    world.device("d1", json!({})).await;
+    let token = token(&world, "/devices/d1").await;
+    let batch: Vec<Value> = (0..150).map(|_| json!({"body": "eA=="})).collect();
+    let headers =
+        [("authorization", token.as_str()), ("content-type", "application/vnd.microsoft.iothub.json")];
+    send(&world, TO, json!(batch).to_string().as_bytes(), &headers).await.expect(204);
+    send(&world, TO, b"x", &headers[..1]).await.refused(429, "ThrottlingException");
 }

@@ -13,6 +13,7 @@ use skerry_hub::access::Policies;
 use skerry_hub::commands::CommandLimits;
 use skerry_hub::devices::Rates;
 use skerry_hub::files::{Files, FilesOptions, LinkKey};
+use skerry_hub::groups::GROUPS_MAX;
 use skerry_hub::registry::Sealer;
 use skerry_hub::rest::{Reply, Request, Upload};
 use skerry_hub::telemetry::{Telemetry, TelemetryOptions};
@@ -21,7 +22,7 @@ use skerry_model::{Clock, Random, Timestamp};
 use skerry_store::blobs::{self, MemoryBlobs};
 use skerry_store::bus::{LocalBus, LocalBusOptions};
 use skerry_store::documents::Documents;
-use skerry_store::log::{Durability, Limits};
+use skerry_store::log::{Durability, Limits, Log};
 use skerry_store::{
     EmbeddedDocuments, EmbeddedOptions, LogWeakness, MemoryDocuments, MemoryLog, MemoryLogOptions,
     MemoryOptions, PresenceOptions, PresenceTable, Weakness,
@@ -31,6 +32,12 @@ use skerry_tokens::{KeyUse, SharedKey, Signer};
 pub struct StoppedClock(AtomicI64);
 
 impl StoppedClock {
+    /// At the beginning of 2026.
+    pub fn new() -> Self {
+        let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        Self(AtomicI64::new(start.ticks()))
+    }
+
     pub fn advance(&self, by: Duration) {
         let later = self.now().plus(by);
         self.0.store(later.ticks(), Ordering::SeqCst);
@@ -62,6 +69,7 @@ pub struct World {
     pub clock: Arc<StoppedClock>,
     pub policies: Arc<Policies>,
     pub documents: Arc<dyn Documents>,
+    pub log: Arc<dyn Log>,
     /// Views may be late here, and outcomes unknown.
     pub weak: bool,
     _folder: tempfile::TempDir,
@@ -157,19 +165,40 @@ impl World {
 
     /// With a log that is weak where a seed is given.
     pub fn over_both(documents: Arc<dyn Documents>, weak_log: Option<u64>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let random = Arc::new(KnownRandom(AtomicU64::new(1)));
-        let policies =
-            Arc::new(Policies::open(&folder.path().join("policies.json"), random.as_ref()).unwrap());
-        let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let clock = Arc::new(StoppedClock(AtomicI64::new(start.ticks())));
+        Self::with_rates(documents, weak_log, Rates::default())
+    }
+
+    /// In memory, and who is too fast is told so.
+    pub fn limited(rates: Rates) -> Self {
+        Self::with_rates(Arc::new(MemoryDocuments::new(MemoryOptions::default())), None, rates)
+    }
+
+    fn with_rates(documents: Arc<dyn Documents>, weak_log: Option<u64>, rates: Rates) -> Self {
+        let clock = Arc::new(StoppedClock::new());
         let log = MemoryLog::new(MemoryLogOptions {
             limits: Limits::default(),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             weakness: weak_log.map(LogWeakness::seeded),
         });
+        Self::with_all(documents, Arc::new(log), clock, rates)
+    }
+
+    pub fn over_all(documents: Arc<dyn Documents>, log: Arc<dyn Log>, clock: Arc<StoppedClock>) -> Self {
+        Self::with_all(documents, log, clock, Rates::default())
+    }
+
+    fn with_all(
+        documents: Arc<dyn Documents>,
+        log: Arc<dyn Log>,
+        clock: Arc<StoppedClock>,
+        rates: Rates,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let random = Arc::new(KnownRandom(AtomicU64::new(1)));
+        let policies =
+            Arc::new(Policies::open(&folder.path().join("policies.json"), random.as_ref()).unwrap());
         let durability = Durability::Synced;
-        let telemetry = Telemetry::new(TelemetryOptions { log: Arc::new(log), partitions: 4, durability });
+        let telemetry = Telemetry::new(TelemetryOptions { log: Arc::clone(&log), partitions: 4, durability });
         let files = files(&documents, &clock, &random);
         let hub = Arc::new(Hub::new(HubOptions {
             name: "hub1".into(),
@@ -180,9 +209,10 @@ impl World {
             bus: Arc::new(LocalBus::new(LocalBusOptions::default())),
             process_epoch: 1,
             event_durability: durability,
-            rates: Rates::default(),
+            rates,
             has_faults: false,
             commands: CommandLimits::default(),
+            consumer_groups_max: GROUPS_MAX,
             policies: Arc::clone(&policies),
             sealer: Arc::new(Sealer::new(&[7; 32])),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -191,7 +221,7 @@ impl World {
             files: Some(files),
             backup: None,
         }));
-        Self { hub, clock, policies, documents, weak: false, _folder: folder }
+        Self { hub, clock, policies, documents, log, weak: false, _folder: folder }
     }
 
     /// Another life of the hub over the same documents, which knows nothing of this one but the time.
@@ -199,6 +229,12 @@ impl World {
         let reborn = Self { weak: self.weak, ..Self::over(Arc::clone(&self.documents)) };
         reborn.clock.advance(self.clock.now().since(reborn.clock.now()));
         reborn
+    }
+
+    /// The same over the same log, too, and with the same clock.
+    pub fn reborn_with_log(&self) -> Self {
+        let (documents, clock) = (Arc::clone(&self.documents), Arc::clone(&self.clock));
+        Self { weak: self.weak, ..Self::over_all(documents, Arc::clone(&self.log), clock) }
     }
 
     /// Time goes by, on the clock and for whoever waits.

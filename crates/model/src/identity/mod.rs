@@ -1,12 +1,15 @@
 //! What the registry knows of a device or module besides its twin.
 
 mod authentication;
+mod chain;
 mod scope;
+pub mod scope_wire;
 pub mod wire;
 
 pub use authentication::{
     Authentication, AuthenticationError, AuthenticationKind, SymmetricKeys, Thumbprint, Thumbprints,
 };
+pub use chain::{AuthChain, ChainError};
 pub use scope::{ScopeError, ScopeId};
 
 use crate::time::Timestamp;

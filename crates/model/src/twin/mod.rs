@@ -11,6 +11,7 @@ mod packed;
 mod section;
 mod stamps;
 mod wire;
+mod write;
 
 pub use check::{SectionName, TwinError, section_bytes};
 pub use merge::{merge, without_nulls};
@@ -18,6 +19,7 @@ pub use packed::{Packed, PackedError};
 pub use section::Section;
 pub use stamps::{Stamp, Stamps};
 pub use wire::{TwinDocument, device_document, twin_document};
+pub use write::{Write, difference};
 
 use base64::Engine as _;
 use serde_json::{Map, Value};
@@ -92,6 +94,23 @@ impl Twin {
         next.tags = without_nulls(&tags);
         next.desired.replace_versioned(&desired, now);
         check::size(SectionName::Tags, &next.tags)?;
+        check::size(SectionName::Desired, next.desired.properties())?;
+        self.accept(next, true)
+    }
+
+    /// Writes to places in desired properties, one after the other, as one change. Without any write it is none.
+    pub fn write(&mut self, writes: &[Write], now: Timestamp) -> Result<(), TwinError> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        for write in writes {
+            match write.alone() {
+                Value::Object(alone) => check::patch(SectionName::Desired, &alone)?,
+                _ => return Err(TwinError::NotAnObject { path: SectionName::Desired.as_str().to_owned() }),
+            }
+        }
+        let mut next = self.clone();
+        next.desired.write_versioned(writes, now);
         check::size(SectionName::Desired, next.desired.properties())?;
         self.accept(next, true)
     }

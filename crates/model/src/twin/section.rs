@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::stamps::{Stamp, Stamps};
-use super::without_nulls;
+use super::{Write, without_nulls};
 use crate::time::Timestamp;
 
 /// One section of a twin. Properties and stamps always have the same shape.
@@ -55,6 +55,21 @@ impl Section {
         let stamp = Stamp { at: now, version: Some(self.version) };
         self.properties = without_nulls(properties);
         self.stamps = Stamps::of_object(&self.properties, stamp);
+    }
+
+    /// Writes to places, the whole section among them.
+    pub(super) fn write_versioned(&mut self, writes: &[Write], now: Timestamp) {
+        self.version += 1;
+        let stamp = Stamp { at: now, version: Some(self.version) };
+        for write in writes {
+            match &write.value {
+                Value::Object(whole) if write.path.is_empty() => {
+                    self.properties = without_nulls(whole);
+                    self.stamps = Stamps::of_object(&self.properties, stamp);
+                }
+                value => self.stamps.write(&mut self.properties, &write.path, value, stamp),
+            }
+        }
     }
 
     /// The section as the wire shows it: the properties, then `$metadata` and `$version`.

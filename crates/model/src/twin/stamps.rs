@@ -79,6 +79,46 @@ impl Stamps {
         }
     }
 
+    /// Puts `value` where `path` leads in `object`, making the objects on the way, and stamps what is new and all
+    /// above it. Null removes, and makes nothing on the way.
+    pub(super) fn write(
+        &mut self,
+        object: &mut Map<String, Value>,
+        path: &[String],
+        value: &Value,
+        stamp: Stamp,
+    ) {
+        self.stamp = stamp;
+        match path {
+            [] => {}
+            [key] if value.is_null() => {
+                object.shift_remove(key);
+                self.children.shift_remove(key);
+            }
+            [key] => {
+                let value = match value {
+                    Value::Object(inner) => Value::Object(super::without_nulls(inner)),
+                    other => other.clone(),
+                };
+                self.children.insert(key.clone(), Self::of(&value, stamp));
+                object.insert(key.clone(), value);
+            }
+            [key, below @ ..] => {
+                if !object.get(key).is_some_and(Value::is_object) {
+                    if value.is_null() {
+                        return;
+                    }
+                    object.insert(key.clone(), Value::Object(Map::new()));
+                    self.children.insert(key.clone(), Self::leaf(stamp));
+                }
+                if let Some(Value::Object(inner)) = object.get_mut(key) {
+                    let child = self.children.entry(key.clone()).or_insert_with(|| Self::leaf(stamp));
+                    child.write(inner, below, value, stamp);
+                }
+            }
+        }
+    }
+
     /// `$metadata` as the wire shows it.
     pub fn render(&self) -> Value {
         let mut node = Map::new();

@@ -14,20 +14,29 @@ pub struct Whole {
 }
 
 /// How far `buffer` holds whole packets. Lengths are judged before anything is reserved for them.
+/// A packet whose length is refused is told when it comes first: those before it are whole.
 pub fn whole(buffer: &[u8], packet_bytes_max: usize) -> Result<Whole, Malformed> {
     let mut found = Whole::default();
     loop {
         let rest = &buffer[found.bytes..];
-        let Some((head, body)) = lengths(rest)? else { return Ok(found) };
-        let bytes = head + body;
-        if bytes > packet_bytes_max {
-            return Err(Malformed::TooLong { bytes, bytes_max: packet_bytes_max });
-        }
+        let bytes = match judged(rest, packet_bytes_max) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(found),
+            Err(malformed) if found.bytes == 0 => return Err(malformed),
+            Err(_) => return Ok(found),
+        };
         if bytes > rest.len() {
             return Ok(Whole { next: Some(bytes), ..found });
         }
         found.bytes += bytes;
     }
+}
+
+/// So many bytes has the first packet, if its head is whole.
+fn judged(bytes: &[u8], bytes_max: usize) -> Result<Option<usize>, Malformed> {
+    let Some((head, body)) = lengths(bytes)? else { return Ok(None) };
+    let bytes = head + body;
+    if bytes > bytes_max { Err(Malformed::TooLong { bytes, bytes_max }) } else { Ok(Some(bytes)) }
 }
 
 /// The lengths of head and body; `None` when the head is not whole.

@@ -234,6 +234,15 @@ fn a_length_is_judged_before_its_bytes_are_there() {
 }
 
 #[test]
+fn a_length_that_is_refused_takes_nothing_before_it_along() {
+    for wrong in [&[0x30, 0xff, 0xff, 0xff, 0x7f][..], &[0x30, 0xff, 0xff, 0xff, 0xff, 0x01], &[0x30, 99]] {
+        let wire = [&[0xc0, 0, 0xc0, 0][..], wrong].concat();
+        assert_eq!(whole(&wire, 100), Ok(Whole { bytes: 4, next: None }));
+        assert!(whole(&wire[4..], 100).is_err());
+    }
+}
+
+#[test]
 fn an_older_or_newer_protocol_is_told_apart() {
     let wire = [0x10, 12, 0, 4, b'M', b'Q', b'T', b'T', 5, 0x02, 0, 0, 0, 0];
     let packets = read(&wire, Sender::Client).unwrap();

@@ -4,6 +4,8 @@
 //! plus. Writing encodes all but the unreserved characters: some clients look for the encoded
 //! dollar of system properties, and none minds.
 
+use std::collections::HashSet;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use skerry_model::Timestamp;
 use skerry_model::message::{Ack, System};
@@ -37,7 +39,20 @@ pub fn read_bag(text: &str) -> Result<Bag, BagError> {
         let decode = |text| percent_decode_str(text).decode_utf8().map_err(|_| BagError::Text);
         bag.set(&decode(name)?, decode(value)?.into_owned())?;
     }
+    if bag.application.len() > 1 {
+        keep_last(&mut bag.application);
+    }
     Ok(bag)
+}
+
+/// Of a property that is said twice the last one counts, as for the original.
+fn keep_last(application: &mut Vec<(String, String)>) {
+    let mut names = HashSet::with_capacity(application.len());
+    let mut counts: Vec<bool> =
+        application.iter().rev().map(|(name, _)| names.insert(name.as_str())).collect();
+    if application.len() > names.len() {
+        application.retain(|_| counts.pop().unwrap_or(true));
+    }
 }
 
 impl Bag {
@@ -126,6 +141,9 @@ mod tests {
             assert_eq!(bag.application, [("a".into(), "b c".into()), ("d".into(), String::new())], "{text}");
         }
         assert_eq!(read_bag("a=1+1%3D2:x").unwrap().application, [("a".into(), "1+1=2:x".into())]);
+        let twice = read_bag("a=1&b=2&a=3&$.mid=m1&$.mid=m2").unwrap();
+        assert_eq!(twice.application, [("b".into(), "2".into()), ("a".into(), "3".into())]);
+        assert_eq!(twice.system.message_id.as_deref(), Some("m2"));
         assert_eq!(read_bag("").unwrap(), Bag::default());
         assert_eq!(read_bag("/").unwrap(), Bag::default());
         assert_eq!(read_bag("a=%ff"), Err(BagError::Text));
@@ -159,9 +177,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bags_come_back(pairs in prop::collection::vec(("[a-z&=/%?+ü]{1,9}", "\\PC{0,20}"), 0..6), id in prop::option::of("\\PC{0,20}")) {
+        fn bags_come_back(pairs in prop::collection::btree_map("[a-z&=/%?+ü]{1,9}", "\\PC{0,20}", 0..6), id in prop::option::of("\\PC{0,20}")) {
             let system = SystemProperties { message_id: id, ..SystemProperties::default() }.into();
-            let bag = Bag { system, application: pairs };
+            let bag = Bag { system, application: pairs.into_iter().collect() };
             let mut text = String::new();
             write_bag(&mut text, &bag);
             prop_assert!(!text.contains(['/', '#', '+', ' ']));

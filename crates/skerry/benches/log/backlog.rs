@@ -1,12 +1,14 @@
 //! Many records that wait for a reader: what a process needs that opens such a log and reads on.
 
+use std::convert::Infallible;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use skerry_store::log::Durability;
+use skerry_store::log::{Batch, CursorId, Durability, Log};
 
 use crate::bench::Bench;
-use crate::case::{BATCHES, Case, Supply};
+use crate::case::{BATCHES, Case, Payloads, Supply};
 use crate::child::Killed;
 use crate::disk;
 use crate::forward::{cursor, drain};
@@ -14,7 +16,7 @@ use crate::journal::Ours;
 use crate::meter::Trouble;
 use crate::numbers::Unit;
 use crate::options::Options;
-use crate::produce::saturate;
+use crate::produce::{append, saturate};
 use crate::report::{Goal, OURS};
 
 const SIZE: usize = 256;
@@ -45,7 +47,7 @@ pub(crate) async fn fill(bench: &mut Bench<'_>, path: &Path) -> Result<u64, Trou
     Ok(taken.records)
 }
 
-/// Another process opens the log and drains a part of it.
+/// Another process opens the log and drains a part of it, while more comes in.
 pub(crate) async fn run(bench: &mut Bench<'_>, path: &Path, records: u64) -> Result<(), Trouble> {
     let text = records.to_string();
     let mut holder =
@@ -63,7 +65,7 @@ pub(crate) async fn run(bench: &mut Bench<'_>, path: &Path, records: u64) -> Res
 const WHAT: [&str; 4] = [
     "memory before it is opened",
     "memory when it is open",
-    "memory when a part is drained",
+    "memory when a part is drained, more coming in",
     "most memory ever",
 ];
 
@@ -74,10 +76,25 @@ pub(crate) async fn hold(path: &Path, options: &Options) -> Result<(), Trouble> 
     let log = ours.log();
     let queue = cursor(&*log).await?;
     println!("{}", memory("VmRSS")?);
-    drain(&*log, queue, DRAINED.min(options.backlog)).await?;
+    tokio::select! {
+        drained = drain(&log, queue, DRAINED.min(options.backlog)) => drained?,
+        failed = append_on(&log, queue) => match failed? {},
+    }
     println!("{}", memory("VmRSS")?);
     println!("{}", memory("VmHWM")?);
     Ok(())
+}
+
+/// One sender, for as long as it is let.
+async fn append_on(log: &Arc<dyn Log>, queue: CursorId) -> Result<Infallible, Trouble> {
+    let case = Case::new(SIZE, 1, Durability::Synced, BATCHES);
+    let (payloads, wanted_by) = (Payloads::new(SIZE), Arc::from([queue]));
+    for first in (0..).step_by(case.shape.records() as usize) {
+        let numbers = first..first + case.shape.records();
+        let drafts = numbers.map(|number| payloads.draft(&case, number, &wanted_by)).collect();
+        append(&**log, Batch::new(drafts, case.durability)).await?;
+    }
+    Err("there are no more numbers".into())
 }
 
 /// Bytes of this process, as the system counts them.

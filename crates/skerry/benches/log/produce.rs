@@ -19,13 +19,15 @@ pub(crate) async fn saturate(
     supply: Supply,
     wanted_by: &[CursorId],
 ) -> Result<Taken, Trouble> {
-    let (payloads, wanted_by) = (Payloads::new(case.size), Arc::<[CursorId]>::from(wanted_by));
+    // Not the same bytes for all, whose count of owners the processors would hand to and fro; as
+    // many as the raw peer writes from.
+    let own = [(); 4].map(|()| Payloads::new(case.size));
     let before = (processor_time(), ours.device().written(), ours.figures());
     let began = now();
     let mut tasks = JoinSet::new();
-    for _ in 0..case.shape.tasks() {
-        let (log, supply, payloads) = (ours.log(), supply.clone(), payloads.clone());
-        let wanted_by = wanted_by.clone();
+    for number in 0..case.shape.tasks() {
+        let (log, supply, payloads) = (ours.log(), supply.clone(), own[number % own.len()].clone());
+        let wanted_by = Arc::<[CursorId]>::from(wanted_by);
         tasks.spawn(async move {
             let mut waits = Vec::new();
             let mut records = 0;

@@ -48,7 +48,7 @@ impl Taken {
                 let (client, server) = (each(client), each(server));
                 words.push(format!("{server:.1} µs of processor each, and {client:.1} of its client"));
             }
-            (Some(used), None) => words.push(format!("{:.1} µs of processor each", each(used))),
+            (Some(used), None) => words.push(format!("{:.2} µs of processor each", each(used))),
             _ => {}
         }
         let payload = self.payload.max(1) as f64;

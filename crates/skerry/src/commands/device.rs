@@ -3,6 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
+use super::edge::set_parent;
 use super::identity::{apply_auth, delete, if_match_read};
 use super::query::rows;
 use super::{identity, sas_token, simulate};
@@ -66,28 +67,10 @@ async fn apply(client: &mut Client, document: &mut Value, change: &DeviceChange)
     if let Some(edge) = change.edge {
         document["capabilities"] = json!({"iotEdge": edge});
     }
-    let Some(parent) = &change.parent else {
-        return Ok(());
-    };
-    let scope = if parent.is_empty() {
-        String::new()
-    } else {
-        let parent_device = client.get(&path(parent)).await?.body;
-        let scope = parent_device["deviceScope"]
-            .as_str()
-            .filter(|_| parent_device["capabilities"]["iotEdge"] == true);
-        scope
-            .ok_or_else(|| {
-                Failure::usage(format!("{parent} is not an edge device, so it can have no children"))
-            })?
-            .to_owned()
-    };
-    if document["capabilities"]["iotEdge"] == true {
-        document["parentScopes"] = if scope.is_empty() { json!([]) } else { json!([scope]) };
-    } else {
-        document["deviceScope"] = json!(scope);
+    match &change.parent {
+        Some(parent) => set_parent(client, document, parent).await,
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn show(device: &Value, as_json: bool) -> Result<(), Failure> {

@@ -2,7 +2,9 @@
 
 mod c2d;
 mod ca;
+mod consumer_group;
 mod device;
+mod edge;
 mod files;
 mod identity;
 mod method;
@@ -20,6 +22,8 @@ use crate::args::{Command, DeviceArgs, DeviceVerb};
 use crate::failure::Failure;
 
 pub use ca::CaArgs;
+pub use consumer_group::ConsumerGroupArgs;
+pub use edge::EdgeArgs;
 pub use files::FilesArgs;
 pub use method::MethodArgs;
 pub use simulate::SimulateOptions;
@@ -43,6 +47,8 @@ pub fn run(command: Command) -> Result<(), Failure> {
             Command::Method(args) => method::run(args).await,
             Command::Ca(args) => ca::run(args).await,
             Command::Files(args) => files::run(args).await,
+            Command::ConsumerGroup(args) => consumer_group::run(args).await,
+            Command::Edge(args) => edge::run(args).await,
             Command::Hub(_) | Command::Log(_) => Err(Failure::usage("commands on files do not go over REST")),
         }
     })

@@ -62,7 +62,7 @@ fn document(change: &TwinChange) -> Result<Value, Failure> {
     Ok(document)
 }
 
-fn read(path: &Path) -> Result<String, Failure> {
+pub(super) fn read(path: &Path) -> Result<String, Failure> {
     let mut text = String::new();
     if path == Path::new("-") {
         std::io::stdin()
@@ -75,6 +75,6 @@ fn read(path: &Path) -> Result<String, Failure> {
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))
 }
 
-fn parse(what: &str, text: &str) -> Result<Value, Failure> {
+pub(super) fn parse(what: &str, text: &str) -> Result<Value, Failure> {
     serde_json::from_str(text).map_err(|error| Failure::usage(format!("{what} is not JSON: {error}")))
 }

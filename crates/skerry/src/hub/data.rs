@@ -53,6 +53,7 @@ pub struct HubFile {
 pub struct Addresses {
     pub https: Option<String>,
     pub mqtt: Option<String>,
+    pub amqp: Option<String>,
 }
 
 #[derive(Clone, Debug)]

@@ -93,6 +93,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         rates: settings.rates,
         has_faults: settings.has_faults,
         commands: settings.commands.clone(),
+        consumer_groups_max: settings.consumer_groups_max,
         policies,
         sealer: Arc::new(sealer),
         clock,
@@ -103,17 +104,23 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     });
 
     hub.authorities().load().await.map_err(Failure::failed)?;
+    hub.groups().open().await.map_err(Failure::failed)?;
+    hub.registry().declare_indexes().await.map_err(Failure::failed)?;
     let hub = Arc::new(hub);
     hub.commands().open().await.map_err(Failure::failed)?;
     let services = Services {
         http: Arc::new(RestService::new(Arc::clone(&hub))),
         devices: Arc::new(hub.devices().clone()),
+        links: Arc::new(hub.links().clone()),
     };
     let front = bind(&settings, &tls, &services)?;
     hub.show_front(front.handle());
-    let (https, mqtt) = (front.https_address(), front.mqtt_address());
-    file.addresses.https = https.map(|address| address.to_string());
-    file.addresses.mqtt = mqtt.map(|address| address.to_string());
+    let https = front.https_address();
+    file.addresses = Addresses {
+        https: https.map(|address| address.to_string()),
+        mqtt: front.mqtt_address().map(|address| address.to_string()),
+        amqp: front.amqp_address().map(|address| address.to_string()),
+    };
     data.write_hub_file(&file)?;
     tell(&data, &file, https.map(|address| address.port()));
     let stop = stop_signal()?;
@@ -219,7 +226,7 @@ fn tls_options(
     if !names.iter().any(|name| name == "localhost") {
         names.push("localhost".to_owned());
     }
-    for address in [settings.https, settings.mqtt] {
+    for address in [settings.https, settings.mqtt, settings.amqp] {
         if let Address::One(address) = address {
             ips.push(address.ip());
         }
@@ -241,7 +248,7 @@ fn tls_options(
 fn bind(settings: &Settings, tls: &TlsMaterial, services: &Services) -> Result<Front, Failure> {
     let https = settings.https;
     let options = |https| {
-        let mut options = Options::new(https, settings.mqtt, tls.clone());
+        let mut options = Options::new(https, settings.mqtt, settings.amqp, tls.clone());
         if let Some(connections_max) = settings.connections_max {
             options.connections.connections_max = connections_max;
         }
@@ -266,9 +273,11 @@ fn tell(data: &DataDirectory, file: &HubFile, https_port: Option<u16>) {
         Some(address) => tracing::info!("The hub {} answers HTTPS on {address} as {names}.", file.hub_name),
         None => tracing::info!("The hub {} runs without HTTPS.", file.hub_name),
     }
-    match &file.addresses.mqtt {
-        Some(address) => tracing::info!("Devices connect by MQTT on {address}."),
-        None => tracing::info!("No device can connect by MQTT."),
+    for (protocol, address) in [("MQTT", &file.addresses.mqtt), ("AMQP", &file.addresses.amqp)] {
+        match address {
+            Some(address) => tracing::info!("Clients connect by {protocol} on {address}."),
+            None => tracing::info!("No client can connect by {protocol}."),
+        }
     }
     if https_port.is_some_and(|port| port != HTTPS_PORT) {
         tracing::warn!(

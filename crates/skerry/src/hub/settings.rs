@@ -10,6 +10,7 @@ use serde::Deserialize;
 use skerry_front::{Address, OperatorFiles};
 use skerry_hub::commands::CommandLimits;
 use skerry_hub::devices::Rates;
+use skerry_hub::groups::GROUPS_MAX;
 use skerry_store::documents::{Field, Part, Step};
 use skerry_store::log::{Durability, Kind};
 use skerry_tokens::CLOCK_SKEW;
@@ -34,6 +35,8 @@ struct ConfigFile {
     https: Option<String>,
     /// Where MQTT listens.
     mqtt: Option<String>,
+    /// Where AMQP listens.
+    amqp: Option<String>,
     /// The file with the key that encrypts device keys.
     device_key_file: Option<PathBuf>,
     /// How far clients' clocks may be behind.
@@ -60,6 +63,8 @@ struct TelemetryTable {
     retention_hours: u64,
     /// How many bytes of them are kept; then the oldest go.
     bytes_max: u64,
+    /// How many groups may read them, `$Default` among them.
+    consumer_groups_max: usize,
 }
 
 /// What devices may do in a second, and how many may be there; left out is no limit.
@@ -75,7 +80,18 @@ struct LimitsTable {
 
 impl Default for TelemetryTable {
     fn default() -> Self {
-        Self { partitions: 4, retention_hours: 24, bytes_max: 16 << 30 }
+        Self { partitions: 4, retention_hours: 24, bytes_max: 16 << 30, consumer_groups_max: GROUPS_MAX }
+    }
+}
+
+impl TelemetryTable {
+    fn check(&self) -> Result<(), Failure> {
+        check_bounds(&[
+            ("telemetry.partitions", u64::from(self.partitions), 1, 1024),
+            ("telemetry.retention_hours", self.retention_hours, 1, 24 * 366),
+            ("telemetry.bytes_max", self.bytes_max, 1 << 20, 1 << 50),
+            ("telemetry.consumer_groups_max", self.consumer_groups_max as u64, 1, 1000),
+        ])
     }
 }
 
@@ -156,6 +172,7 @@ pub struct Settings {
     pub host_names: Vec<String>,
     pub https: Address,
     pub mqtt: Address,
+    pub amqp: Address,
     pub device_key_file: Option<PathBuf>,
     pub operator_tls: Option<OperatorFiles>,
     pub token_skew: Duration,
@@ -167,6 +184,7 @@ pub struct Settings {
     pub partitions: u32,
     pub retention: Duration,
     pub log_bytes_max: u64,
+    pub consumer_groups_max: usize,
     pub commands: CommandLimits,
     pub files: FilesTable,
     /// What differs from the defaults of `CLASSES`.
@@ -178,6 +196,7 @@ impl Settings {
         let file = read_file(options.config.as_deref())?;
         let https = options.https.or(file.https).unwrap_or_else(|| ":443".to_owned());
         let mqtt = options.mqtt.or(file.mqtt).unwrap_or_else(|| ":8883".to_owned());
+        let amqp = options.amqp.or(file.amqp).unwrap_or_else(|| ":5671".to_owned());
         let host_names = if options.host_names.is_empty() { file.hostnames } else { options.host_names };
         for name in &host_names {
             check_host_name(name)?;
@@ -194,8 +213,8 @@ impl Settings {
                 "token_skew_seconds is {skew_seconds}, at most {SKEW_SECONDS_MAX} is allowed"
             )));
         }
-        let TelemetryTable { partitions, retention_hours, bytes_max } = file.telemetry;
-        check_telemetry(partitions, retention_hours, bytes_max)?;
+        let telemetry = &file.telemetry;
+        telemetry.check()?;
         let rates = Rates {
             messages_per_device: file.limits.messages_per_second_per_device,
             messages: file.limits.messages_per_second,
@@ -205,9 +224,10 @@ impl Settings {
             rates,
             connections_max: file.limits.connections,
             has_faults: options.fault_injection,
-            partitions,
-            retention: Duration::from_secs(retention_hours * 3600),
-            log_bytes_max: bytes_max,
+            partitions: telemetry.partitions,
+            retention: Duration::from_secs(telemetry.retention_hours * 3600),
+            log_bytes_max: telemetry.bytes_max,
+            consumer_groups_max: telemetry.consumer_groups_max,
             commands: file.commands.limits()?,
             files: file.files.checked()?,
             durability: file.durability.iter().map(durability).collect::<Result<_, _>>()?,
@@ -215,6 +235,7 @@ impl Settings {
             host_names,
             https: https.parse().map_err(Failure::usage)?,
             mqtt: mqtt.parse().map_err(Failure::usage)?,
+            amqp: amqp.parse().map_err(Failure::usage)?,
             device_key_file: options.device_key_file.or(file.device_key_file),
             operator_tls,
             token_skew: Duration::from_secs(skew_seconds),
@@ -229,14 +250,6 @@ impl Settings {
         let set = self.durability.iter().find(|(of, _)| *of == kind);
         set.map_or(kind.class().default, |(_, durability)| *durability)
     }
-}
-
-fn check_telemetry(partitions: u32, retention_hours: u64, bytes_max: u64) -> Result<(), Failure> {
-    check_bounds(&[
-        ("telemetry.partitions", u64::from(partitions), 1, 1024),
-        ("telemetry.retention_hours", retention_hours, 1, 24 * 366),
-        ("telemetry.bytes_max", bytes_max, 1 << 20, 1 << 50),
-    ])
 }
 
 /// Key, value, the least and the most that it may be.

@@ -15,7 +15,7 @@ use crate::process::{HOST, Hub, skerry};
 use crate::telemetry::monitored;
 
 /// Longer than anything takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What `skerry … --json` says.
 fn said(hub: &Hub, arguments: &[&str]) -> Value {
@@ -25,25 +25,30 @@ fn said(hub: &Hub, arguments: &[&str]) -> Value {
 }
 
 fn new_device(hub: &Hub, id: &str) -> Identity {
-    let device = said(hub, &["device", "create", id]);
+    identity(&said(hub, &["device", "create", id]))
+}
+
+/// The device that was created, with its key.
+pub(crate) fn identity(device: &Value) -> Identity {
     let key = device["authentication"]["symmetricKey"]["primaryKey"].as_str().unwrap();
     let proof = Proof::Key(key.parse::<SharedKey>().unwrap());
+    let id = device["deviceId"].as_str().unwrap();
     Identity { host: HOST.to_owned(), device: id.parse().unwrap(), module: None, proof }
 }
 
-fn place(hub: &Hub) -> Place {
+pub(crate) fn place(hub: &Hub) -> Place {
     let root = std::fs::read(hub.root_certificate()).unwrap();
     let tls = TlsOptions { roots: &root, certificate: None, resumption: false }.build().unwrap();
     let name = HOST.to_owned().try_into().unwrap();
     Place { address: hub.mqtt_address, tls: Some((name, tls)), connect_timeout: PATIENCE }
 }
 
-fn greeting(identity: &Identity, clean_session: bool) -> Connect {
+pub(crate) fn greeting(identity: &Identity, clean_session: bool) -> Connect {
     let now = Timestamp::from_unix(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap());
     Connect { clean_session, ..identity.connect(now, Duration::from_secs(3600), 60) }
 }
 
-async fn connect<T>(hub: &Hub, identity: &Identity, clean_session: bool) -> Client<T> {
+pub(crate) async fn connect<T>(hub: &Hub, identity: &Identity, clean_session: bool) -> Client<T> {
     let limits = ClientLimits { window: 100, ..ClientLimits::default() };
     Client::connect(&place(hub), greeting(identity, clean_session), limits).await.unwrap()
 }

@@ -28,23 +28,29 @@ impl Hub {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        Self::launch(folder, data, &["--hostname", HOST])
+        Self::launch(folder, data, &["--hostname", HOST], &[])
     }
 
     /// On the given data, which may be there already; options are added to the usual ones.
     pub(crate) fn start_in(data: &Path, options: &[&str]) -> Self {
         let named = options.contains(&"--hostname") || data.join("hub.json").exists();
         let usual: &[&str] = if named { &[] } else { &["--hostname", HOST] };
-        Self::launch(tempfile::tempdir().unwrap(), data.to_owned(), &[usual, options].concat())
+        Self::launch(tempfile::tempdir().unwrap(), data.to_owned(), &[usual, options].concat(), &[])
     }
 
-    fn launch(folder: TempDir, data: PathBuf, options: &[&str]) -> Self {
+    /// On the given data, with variables of the environment that name files.
+    pub(crate) fn start_under(data: &Path, variables: &[(&str, &Path)]) -> Self {
+        Self::launch(tempfile::tempdir().unwrap(), data.to_owned(), &["--hostname", HOST], variables)
+    }
+
+    fn launch(folder: TempDir, data: PathBuf, options: &[&str], variables: &[(&str, &Path)]) -> Self {
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let mut child = skerry()
-            .args(["hub", "run", "--https", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"])
+            .args(["hub", "run", "--https", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--amqp", "127.0.0.1:0"])
             .args(options)
             .arg("--data")
             .arg(&data)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
@@ -93,8 +99,17 @@ impl Hub {
 
     /// The most memory that the process ever held, in bytes.
     pub(crate) fn peak_bytes(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    /// What it holds now.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, of: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(of)).unwrap();
         let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
         kib * 1024
     }

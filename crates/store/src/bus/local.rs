@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::mail::{Envelope, Hold};
+use super::mail::{Envelope, Hold, NotPosted};
 use super::{Address, Bus, Claim, ClaimError, Epoch, Mailbox, RequestError};
 use crate::documents::Answer;
 
@@ -51,15 +51,10 @@ struct Directory {
 #[derive(Default)]
 struct Place {
     newest: Option<Epoch>,
-    owner: Option<Owner>,
+    owner: Option<Arc<Hold>>,
     waiters: usize,
-    arrival: Arc<Notify>,
-}
-
-#[derive(Clone)]
-struct Owner {
-    hold: Arc<Hold>,
-    mail: mpsc::Sender<Envelope>,
+    /// Of whoever waits for an owner.
+    arrival: Option<Arc<Notify>>,
 }
 
 impl LocalBus {
@@ -87,7 +82,6 @@ impl LocalBus {
     pub(super) fn take(&self, address: &Address, epoch: Epoch) -> Result<Mailbox, ClaimError> {
         let options = &self.directory.options;
         let hold = Hold::new(Claim { address: address.clone(), epoch });
-        let (sender, mail) = mpsc::channel(options.mail_max.max(1));
         let mut shard = self.directory.shard(address);
         self.directory.forget(&mut shard);
         let place = shard.entry(address.clone()).or_default();
@@ -100,16 +94,17 @@ impl LocalBus {
             return Err(ClaimError::Full { claims_max: options.claims_max });
         }
         if let Some(older) = older {
-            older.hold.end();
+            older.end();
         }
         place.newest = Some(epoch);
-        place.owner = Some(Owner { hold: hold.clone(), mail: sender });
-        place.arrival.notify_waiters();
+        place.owner = Some(hold.clone());
+        if let Some(arrival) = place.arrival.take() {
+            arrival.notify_waiters();
+        }
         drop(shard);
         let directory = self.directory.clone();
-        let end = hold.watch();
         let release = Box::new(move |hold: &Hold| directory.release(hold));
-        Ok(Mailbox { hold, mail, end, release, end_delay: 0, finished: false })
+        Ok(Mailbox { hold, release, end_delay: 0, finished: false })
     }
 
     pub(super) async fn ask(
@@ -120,30 +115,23 @@ impl LocalBus {
         answer_by: Instant,
     ) -> Result<Bytes, RequestError> {
         loop {
-            let owner = self.owner(address, until).await?;
+            let hold = self.owner(address, until).await?;
             let (reply, answer) = oneshot::channel();
             let delivered = Arc::new(AtomicBool::new(false));
             let envelope = Envelope { payload: payload.clone(), reply, delivered: delivered.clone() };
-            let hold = owner.hold.clone();
-            let mut end = hold.watch();
-            match owner.mail.try_send(envelope) {
+            match hold.post(envelope, self.directory.options.mail_max.max(1)) {
                 Ok(()) => {}
-                Err(mpsc::error::TrySendError::Full(_)) => {
-                    return Err(RequestError::Busy { waiting: owner.mail.max_capacity() });
-                }
-                // The owner is about to leave the directory.
-                Err(mpsc::error::TrySendError::Closed(_)) => {
+                Err(NotPosted::Full(waiting)) => return Err(RequestError::Busy { waiting }),
+                Err(NotPosted::Over) => {
                     tokio::task::yield_now().await;
                     continue;
                 }
             }
-            // Otherwise the channel to an owner that left would stay open here.
-            drop(owner);
             let answered = timeout_at(answer_by, async {
                 tokio::select! {
                     biased;
                     answer = answer => answer.ok(),
-                    _ = end.wait_for(|ended| *ended) => None,
+                    () = hold.over() => None,
                 }
             });
             // When `answer` is dropped the request is withdrawn: whoever finds it passes it over.
@@ -160,7 +148,7 @@ impl LocalBus {
     }
 
     /// The owner, once there is one.
-    async fn owner(&self, address: &Address, until: Instant) -> Result<Owner, RequestError> {
+    async fn owner(&self, address: &Address, until: Instant) -> Result<Arc<Hold>, RequestError> {
         let mut waiting: Option<Waiting<'_>> = None;
         loop {
             let arrival = {
@@ -180,7 +168,7 @@ impl LocalBus {
                 }
                 let place = shard.entry(address.clone()).or_default();
                 // Made under the lock, so that no arrival is missed.
-                place.arrival.clone().notified_owned()
+                place.arrival.get_or_insert_default().clone().notified_owned()
             };
             if timeout_at(until, arrival).await.is_err() {
                 return Err(RequestError::NoOwner);
@@ -217,7 +205,7 @@ impl Directory {
     fn release(&self, hold: &Hold) {
         let mut shard = self.shard(&hold.claim.address);
         let Some(place) = shard.get_mut(&hold.claim.address) else { return };
-        if place.owner.as_ref().is_some_and(|owner| owner.hold.claim.epoch == hold.claim.epoch) {
+        if place.owner.as_ref().is_some_and(|owner| owner.claim.epoch == hold.claim.epoch) {
             place.owner = None;
             self.claims.fetch_sub(1, SeqCst);
         }

@@ -1,11 +1,12 @@
 //! What travels: addresses, epochs, requests, and the mailbox they arrive in.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 
 /// Who can own a connection: a device, or a module of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,33 +66,109 @@ pub struct Request {
 impl Request {
     /// Answers; `false` when the answer no longer counts.
     pub fn answer(self, payload: Bytes) -> bool {
-        let ended = self.hold.lock();
-        !*ended && self.reply.send(payload).is_ok()
+        let state = self.hold.lock();
+        !state.is_over && self.reply.send(payload).is_ok()
     }
 }
 
-/// The state of one claim that its mailbox, the directory and its askers share.
+/// One claim, as its mailbox, the directory and its askers share it. Most claims never get mail, so it
+/// holds no room for any.
 #[derive(Debug)]
 pub(super) struct Hold {
     pub(super) claim: Claim,
     /// Taken for a delivery, an answer and the end, so that these have an order.
-    ended: Mutex<bool>,
-    end: watch::Sender<bool>,
+    state: Mutex<State>,
+    /// Rung for the owner.
+    arrived: Notify,
+    /// Rung for whoever waits for an answer.
+    over: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    is_over: bool,
+    mail: VecDeque<Envelope>,
+}
+
+/// What the owner finds.
+enum Found {
+    Mail(Request),
+    Nothing,
+    Over,
+}
+
+/// Why a request is not in the mailbox.
+pub(super) enum NotPosted {
+    /// So many are waiting.
+    Full(usize),
+    /// The owner is about to leave the directory.
+    Over,
 }
 
 impl Hold {
     pub(super) fn new(claim: Claim) -> Arc<Self> {
-        Arc::new(Self { claim, ended: Mutex::new(false), end: watch::Sender::new(false) })
+        Arc::new(Self { claim, state: Mutex::default(), arrived: Notify::new(), over: Notify::new() })
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, bool> {
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn post(&self, envelope: Envelope, mail_max: usize) -> Result<(), NotPosted> {
+        let mut state = self.lock();
+        if state.is_over {
+            return Err(NotPosted::Over);
+        }
+        if state.mail.len() >= mail_max {
+            state.mail.retain(|envelope| !envelope.reply.is_closed());
+        }
+        if state.mail.len() >= mail_max {
+            return Err(NotPosted::Full(state.mail.len()));
+        }
+        state.mail.push_back(envelope);
+        drop(state);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// The oldest request that somebody still waits for; it counts as delivered.
+    fn take(self: &Arc<Self>) -> Found {
+        let mut state = self.lock();
+        if state.is_over {
+            return Found::Over;
+        }
+        while let Some(envelope) = state.mail.pop_front() {
+            if state.mail.is_empty() {
+                state.mail = VecDeque::new();
+            }
+            let Envelope { payload, reply, delivered } = envelope;
+            if !reply.is_closed() {
+                delivered.store(true, SeqCst);
+                return Found::Mail(Request { payload, reply, hold: self.clone() });
+            }
+        }
+        Found::Nothing
     }
 
     /// From here on nothing is delivered to the claim and no answer of it counts.
     pub(super) fn end(&self) {
-        *self.lock() = true;
-        self.end.send_replace(true);
+        let mut state = self.lock();
+        state.is_over = true;
+        let mail = std::mem::take(&mut state.mail);
+        drop(state);
+        // Their askers look for the next owner.
+        drop(mail);
+        self.arrived.notify_one();
+        self.over.notify_waiters();
+    }
+
+    /// Done when the claim has ended.
+    pub(super) async fn over(&self) {
+        let mut over = std::pin::pin!(self.over.notified());
+        over.as_mut().enable();
+        if !self.lock().is_over {
+            over.await;
+        }
     }
 
     /// Whether a request that is withdrawn by now was delivered before.
@@ -99,13 +176,10 @@ impl Hold {
         let _order = self.lock();
         delivered.load(SeqCst)
     }
-
-    pub(super) fn watch(&self) -> watch::Receiver<bool> {
-        self.end.subscribe()
-    }
 }
 
 /// A request on its way to one owner.
+#[derive(Debug)]
 pub(super) struct Envelope {
     pub(super) payload: Bytes,
     pub(super) reply: oneshot::Sender<Bytes>,
@@ -116,8 +190,6 @@ pub(super) struct Envelope {
 /// Where an owner gets its mail. Dropping it gives the address up.
 pub struct Mailbox {
     pub(super) hold: Arc<Hold>,
-    pub(super) mail: mpsc::Receiver<Envelope>,
-    pub(super) end: watch::Receiver<bool>,
     pub(super) release: Box<dyn FnMut(&Hold) + Send + Sync>,
     /// Turns given to others before the end is told; weak buses are slow with bad news.
     pub(super) end_delay: u64,
@@ -129,55 +201,23 @@ impl Mailbox {
         &self.hold.claim
     }
 
-    /// The next mail; `None` after the address was lost and told so, or the bus was closed.
+    /// The next mail; `None` after the address was lost and told so. Loses nothing when it is dropped.
     pub async fn next(&mut self) -> Option<Mail> {
-        loop {
-            if self.finished {
-                return None;
-            }
-            if *self.end.borrow_and_update() {
-                return self.superseded().await;
-            }
-            tokio::select! {
-                biased;
-                ended = self.end.changed() => {
-                    if ended.is_err() {
-                        self.finished = true;
+        while !self.finished {
+            match self.hold.take() {
+                Found::Mail(request) => return Some(Mail::Request(request)),
+                // A ring before this is not forgotten.
+                Found::Nothing => self.hold.arrived.notified().await,
+                Found::Over => {
+                    for _ in 0..std::mem::take(&mut self.end_delay) {
+                        tokio::task::yield_now().await;
                     }
+                    self.finished = true;
+                    return Some(Mail::Superseded);
                 }
-                envelope = self.mail.recv() => match envelope {
-                    Some(envelope) => {
-                        if let Some(request) = self.deliver(envelope) {
-                            return Some(Mail::Request(request));
-                        }
-                    }
-                    // The directory let go of the claim: its end is told next.
-                    None => {
-                        if !*self.end.borrow() {
-                            self.finished = true;
-                        }
-                    }
-                },
             }
         }
-    }
-
-    async fn superseded(&mut self) -> Option<Mail> {
-        for _ in 0..std::mem::take(&mut self.end_delay) {
-            tokio::task::yield_now().await;
-        }
-        self.finished = true;
-        Some(Mail::Superseded)
-    }
-
-    /// Marks the request as delivered, unless the claim has ended or nobody waits for it.
-    fn deliver(&self, envelope: Envelope) -> Option<Request> {
-        let ended = self.hold.lock();
-        if *ended || envelope.reply.is_closed() {
-            return None;
-        }
-        envelope.delivered.store(true, SeqCst);
-        Some(Request { payload: envelope.payload, reply: envelope.reply, hold: self.hold.clone() })
+        None
     }
 }
 

@@ -1,6 +1,6 @@
 //! The file that grows.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::{Arc, PoisonError};
 
 use super::block::{Block, Kind, Place};
@@ -24,8 +24,8 @@ pub(super) struct Active {
     /// What lies behind there, in memory: after a sync that failed, reading back proves nothing.
     undurable: Vec<(Block, Vec<Grown>)>,
     index: Index,
-    /// What is written next; kept for its memory.
-    buffer: Vec<u8>,
+    /// Of the block that is written; kept for its memory.
+    head: Vec<u8>,
 }
 
 impl Active {
@@ -69,7 +69,7 @@ impl Active {
         let offset = bytes.len() as u64;
         let segment = Arc::new(Segment::new(number, number, offset).with_head(head));
         segment.set_end(offset);
-        let (group, index, buffer) = (ledger.group, Index::default(), Vec::new());
+        let (group, index) = (ledger.group, Index::default());
         Ok(Self {
             segment,
             file,
@@ -80,23 +80,19 @@ impl Active {
             group,
             undurable: Vec::new(),
             index,
-            buffer,
+            head: Vec::new(),
         })
     }
 
     /// Writes a group's block, not synced. Returns its length; after an error the file is as it
     /// was, for what was written counts only together with [`Active::keep`].
     pub(super) fn write(&mut self, block: &Block, slices: &[Grown]) -> io::Result<u64> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.clear();
-        block.encode(Place { salt: self.salt, offset: self.offset }, &mut buffer);
-        slices.iter().for_each(|grown| buffer.extend_from_slice(&grown.bytes));
-        let written = self.file.write_all_at(&buffer, self.offset).map(|()| buffer.len() as u64);
-        // One large group should not hold its memory for ever.
-        if buffer.capacity() <= 4 << 20 {
-            self.buffer = buffer;
-        }
-        written
+        self.head.clear();
+        block.encode(Place { salt: self.salt, offset: self.offset }, &mut self.head);
+        let parts = std::iter::once(&self.head[..]).chain(slices.iter().map(|grown| &grown.bytes[..]));
+        let mut parts: Vec<IoSlice<'_>> = parts.map(IoSlice::new).collect();
+        self.file.write_parts_at(&mut parts, self.offset)?;
+        Ok(self.head.len() as u64 + block.body_len())
     }
 
     /// The block that was written last, of `len` bytes, counts from now on.

@@ -14,7 +14,7 @@ use super::read::Paging;
 use super::recover::{JournalOpenError, recover};
 use super::shared::Shared;
 use super::writer::Writer;
-use super::{JournalOptions, rewrite};
+use super::{JournalOptions, ahead, rewrite};
 use crate::documents::Answer;
 use crate::log::{
     AppendError, Batch, Busy, Cursor, CursorError, CursorId, Durability, Extent, Figures, Follower, From,
@@ -46,6 +46,8 @@ impl Journal {
             Ok::<(), std::io::Error>(())
         };
         start("log-write", Box::new(move || writer.run()))?;
+        let theirs = shared.clone();
+        start("log-ahead", Box::new(move || ahead::run(&theirs)))?;
         start("log-rewrite", Box::new(move || rewrite::run(&shared)))?;
         Ok(journal)
     }
@@ -55,6 +57,7 @@ impl Journal {
     pub fn close(&self) {
         self.shared.intake.close();
         self.shared.rewriting.close();
+        self.shared.ahead.close();
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         if threads.into_iter().map(JoinHandle::join).any(|joined| joined.is_err()) {
             tracing::error!("a thread of the log panicked");
@@ -112,7 +115,8 @@ impl Journal {
 pub(super) async fn page(shared: &Arc<Shared>, reading: Reading) -> Result<Page, ReadError> {
     let Some(mut paging) = Paging::new(shared, &reading) else { return Err(no_partition(reading.partition)) };
     if paging.is_done()
-        || (!matches!(reading.from, From::Time(_) | From::Oldest) && paging.fill_from_memory())
+        || (!matches!(reading.from, From::Time(_) | From::Oldest)
+            && (paging.fill_from_memory() || paging.fill_from_ahead()))
     {
         return Ok(paging.page());
     }
@@ -120,7 +124,7 @@ pub(super) async fn page(shared: &Arc<Shared>, reading: Reading) -> Result<Page,
         let Some(mut paging) = Paging::new(shared, &reading) else {
             return Err(no_partition(reading.partition));
         };
-        paging.fill_from_files()?;
+        paging.fill_from_disk()?;
         Ok(paging.page())
     })
     .await

@@ -1,7 +1,7 @@
 //! The file system, as little of it as the journal needs, so that tests can be a worse one.
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 /// One directory of files. Names are plain file names.
@@ -23,6 +23,11 @@ pub trait Files: Send + Sync {
 pub trait File: Send + Sync {
     /// Writes some of `bytes`, at least one unless they are empty; returns how many.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
+    /// Writes some of `parts`, one behind the other, in one go if it can. A file is not written by
+    /// two threads at a time.
+    fn write_some_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        parts.iter().find(|part| !part.is_empty()).map_or(Ok(0), |part| self.write_at(part, offset))
+    }
     /// Reads some bytes; 0 at the end.
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize>;
     fn size(&self) -> io::Result<u64>;
@@ -36,6 +41,23 @@ impl dyn File + '_ {
             match self.write_at(bytes, offset) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(written) => (bytes, offset) = (&bytes[written..], offset + written as u64),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_parts_at(&self, mut parts: &mut [IoSlice<'_>], mut offset: u64) -> io::Result<()> {
+        // Empty parts in front would look like a disk that takes nothing.
+        IoSlice::advance_slices(&mut parts, 0);
+        while !parts.is_empty() {
+            match self.write_some_at(parts, offset) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    IoSlice::advance_slices(&mut parts, written);
+                    offset += written as u64;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -138,6 +160,12 @@ impl Files for Directory {
 impl File for fs::File {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         std::os::unix::fs::FileExt::write_at(self, bytes, offset)
+    }
+
+    fn write_some_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        let mut file = self;
+        file.seek(SeekFrom::Start(offset))?;
+        file.write_vectored(parts)
     }
 
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {

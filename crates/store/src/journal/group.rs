@@ -18,12 +18,16 @@ use crate::log::{
 
 /// A slice is ended when it has so many bytes: what a damaged byte costs, and what a reader holds.
 const SLICE_BYTES: usize = 64 << 10;
+/// A slice that was made elsewhere stays one when it has so many; smaller ones are put together.
+const SLICE_BYTES_MIN: usize = 16 << 10;
 
 #[derive(Default)]
 pub(super) struct Group {
     pub(super) slices: Vec<Growing>,
     /// The slice of each partition that still grows.
     open: BTreeMap<Partition, usize>,
+    /// Bytes that are to come, where that is known.
+    expected: usize,
     /// Headers and payloads, and what the jobs weigh.
     pub(super) bytes: usize,
     pub(super) record_bytes: u64,
@@ -41,7 +45,8 @@ pub(super) struct Group {
 pub(super) struct Growing {
     pub(super) slice: Slice,
     bytes: Vec<u8>,
-    is_summed: bool,
+    /// So many of its bytes are in its sum.
+    summed: usize,
 }
 
 /// A slice as it is written and shown to readers; clones share the bytes.
@@ -66,6 +71,11 @@ pub(super) enum Job {
 }
 
 impl Group {
+    /// For so many bytes of one partition.
+    pub(super) fn expecting(bytes: usize) -> Self {
+        Self { expected: bytes, ..Self::default() }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.jobs.is_empty()
     }
@@ -98,18 +108,60 @@ impl Group {
         }
         self.names.extend(draft.name);
         (self.records, self.record_bytes) = (self.records + 1, self.record_bytes + bytes as u64);
-        if growing.bytes.len() >= SLICE_BYTES {
-            growing.sum();
-            self.open.remove(&draft.partition);
+        self.end_if_full(draft.partition, at);
+    }
+
+    /// Takes over what a caller encoded into a group of its own; what it counted from 0 is counted
+    /// from `start`.
+    pub(super) fn absorb(&mut self, ready: Group, start: impl Fn(Partition) -> u64) {
+        for mut growing in ready.slices {
+            let partition = Partition::new(growing.slice.partition);
+            let start = start(partition);
+            (growing.slice.first, growing.slice.next) =
+                (growing.slice.first + start, growing.slice.next + start);
+            let at = match self.open.get(&partition) {
+                Some(at) if growing.bytes.len() < SLICE_BYTES_MIN => {
+                    self.slices[*at].append(&growing);
+                    *at
+                }
+                _ => {
+                    self.slices.push(growing);
+                    let at = self.slices.len() - 1;
+                    self.open.insert(partition, at);
+                    at
+                }
+            };
+            self.end_if_full(partition, at);
         }
+        for (cursor, (records, bytes)) in ready.wants {
+            let wanted = self.wants.entry(cursor).or_default();
+            *wanted = (wanted.0 + records, wanted.1 + bytes);
+        }
+        self.names.extend(ready.names);
+        self.records += ready.records;
+        self.record_bytes += ready.record_bytes;
     }
 
     fn begin(&mut self, partition: Partition, first: u64) -> usize {
         let slice = Slice { partition: partition.number(), first, next: first, ..Slice::default() };
-        let bytes = Vec::with_capacity(1024);
-        self.slices.push(Growing { slice, bytes, is_summed: false });
+        let room = self.expected.clamp(1024, SLICE_BYTES + 1024);
+        self.expected = self.expected.saturating_sub(SLICE_BYTES);
+        self.slices.push(Growing { slice, bytes: Vec::with_capacity(room), summed: 0 });
         self.open.insert(partition, self.slices.len() - 1);
         self.slices.len() - 1
+    }
+
+    fn end_if_full(&mut self, partition: Partition, at: usize) {
+        let growing = &mut self.slices[at];
+        if growing.bytes.len() >= SLICE_BYTES {
+            growing.sum();
+            self.open.remove(&partition);
+        }
+    }
+
+    /// Does what else the writer would have to do.
+    pub(super) fn sum(&mut self) {
+        self.slices.iter_mut().for_each(Growing::sum);
     }
 
     /// The slices as a block lists them: notes first, then by partition.
@@ -118,7 +170,7 @@ impl Group {
         slices.sort_by_key(|growing| (growing.slice.partition, growing.slice.first));
         if !notes.is_empty() {
             let slice = Slice { partition: NOTES, ..Slice::default() };
-            slices.insert(0, Growing { slice, bytes: notes, is_summed: false });
+            slices.insert(0, Growing { slice, bytes: notes, summed: 0 });
         }
         let grown = slices.into_iter().map(|mut growing| {
             growing.sum();
@@ -129,12 +181,21 @@ impl Group {
 }
 
 impl Growing {
+    /// Adds the records of a slice that comes right after this one.
+    fn append(&mut self, next: &Self) {
+        let slice = &mut self.slice;
+        (slice.count, slice.next) = (slice.count + next.slice.count, next.slice.next);
+        slice.has_names |= next.slice.has_names;
+        slice.wanted |= next.slice.wanted;
+        self.bytes.extend_from_slice(&next.bytes);
+    }
+
     fn sum(&mut self) {
-        if !self.is_summed {
-            self.slice.sum = crc32fast::hash(&self.bytes);
-            self.slice.len = u32::try_from(self.bytes.len()).expect("batches are bounded far below 4 GiB");
-            self.is_summed = true;
-        }
+        let mut sum = crc32fast::Hasher::new_with_initial(self.slice.sum);
+        sum.update(&self.bytes[self.summed..]);
+        self.slice.sum = sum.finalize();
+        self.summed = self.bytes.len();
+        self.slice.len = u32::try_from(self.summed).expect("batches are bounded far below 4 GiB");
     }
 }
 

@@ -16,10 +16,11 @@ use tokio::sync::{Notify, oneshot};
 
 use super::group::{Group, Job, Waiting};
 use super::ledger::Ledger;
+use super::prepared::Prepared;
 use super::staged::{Slot, Staged};
 use super::{JournalOptions, envelope};
 use crate::log::{
-    AppendError, Batch, Broken, Busy, Cursor, CursorId, CursorKind, Durability, Limits, Misuse, Names,
+    AppendError, Batch, Broken, Busy, Cursor, CursorId, CursorKind, Draft, Durability, Limits, Misuse, Names,
     NoSuchCursor, Partition, TooLarge, Winner,
 };
 
@@ -92,7 +93,8 @@ impl Intake {
         if let Err(error) = self.check(&batch) {
             return Appending::Done(self.refused(&batch, &error));
         }
-        match self.attempt(None, weight, |inner| self.stage(inner, &batch, weight)) {
+        let prepared = Prepared::of(&batch, weight);
+        match self.attempt(None, weight, |inner| self.stage(inner, &batch, weight, prepared)) {
             Some(Ok(staged)) => Appending::Done(staged),
             Some(Err(error)) => Appending::Done(self.refused(&batch, &error)),
             None => Appending::Waiting { place: self.join(), batch, weight },
@@ -104,7 +106,10 @@ impl Intake {
         match appending {
             Appending::Done(staged) => staged,
             Appending::Waiting { place, batch, weight } => {
-                let entered = self.wait(&place, weight, |inner| self.stage(inner, &batch, weight)).await;
+                let patience = Some(self.limits.wait_max).filter(|_| !batch.is_patient);
+                // What waits is not held twice.
+                let staging = |inner: &mut Inner| self.stage(inner, &batch, weight, None);
+                let entered = self.wait(&place, weight, patience, staging).await;
                 entered.unwrap_or_else(|error| self.refused(&batch, &error))
             }
         }
@@ -133,7 +138,7 @@ impl Intake {
         };
         match self.attempt(None, weight, &mut work) {
             Some(done) => done,
-            None => self.wait(&self.join(), weight, work).await,
+            None => self.wait(&self.join(), weight, Some(self.limits.wait_max), work).await,
         }
     }
 
@@ -179,10 +184,11 @@ impl Intake {
         &self,
         place: &Place<'_>,
         weight: usize,
+        patience: Option<Duration>,
         work: impl FnOnce(&mut Inner) -> T,
     ) -> Result<T, AppendError> {
         let mut work = Some(work);
-        let waited = tokio::time::timeout(self.limits.wait_max, async {
+        let waiting = async {
             loop {
                 let called = place.called.notified();
                 let done =
@@ -193,8 +199,9 @@ impl Intake {
                     Some(Ok(None)) | None => called.await,
                 }
             }
-        });
-        waited.await.unwrap_or_else(|_| {
+        };
+        let Some(patience) = patience else { return waiting.await };
+        tokio::time::timeout(patience, waiting).await.unwrap_or_else(|_| {
             let mut inner = self.lock();
             inner.turned_away += 1;
             Err(Busy { queued_bytes: inner.queued_bytes as u64 }.into())
@@ -219,23 +226,24 @@ impl Intake {
         Ok(too_large("a batch (bytes)", bytes, self.limits.batch_bytes_max)?)
     }
 
-    fn stage(&self, inner: &mut Inner, batch: &Batch, weight: usize) -> Staged {
+    fn stage(&self, inner: &mut Inner, batch: &Batch, weight: usize, prepared: Option<Prepared>) -> Staged {
         let Inner { groups, next, names, cursors, .. } = inner;
         let group = self.group(groups, weight);
         group.bytes += weight;
         let (mut slots, mut repeated) = (Vec::with_capacity(batch.drafts.len()), 0);
+        let (mut placed, mut accepted) = (0, None);
         for draft in &batch.drafts {
             let verdict = match &batch.order {
                 Some(order) if order.is_broken() => Err(AppendError::AfterFailure),
-                _ => self.judge(draft, names, cursors),
+                _ => self.judge(draft, accepted, names, cursors),
             };
+            accepted = if verdict.is_ok() { Some(draft) } else { accepted };
             match verdict {
                 Ok(false) => {
                     let next = next.entry(draft.partition).or_default();
-                    group.push(draft, *next);
                     draft.name.into_iter().for_each(|name| names.place(name));
                     slots.push(Slot::At(*next));
-                    *next += 1;
+                    (*next, placed) = (*next + 1, placed + 1);
                 }
                 Ok(true) => {
                     repeated += 1;
@@ -249,6 +257,16 @@ impl Intake {
                 }
             }
         }
+        match prepared {
+            Some(prepared) if placed == batch.drafts.len() => prepared.go_into(group, next),
+            _ => {
+                for (draft, slot) in batch.drafts.iter().zip(&slots) {
+                    if let Slot::At(sequence) = slot {
+                        group.push(draft, *sequence);
+                    }
+                }
+            }
+        }
         group.repetitions += repeated;
         group.want(batch.durability);
         // Even one that adds nothing waits for the group: what it repeats may be in it.
@@ -257,10 +275,11 @@ impl Intake {
         Staged { slots, fate: Some(fate) }
     }
 
-    /// `Ok(true)` when the record is there already.
+    /// `Ok(true)` when the record is there already. `accepted` is one before it in its batch.
     fn judge(
         &self,
-        draft: &crate::log::Draft,
+        draft: &Draft,
+        accepted: Option<&Draft>,
         names: &Names,
         cursors: &HashMap<CursorId, (Partition, CursorKind)>,
     ) -> Result<bool, AppendError> {
@@ -276,10 +295,30 @@ impl Intake {
             let what = format!("there is no partition {}", draft.partition.number());
             return Err(Misuse { what }.into());
         }
-        if draft.wanted_by.len() > limits.wanted_by_max {
-            return Err(too_large("the cursors of a record", draft.wanted_by.len(), limits.wanted_by_max));
+        // The same cursors once more have been looked at.
+        let is_alike = |other: &Draft| {
+            Arc::ptr_eq(&other.wanted_by, &draft.wanted_by) && other.partition == draft.partition
+        };
+        if !accepted.is_some_and(is_alike) {
+            self.judge_cursors(draft, cursors)?;
         }
-        if !draft.wanted_by.is_empty() && limits.winner != Winner::Cursors {
+        match draft.name {
+            Some(name) => names.look_up(name).verdict(name),
+            None => Ok(false),
+        }
+    }
+
+    fn judge_cursors(
+        &self,
+        draft: &Draft,
+        cursors: &HashMap<CursorId, (Partition, CursorKind)>,
+    ) -> Result<(), AppendError> {
+        let (count, count_max) = (draft.wanted_by.len(), self.limits.wanted_by_max);
+        if count > count_max {
+            let (size, size_max) = (count as u64, count_max as u64);
+            return Err(TooLarge { what: "the cursors of a record", size, size_max }.into());
+        }
+        if count > 0 && self.limits.winner != Winner::Cursors {
             return Err(Misuse { what: "records are wanted by cursors only where cursors win".into() }.into());
         }
         for id in draft.wanted_by.iter() {
@@ -292,10 +331,7 @@ impl Intake {
                 }
             }
         }
-        match draft.name {
-            Some(name) => names.look_up(name).verdict(name),
-            None => Ok(false),
-        }
+        Ok(())
     }
 
     /// The next group, or a tick after `patience`.

@@ -31,9 +31,9 @@
 //!
 //! # Writing
 //!
-//! Callers encode into the group in the making (`intake.rs`, `group.rs`); the writer (`writer.rs`)
-//! puts it behind the last one (`active.rs`), syncs if anybody asked for it, and only then shows it
-//! to readers and answers. A file is begun under another name, synced, renamed, and the directory
+//! Callers encode into the group in the making (`intake.rs`, `group.rs`), large batches before their
+//! turn (`prepared.rs`); the writer (`writer.rs`) puts it behind the last one (`active.rs`), syncs if
+//! anybody asked for it, and only then shows it to readers and answers. A file is begun under another name, synced, renamed, and the directory
 //! synced, before anything goes into it; by then the file before is durable to its end.
 //!
 //! What is answered before it is durable may have been seen; so a partition writes down first how
@@ -50,8 +50,9 @@
 //! # Reading
 //!
 //! The newest groups are in memory (`recent.rs`). Other pages find their file by its state, their
-//! place by the index, and read on from there (`read.rs`, `walk.rs`). Readers hold no file open
-//! between pages; a file that goes away under a reader is looked up again.
+//! place by the index, and read on from there (`read.rs`, `walk.rs`), with more and more of what
+//! comes next for who goes on (`ahead.rs`). Readers hold no file open between pages; a file that
+//! goes away under a reader is looked up again.
 //!
 //! # Removing
 //!
@@ -67,6 +68,7 @@
 //! here and by readers.
 
 mod active;
+mod ahead;
 mod block;
 mod catalog;
 mod chunks;
@@ -84,6 +86,7 @@ mod ledger;
 mod note;
 mod options;
 mod prelude;
+mod prepared;
 mod read;
 mod recent;
 mod recover;

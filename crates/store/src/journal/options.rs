@@ -25,6 +25,8 @@ pub struct JournalOptions {
     /// The newest groups are kept in memory for readers that keep up.
     pub recent_bytes_max: usize,
     pub recent_groups_max: usize,
+    /// What readers of files will ask for next, read with the page before; 0 for nothing.
+    pub ahead_bytes_max: usize,
     /// Pages being read from files at one time.
     pub reads_max: usize,
 }
@@ -42,6 +44,7 @@ impl JournalOptions {
             unsynced_bytes_max: 4 << 20,
             recent_bytes_max: 4 << 20,
             recent_groups_max: 1024,
+            ahead_bytes_max: 4 << 20,
             reads_max: 4,
         }
     }

@@ -4,16 +4,16 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-use bytes::Bytes;
 use skerry_model::Timestamp;
 
+use super::ahead::{Beyond, Kin, Piece};
 use super::block::{Kind, Slice};
 use super::chunks::Chunks;
 use super::envelope::Envelopes;
 use super::group::mask;
-use super::segment::{Head, Segment};
+use super::segment::Segment;
 use super::shared::Shared;
-use super::walk::{Found, Walk};
+use super::walk::{Found, Standing, Walk};
 use crate::log::{Broken, CursorId, From, Loss, Lost, Page, Partition, ReadError, Reading, Record, Sequence};
 
 /// A page ends after so many bytes of file, found or not, so that who wants few records of many
@@ -40,6 +40,9 @@ pub(super) struct Paging<'a> {
     damage: bool,
     records: Vec<Record>,
     lost: Vec<Lost>,
+    /// Nothing more goes on the page, only behind it.
+    is_full: bool,
+    beyond: Beyond,
 }
 
 /// Whether a page goes on.
@@ -74,6 +77,8 @@ impl<'a> Paging<'a> {
             damage: false,
             records: Vec::new(),
             lost: Vec::new(),
+            is_full: false,
+            beyond: Beyond::default(),
         };
         paging.skip_removed(gate.first.load(SeqCst));
         Some(paging)
@@ -89,15 +94,59 @@ impl<'a> Paging<'a> {
         let slices = self.shared.recent().from(self.partition.number(), self.at, self.bytes_left);
         let Some(slices) = slices else { return false };
         for (time, slice, bytes) in slices {
-            if self.take(&slice, time, &bytes) == Step::Full {
+            if self.take(&Piece { time, slice, bytes }) == Step::Full {
                 break;
             }
         }
         true
     }
 
-    /// Fills the page from the files. Blocks.
-    pub(super) fn fill_from_files(&mut self) -> Result<(), ReadError> {
+    /// Fills the page from what was read with the one before it, if there is any of that.
+    pub(super) fn fill_from_ahead(&mut self) -> bool {
+        let Some(mut beyond) = self.shared.ahead.take(self.kin(), self.at) else { return false };
+        while let Some(piece) = beyond.pieces.front() {
+            let is_full = self.take(piece) == Step::Full;
+            if piece.slice.next <= self.at {
+                beyond.pop();
+            }
+            if is_full {
+                break;
+            }
+        }
+        self.shared.ahead.put(self.kin(), self.at, beyond);
+        self.at > self.began_at
+    }
+
+    fn kin(&self) -> Kin {
+        Kin { partition: self.partition.number(), wanted_by: self.wanted_by }
+    }
+
+    /// Fills the page from what is being read ahead, or else from the files. Blocks.
+    pub(super) fn fill_from_disk(&mut self) -> Result<(), ReadError> {
+        if self.is_asked {
+            self.shared.ahead.wait(self.kin(), self.at);
+            if self.fill_from_ahead() {
+                return Ok(());
+            }
+            self.beyond = self.shared.ahead.begin(self.kin(), self.at);
+        }
+        self.fill_from_files()
+    }
+
+    /// What lies from `at` on, without a page; `None` when it does not all lie there.
+    pub(super) fn ahead(shared: &'a Shared, kin: Kin, at: u64, beyond: Beyond) -> Option<Beyond> {
+        let from = From::Sequence(Sequence::from_number(at));
+        let reading = Reading::new(Partition::new(kin.partition), from);
+        let reading = Reading { wanted_by: kin.wanted_by, ..reading };
+        let mut paging = Self { is_full: true, beyond, ..Self::new(shared, &reading)? };
+        if paging.is_done() {
+            return None;
+        }
+        paging.fill_from_files().ok()?;
+        (paging.at == at && paging.lost.is_empty()).then_some(paging.beyond)
+    }
+
+    fn fill_from_files(&mut self) -> Result<(), ReadError> {
         let mut scanned = 0;
         let mut segment = self.first_segment().map_err(|error| unreadable(&error))?;
         self.begin_if_oldest(segment.as_ref());
@@ -182,8 +231,10 @@ impl<'a> Paging<'a> {
     fn segment(&mut self, segment: &Segment, scanned: &mut u64) -> io::Result<Step> {
         let files = &*self.shared.options.files;
         let file = files.open(&segment.name())?;
-        // A rewritten file may have taken the place of the one that was looked up.
-        let Some(head) = Head::read_or_guess(&*file)? else {
+        let Some(head) = segment.head_of(&*file)? else {
+            if self.is_full {
+                return Ok(Step::Full);
+            }
             self.note_damage(1);
             return Ok(Step::On);
         };
@@ -206,33 +257,61 @@ impl<'a> Paging<'a> {
             match walk.next() {
                 Found::Block(standing) if standing.block.kind == Kind::Group => {
                     *scanned += standing.end - standing.offset;
-                    for (offset, slice) in standing.slices() {
-                        if slice.partition != self.partition.number() || slice.next <= self.at {
-                            continue;
-                        }
-                        if self.passes_over(slice, standing.block.time) {
-                            self.skip_to(slice.next.min(self.until), None);
-                            continue;
-                        }
-                        let Some(bytes) = walk.slice(offset, slice) else {
-                            self.note_damage(1);
-                            self.skip_to(slice.first, None);
-                            self.skip_to(slice.next.min(self.until), Some(Loss::Damaged));
-                            continue;
-                        };
-                        if self.take(slice, standing.block.time, &bytes) == Step::Full {
-                            return Ok(Step::Full);
-                        }
+                    if self.group(&mut walk, &standing) == Step::Full {
+                        return Ok(Step::Full);
                     }
-                    if *scanned >= SCANNED_MAX && self.at > self.began_at {
+                    if *scanned >= SCANNED_MAX && (self.at > self.began_at || self.is_full) {
                         return Ok(Step::Full);
                     }
                 }
                 Found::Block(_) => {}
+                // Behind the page nothing is lost yet: the next one finds it.
+                _ if self.is_full => return Ok(Step::Full),
                 Found::Damage { to, .. } if is_certain || to < end => self.note_damage(1),
                 Found::Damage { .. } | Found::End => return Ok(Step::On),
             }
         }
+    }
+
+    fn group(&mut self, walk: &mut Walk<'_>, standing: &Standing) -> Step {
+        let time = standing.block.time;
+        for (offset, slice) in standing.slices() {
+            if slice.partition != self.partition.number() || slice.next <= self.at {
+                continue;
+            }
+            if self.passes_over(slice, time) {
+                if !self.is_full {
+                    self.skip_to(slice.next.min(self.until), None);
+                }
+                continue;
+            }
+            match walk.slice(offset, slice) {
+                Some(bytes) => {
+                    if self.place(Piece { time, slice: *slice, bytes }) == Step::Full {
+                        return Step::Full;
+                    }
+                }
+                None if self.is_full => return Step::Full,
+                None => {
+                    self.note_damage(1);
+                    self.skip_to(slice.first, None);
+                    self.skip_to(slice.next.min(self.until), Some(Loss::Damaged));
+                }
+            }
+        }
+        Step::On
+    }
+
+    /// On the page, or behind it; full when there is enough of both.
+    fn place(&mut self, piece: Piece) -> Step {
+        self.is_full = self.is_full || self.take(&piece) == Step::Full;
+        if !self.is_full {
+            return Step::On;
+        }
+        if piece.slice.next > self.at && self.beyond.window() > 0 {
+            self.beyond.push(piece);
+        }
+        if self.beyond.is_full() { Step::Full } else { Step::On }
     }
 
     /// Whether nothing in the slice is asked for.
@@ -250,8 +329,9 @@ impl<'a> Paging<'a> {
         );
     }
 
-    fn take(&mut self, slice: &Slice, time: i64, bytes: &Bytes) -> Step {
-        if self.passes_over(slice, time) {
+    fn take(&mut self, piece: &Piece) -> Step {
+        let Piece { time, slice, bytes } = piece;
+        if self.passes_over(slice, *time) {
             self.skip_to(slice.next.min(self.until), None);
             return Step::On;
         }
@@ -259,7 +339,8 @@ impl<'a> Paging<'a> {
             let why = std::mem::take(&mut self.damage).then_some(Loss::Damaged);
             self.skip_to(slice.first.min(self.until), why);
         }
-        let moment = Timestamp::from_ticks(time);
+        let moment = Timestamp::from_ticks(*time);
+        self.records.reserve(self.records_left.min(slice.count as usize));
         for envelope in Envelopes::new(bytes, slice.first) {
             // A sum that is right over records that make no sense is a fault of ours.
             let Ok(envelope) = envelope else {
@@ -294,6 +375,10 @@ impl<'a> Paging<'a> {
     }
 
     pub(super) fn page(self) -> Page {
+        // Who is at the end is served from memory next.
+        if self.is_full && self.at < self.until {
+            self.shared.ahead.put(self.kin(), self.at, self.beyond);
+        }
         self.shared.counted.reads.fetch_add(self.records.len() as u64, Relaxed);
         Page { records: self.records, next: Sequence::from_number(self.at), lost: self.lost }
     }

@@ -103,6 +103,18 @@ impl Segment {
         let file = files.open(&self.name())?;
         Ok(Head::read(&*file)?.map(|head| self.head.get_or_init(|| Arc::new(head)).clone()))
     }
+
+    /// The head of the file that was opened under this name: a rewritten one may have taken the
+    /// place of the one that was looked up. A guess where only its prelude can be read.
+    pub(super) fn head_of(&self, file: &dyn File) -> io::Result<Option<Arc<Head>>> {
+        if let Some(known) = self.head.get() {
+            let page = Chunks::new(file, PRELUDE_LEN as u64).get(0, PRELUDE_LEN);
+            if Prelude::decode(&page) == Ok(known.prelude) {
+                return Ok(Some(known.clone()));
+            }
+        }
+        Ok(Head::read_or_guess(file)?.map(Arc::new))
+    }
 }
 
 impl Head {

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, Semaphore};
 
 use super::JournalOptions;
+use super::ahead::Ahead;
 use super::catalog::Catalog;
 use super::indexes::Indexes;
 use super::intake::Intake;
@@ -23,6 +24,7 @@ pub(super) struct Shared {
     /// One for each partition.
     gates: Box<[Gate]>,
     pub(super) indexes: Indexes,
+    pub(super) ahead: Ahead,
     /// Pages being read from files.
     pub(super) reading: Semaphore,
     pub(super) rewriting: Signal,
@@ -87,6 +89,7 @@ impl Shared {
             recent: Mutex::new(recent),
             gates,
             indexes: Indexes::default(),
+            ahead: Ahead::new(options.ahead_bytes_max),
             reading: Semaphore::new(options.reads_max),
             rewriting: Signal::default(),
             removing: Mutex::default(),

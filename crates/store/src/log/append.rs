@@ -34,11 +34,20 @@ pub struct Batch {
     pub drafts: Vec<Draft>,
     pub durability: Durability,
     pub order: Option<Order>,
+    /// Waits for room as long as it takes.
+    pub is_patient: bool,
 }
 
 impl Batch {
     pub fn new(drafts: Vec<Draft>, durability: Durability) -> Self {
-        Self { drafts, durability, order: None }
+        Self { drafts, durability, order: None, is_patient: false }
+    }
+
+    /// For callers that bound what waits, and stop taking more in meanwhile.
+    #[must_use]
+    pub fn patient(mut self) -> Self {
+        self.is_patient = true;
+        self
     }
 
     #[must_use]

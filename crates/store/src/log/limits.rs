@@ -28,7 +28,7 @@ pub struct Limits {
     pub batch_records_max: usize,
     /// Bytes that wait for the writer; beyond it callers wait.
     pub queued_bytes_max: usize,
-    /// For how long they wait.
+    /// For how long they wait, if they are not patient.
     pub wait_max: Duration,
     /// Records and bytes of a page, whatever the reader asks for. One record always fits.
     pub page_records_max: usize,

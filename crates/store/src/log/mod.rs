@@ -31,7 +31,7 @@
 //! 10. **A call that is given up is not undone.** Dropping an answer says nothing about what it
 //!     was for: a record may be placed, progress may count.
 //! 11. **Everything is bounded**: bytes on disk ([`Winner`] names who gives way), bytes and records
-//!     that wait (callers wait, then [`AppendError::Busy`]), a record, a batch, a page, partitions,
+//!     that wait (callers wait, then [`AppendError::Busy`] if not [`Batch::patient`]), a record, a batch, a page, partitions,
 //!     cursors, producers.
 
 mod append;

@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use skerry_tokens::{Claim, ModuleRule, covers, resource};
+use skerry_tokens::{Claim, ModuleRule, covers, identities, resource};
 
 const HOSTS: [&str; 3] = ["hub1.iot.test", "gateway.local:8883", "fd00::7"];
 
@@ -27,6 +27,9 @@ fn every_sdk_spelling_of_a_resource_is_understood() {
         ("hub1.iot.test%2Fdevices%2Fdev%25251%2523a%2Fmodules%2Fmod%25281%2529", module),
         // Separators raw, ids encoded twice.
         ("hub1.iot.test/devices/dev%25251%2523a", device),
+        // The original's identity service: all in lower case, the whole encoded once.
+        ("hub1.iot.test%2Fdevices%2FDEV%251%23a", device),
+        ("hub1.iot.test%2Fdevices%2FDev%251%23A%2Fmodules%2FMOD%281%29", module),
         // Aliases, case and ports of the host.
         ("HUB1.IOT.TEST/devices/dev%1#a", device),
         ("gateway.local/devices/dev%1#a", device),
@@ -84,9 +87,8 @@ fn another_identity_or_host_is_refused_with_what_to_sign() {
         "hub1.iot.test",
         "hub1.iot.test/devices",
         "hub1.iot.test/devices/",
-        // Another one: by segments, not by characters; ids keep their case.
+        // Another one: by segments, not by characters.
         "hub1.iot.test/devices/dd",
-        "hub1.iot.test/devices/D",
         "hub1.iot.test/devices/",
         "hub1.iot.test/jobs/d",
         "hub1.iot.test//devices/d",
@@ -119,6 +121,26 @@ fn a_device_token_speaks_for_its_modules_only_where_the_rule_says_so() {
     let wrong = covers("hub1.iot.test/devices/d/modules/n", &HOSTS, module, ModuleRule::DeviceTokenToo);
     assert!(wrong.is_err());
     assert!(covers("hub1.iot.test/devices/e", &HOSTS, module, ModuleRule::DeviceTokenToo).is_err());
+}
+
+#[test]
+fn whom_an_audience_names_is_read_in_every_way() {
+    let reading = |device: &str, module: Option<&str>| (device.to_owned(), module.map(str::to_owned));
+    let table = [
+        ("hub1.iot.test/devices/d", vec![reading("d", None)]),
+        ("amqps://hub1.iot.test:5671/Devices/d/messages/events", vec![reading("d", None)]),
+        ("hub1.iot.test%2Fdevices%2Fd%2523", vec![reading("d%23", None), reading("d#", None)]),
+        ("hub1.iot.test/devices/d%23/modules/m", vec![reading("d%23", Some("m")), reading("d#", Some("m"))]),
+        ("hub1.iot.test/devices/d/modules/m/", vec![reading("d", Some("m"))]),
+    ];
+    for (audience, expected) in table {
+        assert_eq!(identities(audience), expected, "{audience}");
+    }
+    for audience in
+        ["", "hub1.iot.test", "hub1.iot.test/", "hub1.iot.test/devices", "sb://hub1.iot.test/hub1/x"]
+    {
+        assert!(identities(audience).is_empty(), "{audience}");
+    }
 }
 
 fn escape(text: &str) -> String {

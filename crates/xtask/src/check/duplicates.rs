@@ -17,6 +17,10 @@ const ALLOWED: &[Allowed] = &[
         reason: "the ASN.1 derives below x509-parser have not moved to syn 3; build time only",
     },
     Allowed {
+        name: "synstructure",
+        reason: "goes with syn: the derives below x509-parser, and those of the test client of AMQP",
+    },
+    Allowed {
         name: "untrusted",
         reason: "aws-lc-rs and rustls-webpki each pin their own; 300 lines without dependencies",
     },

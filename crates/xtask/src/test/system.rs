@@ -25,6 +25,7 @@ const NEEDS: &[Need] = &[
     Need { what: "Node 18 or later", packages: &["nodejs"], is_met: || node::find().is_some() },
     Need { what: "npm", packages: &["npm"], is_met: node::has_npm },
     Need { what: "ip", packages: &["iproute2"], is_met: || runs("ip", "-V") },
+    Need { what: "iptables", packages: &["iptables"], is_met: || runs("iptables", "--version") },
     Need {
         what: "unshare, nsenter, setpriv and prlimit",
         packages: &["util-linux"],

@@ -14,7 +14,7 @@ use super::end::End;
 use super::turns::{Fate, Turn};
 use super::{ASKED_MAX, Held, Session};
 use crate::device::{Settlement, Subscriptions};
-use crate::mqtt::ingest::Taken;
+use crate::ingest::Taken;
 
 /// Set on messages of clients that want them retained, which hubs do not do.
 const RETAIN: &str = "mqtt-retain";

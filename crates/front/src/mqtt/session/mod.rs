@@ -26,10 +26,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::greet::Welcomed;
-use super::ingest::Taken;
 use super::wire::Wire;
 use super::{ASKED_MAX, Shared, TURNS_MAX};
 use crate::device::{self, Lease, Orders, Soon, Subscriptions};
+use crate::ingest::Taken;
 use crate::listen::Stopping;
 use asked::Asked;
 use end::End;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use skerry_mqtt::packet::PacketId;
 
 use crate::device::{PublishRefused, Soon};
-use crate::mqtt::ingest::Taken;
+use crate::ingest::Taken;
 
 type Kept = Result<(), PublishRefused>;
 

@@ -43,6 +43,30 @@ async fn what_comes_in_one_piece_with_connect_is_served_in_order() {
 }
 
 #[tokio::test]
+async fn a_client_that_does_not_wait_for_its_connack_is_served_whatever_it_sends() {
+    let world = World::start();
+    world.devices.is_undecided.send_replace(true);
+    let mut raw = world.stranger().await;
+    // Each larger than CONNECT may be, and altogether more than a connection may have under way.
+    let payload = "x".repeat(200_000);
+    let mut packets = vec![Packet::Connect(Box::new(connect("good")))];
+    packets.extend((1..=20).map(|number| telemetry(number, &payload)));
+    let sending = tokio::spawn(async move {
+        raw.send(&packets).await;
+        raw
+    });
+    until("it asks to be let in", || world.devices.claims.lock().unwrap().len() == 1).await;
+    assert!(world.devices.bodies.lock().unwrap().is_empty());
+    world.devices.is_undecided.send_replace(false);
+    let mut raw = sending.await.unwrap();
+    assert!(matches!(raw.receive().await, Some(Packet::Connack(_))));
+    for number in 1..=20 {
+        assert_eq!(raw.receive().await, Some(Packet::Ack(Ack::puback(id(number)))));
+    }
+    world.stopped().await;
+}
+
+#[tokio::test]
 async fn every_property_of_a_message_arrives() {
     let world = World::start();
     let (mut raw, _) = world.device().await;

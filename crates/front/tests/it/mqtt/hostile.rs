@@ -75,6 +75,20 @@ async fn what_came_before_a_mistake_is_kept() {
 }
 
 #[tokio::test]
+async fn what_came_in_the_same_read_before_a_wrong_length_is_kept() {
+    let world = World::start();
+    let (mut raw, _) = world.device().await;
+    let endless = [0x30, 0xff, 0xff, 0xff, 0xff, 0x01];
+    raw.send_bytes(&[&bytes(&[telemetry(1, "good"), telemetry(2, "too")])[..], &endless].concat()).await;
+    while let Some(packet) = raw.receive().await {
+        assert!(matches!(packet, Packet::Ack(_)), "{packet:?}");
+    }
+    until("both are kept", || *world.devices.bodies.lock().unwrap() == ["good", "too"]).await;
+    assert_eq!(world.handle.figures().mqtt_broken.get(), 1);
+    world.stopped().await;
+}
+
+#[tokio::test]
 async fn who_says_nothing_is_closed() {
     let world = World::with(|options| {
         options.mqtt_limits.machine.connect_timeout = Duration::from_millis(100);

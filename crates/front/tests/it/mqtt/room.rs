@@ -12,7 +12,7 @@ const MESSAGES: u16 = 300;
 #[tokio::test]
 async fn a_disk_that_stands_still_stops_reading_and_other_questions_are_answered() {
     let world = World::with(|options| {
-        options.mqtt_limits.ingest_bytes_max = ALL;
+        options.ingest_bytes_max = ALL;
         options.mqtt_limits.unacknowledged_bytes_max = ONE;
     });
     let (mut witness, _) = world.device().await;
@@ -31,7 +31,7 @@ async fn a_disk_that_stands_still_stops_reading_and_other_questions_are_answered
     }
     let figures = world.handle.figures();
     until("the room is taken", || figures.mqtt_waits_for_room.get() >= 2).await;
-    assert!(figures.mqtt_ingest_bytes.get() <= ALL as u64);
+    assert!(figures.ingest_bytes.get() <= ALL as u64);
     witness.send(&[publish("$iothub/twin/GET/?$rid=1", None, "")]).await;
     assert!(matches!(witness.receive().await, Some(Packet::Publish(_))), "twins are still answered");
     let taken: usize = world.devices.bodies.lock().unwrap().iter().map(bytes::Bytes::len).sum();
@@ -44,6 +44,6 @@ async fn a_disk_that_stands_still_stops_reading_and_other_questions_are_answered
         }
     }
     assert_eq!(world.devices.bodies.lock().unwrap().len(), 8 * usize::from(MESSAGES));
-    until("all room is given back", || figures.mqtt_ingest_bytes.get() == 0).await;
+    until("all room is given back", || figures.ingest_bytes.get() == 0).await;
     world.stopped().await;
 }

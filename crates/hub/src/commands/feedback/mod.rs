@@ -10,6 +10,7 @@ mod waiting;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::{Value, json};
 use skerry_model::{DeviceId, Timestamp};
 use skerry_store::documents::{Action, Change, Expect, Key, Lane, Update};
 use tokio::time::{Instant, sleep_until};
@@ -23,6 +24,9 @@ pub use record::Outcome;
 pub(super) use record::Record;
 use waiting::Place;
 pub(super) use waiting::Waiting;
+
+/// What a batch says that it is.
+pub const FEEDBACK_TYPE: &str = "application/vnd.microsoft.iothub.feedback.json";
 
 /// One record as readers see it.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +45,23 @@ pub struct FeedbackBatch {
     /// Of its newest record.
     pub enqueued: Timestamp,
     pub records: Vec<Told>,
+}
+
+impl FeedbackBatch {
+    /// As applications read it, whatever it comes by.
+    pub fn json(&self) -> Value {
+        let record = |told: &Told| {
+            json!({
+                "originalMessageId": told.message_id,
+                "description": told.outcome.as_str(),
+                "deviceGenerationId": told.generation,
+                "deviceId": told.device,
+                "enqueuedTimeUtc": told.enqueued,
+                "statusCode": told.outcome.as_str(),
+            })
+        };
+        self.records.iter().map(record).collect()
+    }
 }
 
 /// The feedback of one hub. Clones are the same.
@@ -101,6 +122,11 @@ impl Feedback {
         let outcome = shared.put_feedback_back(places).await;
         shared.feedback.free(token);
         outcome
+    }
+
+    /// The reader is gone: what it held is others', without counting.
+    pub(crate) fn release(&self, token: LockToken) {
+        self.shared.feedback.release(token);
     }
 
     /// Done when there may be a batch.

@@ -121,6 +121,16 @@ impl Waiting {
         self.bell.notify_waiters();
     }
 
+    /// The same, unless it is being settled.
+    pub(super) fn release(&self, token: LockToken) {
+        let mut state = self.state();
+        if state.batches.get(&token).is_some_and(|batch| !batch.is_settled) {
+            state.batches.remove(&token);
+        }
+        drop(state);
+        self.bell.notify_waiters();
+    }
+
     pub(super) fn remove<'a>(&self, places: impl IntoIterator<Item = &'a Place>) {
         let mut state = self.state();
         for place in places {

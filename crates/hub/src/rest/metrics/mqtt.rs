@@ -30,10 +30,10 @@ pub(super) fn figures(front: &Figures) -> [(&'static str, Kind, &'static str, u6
         ("mqtt_publishes", Counter, "Messages from MQTT clients", of(&front.mqtt_publishes)),
         ("mqtt_deliveries", Counter, "Commands sent to MQTT clients", of(&front.mqtt_deliveries)),
         (
-            "mqtt_ingest_bytes",
+            "ingest_bytes",
             Gauge,
-            "Bytes of MQTT messages that are not durable yet",
-            of(&front.mqtt_ingest_bytes),
+            "Bytes of messages, by MQTT or AMQP, that are not durable yet",
+            of(&front.ingest_bytes),
         ),
         (
             "mqtt_waits_for_room",

@@ -4,6 +4,7 @@
 mod bodies;
 mod connections;
 mod requests;
+mod strangers;
 
 use crate::client::Client;
 use crate::process::Hub;

@@ -1,6 +1,7 @@
 //! The journal on disks that lose what was not synced, fail, fill up and rot; and killed at any
 //! moment.
 
+mod ahead;
 mod caps;
 mod disk;
 mod faults;
@@ -8,6 +9,7 @@ mod fsyncs;
 mod full;
 mod fuzz;
 mod kill;
+mod large;
 mod leftovers;
 mod lives;
 mod model;

@@ -80,6 +80,7 @@ pub(crate) fn options(disk: &Disk, winner: Winner, seed: u64) -> JournalOptions 
         unsynced_bytes_max: [0, 8 << 10, 1 << 20][dice.roll(3)],
         recent_bytes_max: [0, 16 << 10, 1 << 20][dice.roll(3)],
         recent_groups_max: 1 + dice.roll(20),
+        ahead_bytes_max: [0, 16 << 10, 1 << 20][dice.roll(3)],
         ..JournalOptions::new(Arc::new(disk.clone()), clock(seed), Chance::seeded(seed))
     }
 }

@@ -8,31 +8,31 @@ use crate::device::Soon;
 use crate::figures::Figures;
 
 #[derive(Clone)]
-pub(super) struct Ingest {
+pub(crate) struct Ingest {
     room: Arc<Semaphore>,
     bytes_max: usize,
     figures: Arc<Figures>,
 }
 
 /// Bytes that are taken while it lives.
-pub(super) struct Taken {
+pub(crate) struct Taken {
     permit: OwnedSemaphorePermit,
     figures: Arc<Figures>,
 }
 
 impl Ingest {
-    pub(super) fn new(bytes_max: usize, figures: Arc<Figures>) -> Self {
+    pub(crate) fn new(bytes_max: usize, figures: Arc<Figures>) -> Self {
         let bytes_max = bytes_max.min(Semaphore::MAX_PERMITS);
         Self { room: Arc::new(Semaphore::new(bytes_max)), bytes_max, figures }
     }
 
-    pub(super) fn try_take(&self, bytes: usize) -> Option<Taken> {
+    pub(crate) fn try_take(&self, bytes: usize) -> Option<Taken> {
         let permit = Arc::clone(&self.room).try_acquire_many_owned(self.permits(bytes)).ok()?;
         Some(self.taken(permit))
     }
 
     /// Whoever asks first is served first.
-    pub(super) fn take(&self, bytes: usize) -> Soon<Taken> {
+    pub(crate) fn take(&self, bytes: usize) -> Soon<Taken> {
         let ingest = self.clone();
         Box::pin(async move {
             let permit = Arc::clone(&ingest.room).acquire_many_owned(ingest.permits(bytes)).await;
@@ -41,7 +41,7 @@ impl Ingest {
     }
 
     fn taken(&self, permit: OwnedSemaphorePermit) -> Taken {
-        self.figures.mqtt_ingest_bytes.add(permit.num_permits() as u64);
+        self.figures.ingest_bytes.add(permit.num_permits() as u64);
         Taken { permit, figures: Arc::clone(&self.figures) }
     }
 
@@ -53,6 +53,6 @@ impl Ingest {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        self.figures.mqtt_ingest_bytes.subtract(self.permit.num_permits() as u64);
+        self.figures.ingest_bytes.subtract(self.permit.num_permits() as u64);
     }
 }
