@@ -1,0 +1,8 @@
+//! The agent from the outside.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails must stop")]
+
+mod cases;
+mod containers_of_modules;
+mod manifests;
+mod plans;
