@@ -3,7 +3,9 @@
 
 pub mod container;
 mod device;
+pub mod link;
 pub mod manifest;
 pub mod plan;
+pub mod report;
 
 pub use device::{API_VERSION, Device};
