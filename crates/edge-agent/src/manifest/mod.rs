@@ -101,6 +101,11 @@ fn read(schema_version: String, whole: &Members<'_>) -> Option<Manifest> {
         if matches!(name, AGENT | HUB) {
             module.fault("this name belongs to a system module, choose another");
         }
+        if !skerry_runtime::is_container_name(name) {
+            module.fault(
+                "it cannot be the name of a container: that takes two or more letters, digits, `_`, `.` and `-`",
+            );
+        }
         Module::read(module, RestartPolicy::OnUnhealthy)
     });
     Some(Manifest {

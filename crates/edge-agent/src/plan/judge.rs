@@ -132,7 +132,7 @@ pub(super) fn judge(
     let due = since.map(|since| since.plus(wait(restarts, limits)));
     match (since, due) {
         // The clock was set back behind the end.
-        (Some(since), Some(until)) if now > since && now < until => {
+        (Some(since), Some(until)) if now >= since && now < until => {
             (Verdict::Wait { until }, ModuleStatus::Backoff)
         }
         _ => (Verdict::Restart, ModuleStatus::Backoff),

@@ -6,3 +6,4 @@ mod cases;
 mod containers_of_modules;
 mod manifests;
 mod plans;
+mod sim;
