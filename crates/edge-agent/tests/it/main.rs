@@ -4,6 +4,7 @@
 
 mod cases;
 mod containers_of_modules;
+mod line;
 mod manifests;
 mod plans;
 mod sim;
