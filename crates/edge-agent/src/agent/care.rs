@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use skerry_runtime::Status;
 use tokio::time::Instant;
 
 use super::desired::Version;
 use super::work::{Tools, WorkError};
 use super::{Agent, Done};
+use crate::manifest::DesiredStatus;
 use crate::plan::{Plan, Seen, Situation, Step, plan};
 
 /// What came of the care for one module.
@@ -54,6 +56,9 @@ impl Agent {
         let Plan { update, care, wake, statuses } = plan(&situation);
         self.statuses = statuses;
         self.wake = wake.map(|until| Instant::now() + until.since(now).max(WAIT_MIN));
+        let wanted = desired.iter().filter(|(_, wanted)| wanted.status == DesiredStatus::Running);
+        let runs = |name: &str| current.get(name).is_some_and(|seen| seen.status == Status::Running);
+        self.metrics.note_running(wanted.map(|(name, _)| (name.as_str(), runs(name))));
         self.advance(&target, update, &desired);
         self.care(&target, care);
     }
@@ -96,6 +101,7 @@ impl Agent {
             device: Arc::clone(&self.device),
             version: Arc::clone(target),
             good: Arc::new(good),
+            metrics: Arc::clone(&self.metrics),
         }
     }
 
@@ -103,8 +109,8 @@ impl Agent {
         let Cared { module, steps, error } = cared;
         self.cared.remove(&module);
         let wanted = steps.iter().find_map(|step| match step {
-            Step::Start(_) | Step::Restart(_) => Some(crate::manifest::DesiredStatus::Running),
-            Step::Stop(_) => Some(crate::manifest::DesiredStatus::Stopped),
+            Step::Start(_) | Step::Restart(_) => Some(DesiredStatus::Running),
+            Step::Stop(_) => Some(DesiredStatus::Stopped),
             _ => None,
         });
         match error {

@@ -1,9 +1,13 @@
 //! What others may ask the agent in this process.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use skerry_model::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Agent;
+use super::{Agent, Done};
+use crate::metrics::{Common, Usage};
 use crate::report::{LastDesired, Update};
 
 /// Questions that may wait; who asks beyond that waits as well.
@@ -17,6 +21,7 @@ pub struct Handle {
 pub(super) enum Command {
     Snapshot(oneshot::Sender<Snapshot>),
     TryAgain(oneshot::Sender<bool>),
+    Metrics(oneshot::Sender<String>),
 }
 
 /// How it stands.
@@ -53,6 +58,13 @@ impl Handle {
         answer.await.ok()
     }
 
+    /// The figures, as Prometheus reads them.
+    pub async fn metrics(&self) -> Option<String> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Metrics(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
     /// Tries a failed or waiting version again; `false` where there is none.
     pub async fn try_again(&self) -> bool {
         let (reply, answer) = oneshot::channel();
@@ -67,7 +79,37 @@ impl Agent {
         match command {
             Command::Snapshot(reply) => drop(reply.send(self.snapshot())),
             Command::TryAgain(reply) => drop(reply.send(self.try_again())),
+            Command::Metrics(reply) => self.measure(reply),
         }
+    }
+
+    /// Asks machine and engine; what does not answer is left out.
+    fn measure(&mut self, reply: oneshot::Sender<String>) {
+        let metrics = Arc::clone(&self.metrics);
+        let (runtime, host) = (Arc::clone(&self.options.runtime), Arc::clone(&self.options.host));
+        let common = Common {
+            hub_host: self.device.hub_host.clone(),
+            device_id: self.device.device_id.clone(),
+            instance: self.instance.clone(),
+            version: self.options.version.clone(),
+            host: format!("{} {}", self.platform.os, self.platform.architecture),
+        };
+        let containers = self.containers.iter().flatten();
+        let running: Vec<String> = containers
+            .filter(|(_, container)| container.pid.is_some())
+            .map(|(name, _)| name.clone())
+            .collect();
+        self.jobs.spawn(async move {
+            let mut usages = BTreeMap::new();
+            for name in running {
+                if let Ok(stats) = runtime.stats(&name).await {
+                    usages.insert(name, Usage::read(&stats));
+                }
+            }
+            let host = host.figures().await.ok();
+            drop(reply.send(metrics.page(&common, host.as_ref(), &usages)));
+            Done::Nothing
+        });
     }
 
     fn snapshot(&self) -> Snapshot {

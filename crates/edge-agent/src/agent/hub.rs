@@ -26,6 +26,10 @@ pub(super) struct Reporter {
     sent: Option<Map<String, Value>>,
     next: Option<Instant>,
     is_up: bool,
+    /// Whether the twin is on its way.
+    is_asked: bool,
+    /// The newest version that was heard of and could not be taken.
+    missed: u64,
     refusals: u32,
 }
 
@@ -52,10 +56,13 @@ impl Agent {
     pub(super) fn line_up(&mut self) {
         tracing::info!("connected to the hub");
         self.reporter = Reporter { is_up: true, ..Reporter::default() };
-        self.link.ask_twin();
+        self.ask_twin();
     }
 
     pub(super) fn line_down(&mut self, reason: &str) {
+        if self.reporter.known.is_none() {
+            self.metrics.note_sync(false);
+        }
         if self.reporter.is_up {
             tracing::warn!(reason, "the hub is out of reach; modules run on");
         }
@@ -64,16 +71,33 @@ impl Agent {
 
     pub(super) fn twin_came(&mut self, desired: Map<String, Value>, reported: Map<String, Value>) {
         self.reporter.known = Some(reported);
+        self.metrics.note_sync(true);
         self.next_refresh = Some(Instant::now() + self.options.pace.refresh);
         self.twin.replace(desired);
+        self.reporter.is_asked = false;
+        let missed = std::mem::take(&mut self.reporter.missed);
+        if self.twin.known().is_some_and(|(version, _)| version < missed) {
+            // A patch overtook the twin.
+            self.ask_twin();
+        }
         self.desired_changed();
+    }
+
+    fn ask_twin(&mut self) {
+        if self.reporter.is_up && !self.reporter.is_asked {
+            self.reporter.is_asked = true;
+            self.link.ask_twin();
+        }
     }
 
     pub(super) fn patch_came(&mut self, version: u64, patch: &Map<String, Value>) {
         match self.twin.patch(version, patch) {
             PatchOutcome::Changed => self.desired_changed(),
             PatchOutcome::Known => {}
-            PatchOutcome::Missed => self.link.ask_twin(),
+            PatchOutcome::Missed => {
+                self.reporter.missed = self.reporter.missed.max(version);
+                self.ask_twin();
+            }
         }
     }
 
@@ -91,6 +115,7 @@ impl Agent {
                 if !is_same {
                     tracing::info!(version = number, "the hub wants another version");
                     self.save_version();
+                    self.wanted_since = Some(Instant::now());
                 }
             }
             Err(error) => self.refuse(number, error),
@@ -127,7 +152,7 @@ impl Agent {
     pub(super) fn report(&mut self) {
         if self.next_refresh.is_some_and(|next| next <= Instant::now()) {
             self.next_refresh = Some(Instant::now() + self.options.pace.refresh);
-            self.link.ask_twin();
+            self.ask_twin();
         }
         if !self.reporter.is_free() {
             return;
@@ -242,6 +267,7 @@ impl Agent {
             modules: self.containers.iter().flatten().map(|(name, _)| name.clone()).collect(),
             now: self.options.clock.now(),
         };
+        self.metrics.note_method(methods::counted_as(name));
         let name = name.to_owned();
         self.jobs.spawn(async move {
             let reply = methods::handle(&context, &name, &payload).await;

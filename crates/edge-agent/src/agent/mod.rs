@@ -38,6 +38,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::link::{DesiredTwin, HubEvent, HubLink};
 use crate::manifest::ManifestError;
+use crate::metrics::Metrics;
 use crate::plan::{History, ModuleStatus};
 use crate::report::{LastDesired, Platform};
 use desired::{Good, Version};
@@ -79,6 +80,11 @@ pub struct Agent {
     keeper: keep::Keeper,
     reporter: Reporter,
     tasks: Arc<crate::methods::Tasks>,
+    metrics: Arc<Metrics>,
+    /// Names this process among its figures.
+    instance: String,
+    /// Since when a newer version is wanted.
+    wanted_since: Option<Instant>,
 }
 
 /// How it stands with the container engine.
@@ -137,6 +143,9 @@ impl Agent {
             keeper: keep::Keeper::default(),
             reporter: Reporter::default(),
             tasks: Arc::default(),
+            metrics: Arc::default(),
+            instance: crate::methods::guid(options.random.as_ref()),
+            wanted_since: None,
             options,
         };
         (agent, handle)

@@ -8,6 +8,7 @@ use skerry_runtime::Runtime;
 
 use crate::Device;
 use crate::methods::{Bundles, Uploads};
+use crate::metrics::HostSource;
 use crate::plan::Limits;
 use crate::ports::{Identities, Sealer, Shelf};
 
@@ -25,6 +26,7 @@ pub struct AgentOptions {
     pub sealer: Arc<dyn Sealer>,
     pub uploads: Arc<dyn Uploads>,
     pub bundles: Arc<dyn Bundles>,
+    pub host: Arc<dyn HostSource>,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
 }

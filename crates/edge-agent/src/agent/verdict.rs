@@ -96,6 +96,9 @@ impl Agent {
             return;
         }
         tracing::info!(version = target.number, "the update is done");
+        if let Some(since) = self.wanted_since.take() {
+            self.metrics.note_deployment(since.elapsed());
+        }
         let containers = self.containers.iter().flatten();
         let images = containers.filter_map(|(name, container)| {
             let fingerprint = Seen::from(container).fingerprint?;

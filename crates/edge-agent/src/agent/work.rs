@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use skerry_runtime::{CreateError, EngineError, PullError, PullProgress, Runtime};
+use tokio::time::Instant;
 
 use super::desired::{GoodImage, Version};
 use crate::Device;
 use crate::container::{Identity, create_request, identity_name, pull_request};
 use crate::manifest::{HUB, Module};
+use crate::metrics::Metrics;
 use crate::plan::Step;
 use crate::ports::{Identities, IdentityError};
 
@@ -22,6 +24,7 @@ pub(super) struct Tools {
     pub(super) version: Arc<Version>,
     /// Images of the last good set, which are used as they are where they are still there.
     pub(super) good: Arc<BTreeMap<String, GoodImage>>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// How far the pulls are, for the report.
@@ -82,7 +85,11 @@ impl Tools {
             let name = step.module();
             match step {
                 Step::Create(_) | Step::Pull(_) if self.has_good(name, &mut supplies).await? => {}
-                Step::Pull(_) => self.pull(name, progress).await?,
+                Step::Pull(_) => {
+                    let began = Instant::now();
+                    self.pull(name, progress).await?;
+                    self.note(step, began);
+                }
                 _ => {}
             }
         }
@@ -151,7 +158,19 @@ impl Tools {
         Ok(())
     }
 
+    fn note(&self, step: &Step, began: Instant) {
+        let version = self.module(step.module()).map_or("", |module| module.version.as_str());
+        self.metrics.note_step(step, version, began.elapsed());
+    }
+
     pub(super) async fn step(&self, step: &Step, supplies: &Supplies) -> Result<(), WorkError> {
+        let began = Instant::now();
+        self.do_step(step, supplies).await?;
+        self.note(step, began);
+        Ok(())
+    }
+
+    async fn do_step(&self, step: &Step, supplies: &Supplies) -> Result<(), WorkError> {
         let name = step.module();
         let runtime = &self.runtime;
         match step {

@@ -6,7 +6,7 @@ mod request;
 mod tasks;
 mod upload;
 
-pub(crate) use tasks::Tasks;
+pub(crate) use tasks::{Tasks, guid};
 pub use upload::{Blob, BlobKind, Bundles, UploadError, Uploads};
 
 use std::sync::Arc;

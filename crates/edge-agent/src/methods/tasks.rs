@@ -87,7 +87,7 @@ pub(super) fn begin(
     Ok(Reply { work: Some(Box::pin(work)), ..Reply::new(200, &answer) })
 }
 
-fn guid(random: &dyn Random) -> String {
+pub(crate) fn guid(random: &dyn Random) -> String {
     let mut bytes = [0; 16];
     random.fill(&mut bytes);
     // Version 4, and the variant of the standard.

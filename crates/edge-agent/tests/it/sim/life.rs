@@ -174,3 +174,56 @@ async fn a_container_that_somebody_removed_comes_back_without_any_network() {
     world.until("it is back", async |world| world.containers().await.contains_key("sensor")).await;
     assert_eq!(world.machine.take_calls(), ["remove sensor", "create sensor", "start sensor"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn figures_have_the_names_that_dashboards_know() {
+    let mut world = World::new();
+    world.machine.publish("sensor:1", Behaviour::runs());
+    world.hub.go_up();
+    world.start();
+    let module = json!({"version": "2.0", "settings": {"image": "sensor:1"}});
+    let version = world.hub.deploy(&manifest(&[("sensor", module)]));
+    world.until_code(version, 200).await;
+    world.machine.crash("sensor", 1);
+    world.until("it runs again", async |world| world.machine.starts("sensor") == 2).await;
+    world.hub.call("ping", &json!(null)).await;
+    world.hub.call("made-up", &json!(null)).await;
+    let page = world.handle.as_ref().unwrap().metrics().await.unwrap();
+    let common = "iothub=\"hub.example.com\",edge_device=\"edge-1\",instance_number=\"07070707-0707-4707-8707-070707070707\"";
+    let module = "module_name=\"sensor\"";
+    for line in [
+        format!(
+            "edgeAgent_module_start_total{{{common},{module},module_version=\"2.0\",ms_telemetry=\"True\"}} 2"
+        ),
+        format!(
+            "edgeAgent_module_stop_total{{{common},{module},module_version=\"2.0\",ms_telemetry=\"True\"}} 1"
+        ),
+        format!(
+            "edgeAgent_module_prepare_update_total{{{common},{module},module_version=\"2.0\",ms_telemetry=\"True\"}} 1"
+        ),
+        format!(
+            "edgeAgent_command_latency_seconds_count{{{common},command=\"restart\",ms_telemetry=\"True\"}} 1"
+        ),
+        format!("edgeAgent_iothub_syncs_total{{{common},ms_telemetry=\"True\"}} 1"),
+        format!("edgeAgent_deployment_time_seconds_count{{{common},ms_telemetry=\"True\"}} 1"),
+        format!("edgeAgent_used_memory_bytes{{{common},{module},ms_telemetry=\"True\"}} 2000000"),
+        format!("edgeAgent_total_memory_bytes{{{common},module_name=\"host\",ms_telemetry=\"True\"}} 4000"),
+        format!(
+            "edgeAgent_available_disk_space_bytes{{{common},disk_name=\"sda1\",disk_filesystem=\"ext4\",disk_filetype=\"SSD\",ms_telemetry=\"True\"}} 5"
+        ),
+        format!(
+            "edgeAgent_metadata{{{common},edge_agent_version=\"1.2.3\",experimental_features=\"{{}}\",host_information=\"linux x86_64\",ms_telemetry=\"True\"}} 0"
+        ),
+        "edgeagent_direct_method_invocations_count{method_name=\"ping\"} 1".to_owned(),
+        "edgeagent_direct_method_invocations_count{method_name=\"unknown\"} 1".to_owned(),
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line}\n\n{page}");
+    }
+    let value = |name: &str| -> f64 {
+        let found = page.lines().find(|line| line.starts_with(&format!("edgeAgent_{name}{{")));
+        found.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    let (ran, expected) =
+        (value("total_time_running_correctly_seconds"), value("total_time_expected_running_seconds"));
+    assert!(expected > ran && ran > 20.0, "{ran} of {expected}");
+}

@@ -10,6 +10,7 @@ use skerry_edge_agent::container::Identity;
 use skerry_edge_agent::plan::Limits;
 use skerry_edge_agent::ports::{Identities, IdentityError, SealError, Sealer, Shelf, ShelfError};
 use skerry_edge_agent::{Agent, AgentOptions, Blob, Bundles, Handle, Pace, UploadError, Uploads};
+use skerry_edge_agent::{Disk as HostDisk, HostError, HostFigures, HostSource};
 use skerry_model::{Clock, Random, Timestamp};
 use skerry_runtime::{Answer, Container, CreateRules, Machine, MemoryRuntime, Runtime as _};
 use tokio::sync::watch;
@@ -168,6 +169,22 @@ impl Bundles for Bundler {
     }
 }
 
+struct Meter;
+
+impl HostSource for Meter {
+    fn figures(&self) -> Answer<'_, HostFigures, HostError> {
+        let disk = HostDisk {
+            name: "sda1".to_owned(),
+            file_system: "ext4".to_owned(),
+            file_type: "SSD".to_owned(),
+            available_bytes: 5,
+            bytes: 9,
+        };
+        let figures = HostFigures { memory_bytes: 4000, disks: vec![disk], ..HostFigures::default() };
+        Box::pin(async { Ok(figures) })
+    }
+}
+
 impl World {
     pub(crate) fn new() -> Self {
         let clock = Arc::new(SimClock {
@@ -205,6 +222,7 @@ impl World {
             sealer: Arc::new(Turner),
             uploads: self.cloud.clone(),
             bundles: Arc::new(Bundler),
+            host: Arc::new(Meter),
             clock: self.clock.clone(),
             random: Arc::new(Dice),
         };
