@@ -115,7 +115,12 @@ async fn welcome(listener: &TcpListener) -> Hub {
 
 async fn open() -> (TcpListener, MqttLink) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let place = Place { address: listener.local_addr().unwrap(), tls: None, connect_timeout: PATIENCE };
+    let place = Place {
+        address: listener.local_addr().unwrap(),
+        tls: None,
+        websocket: None,
+        connect_timeout: PATIENCE,
+    };
     let link = MqttLink::new(MqttLinkOptions {
         device: "edge-1".parse().unwrap(),
         module: "$edgeAgent".parse().unwrap(),
