@@ -66,7 +66,9 @@ impl CreateRequest {
     /// - less rights, where `rules` say so,
     /// - limits for logs, where the options and `log_driver` (the engine's default) set none.
     pub fn body(&self, rules: &CreateRules, log_driver: &str) -> Result<Map<String, Value>, BodyError> {
-        check_name(&self.name)?;
+        if !is_container_name(&self.name) {
+            return Err(BodyError::Name { name: self.name.chars().take(128).collect() });
+        }
         if self.image.trim().is_empty() {
             return Err(BodyError::NoImage);
         }
@@ -106,12 +108,9 @@ impl CreateRequest {
 }
 
 /// The engine's own rule, here because the name becomes part of a path.
-fn check_name(name: &str) -> Result<(), BodyError> {
+pub fn is_container_name(name: &str) -> bool {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-    if name.len() > 1 && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(good) {
-        return Ok(());
-    }
-    Err(BodyError::Name { name: name.chars().take(128).collect() })
+    name.len() > 1 && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(good)
 }
 
 fn env_name(line: &str) -> &str {

@@ -50,6 +50,22 @@ impl MemoryRuntime {
     }
 }
 
+impl MemoryRuntime {
+    /// One that ends by itself does so in time, whether somebody looks or not.
+    fn wait_for_end(&self, name: &str) {
+        let after = self.shared.change(|state| state.entry(name).ok().and_then(state::Entry::ends_after));
+        if let Some(after) = after {
+            let shared = Arc::downgrade(&self.shared);
+            tokio::spawn(async move {
+                tokio::time::sleep(after).await;
+                if let Some(shared) = shared.upgrade() {
+                    shared.pass_time();
+                }
+            });
+        }
+    }
+}
+
 impl Runtime for MemoryRuntime {
     fn list(&self) -> Answer<'_, Vec<Container>, EngineError> {
         Box::pin(async { self.call(|state| Ok(state.list())) })
@@ -114,7 +130,9 @@ impl Runtime for MemoryRuntime {
             self.call(|state| {
                 state.note(format!("start {name}"));
                 state.start(name)
-            })
+            })?;
+            self.wait_for_end(name);
+            Ok(())
         })
     }
 
@@ -133,7 +151,9 @@ impl Runtime for MemoryRuntime {
                 state.note(format!("restart {name}"));
                 state.stop(name)?;
                 state.start(name)
-            })
+            })?;
+            self.wait_for_end(name);
+            Ok(())
         })
     }
 

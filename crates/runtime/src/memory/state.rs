@@ -97,6 +97,11 @@ impl Shared {
         result
     }
 
+    pub(super) fn pass_time(&self) {
+        // Time passes before each look.
+        self.change(|_| ());
+    }
+
     pub(super) fn tell(&self) {
         self.events.send_modify(|count| *count += 1);
     }
@@ -309,6 +314,10 @@ impl Entry {
             reason: self.reason.clone(),
             pid: self.pid(),
         }
+    }
+
+    pub(super) fn ends_after(&self) -> Option<Duration> {
+        self.image.behaviour.exits.map(|(after, _)| after)
     }
 
     pub(super) fn pid(&self) -> Option<u32> {
