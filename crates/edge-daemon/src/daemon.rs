@@ -213,7 +213,7 @@ pub(crate) struct Wiring {
     pub(crate) clock: Arc<dyn Clock>,
     random: Arc<dyn skerry_model::Random>,
     version: String,
-    root: PathBuf,
+    pub(crate) root: PathBuf,
     pub(crate) workload_uri: String,
 }
 

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use skerry_keys::{
     CertificateError, EdgeCa, Issued, KeyError, KeyStore, PairAlgorithm, ServerRequest, TrustBundle, open,
     seal,
@@ -18,7 +19,7 @@ use crate::caller::container_of;
 use crate::daemon::{Figures, Wiring};
 use crate::engine::WithSockets;
 use crate::identities::{Device, Identities};
-use crate::management::{BundleQuery, support_bundle};
+use crate::management::{BundleQuery, support_bundle, usage};
 use crate::sockets::{ModuleSockets, SocketError};
 
 /// Cheap to clone.
@@ -37,6 +38,7 @@ struct Inside {
     sockets: ModuleSockets,
     runtime: Arc<dyn Runtime>,
     workload_uri: String,
+    root: PathBuf,
     clock: Arc<dyn Clock>,
     figures: Arc<Figures>,
 }
@@ -58,6 +60,7 @@ impl Handle {
             runtime: Arc::new(WithSockets { engine: Arc::clone(&wiring.runtime), sockets: sockets.clone() }),
             sockets,
             workload_uri: wiring.workload_uri.clone(),
+            root: wiring.root.clone(),
             clock: Arc::clone(&wiring.clock),
             figures,
         });
@@ -84,6 +87,12 @@ impl Handle {
     /// What the modules have written and how they were made, as a ZIP archive.
     pub async fn support_bundle(&self, query: BundleQuery) -> Result<Vec<u8>, EngineError> {
         support_bundle(&*self.shared.runtime, query, self.shared.clock.now()).await
+    }
+
+    /// What the machine uses now, as `/systeminfo/resources` tells it, without the modules.
+    pub async fn usage(&self) -> Option<Map<String, Value>> {
+        let root = self.shared.root.clone();
+        spawn_blocking(move || usage(&root)).await.ok()
     }
 
     /// Under which name modules and other devices reach this one.

@@ -63,7 +63,7 @@ fn virtualized(processors: &str, vendor: Option<&str>) -> &'static str {
 }
 
 /// What is in use now.
-pub(super) fn usage(root: &Path) -> Map<String, Value> {
+pub(crate) fn usage(root: &Path) -> Map<String, Value> {
     let mut usage = Map::new();
     let uptime = number_of(line(root, "proc/uptime").as_deref()).unwrap_or(0.0);
     usage.insert("host_uptime".to_owned(), (uptime as u64).into());

@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 
 pub use bundle::BundleQuery;
 pub(crate) use bundle::support_bundle;
+pub(crate) use host::usage;
 pub(crate) use modules::list_modules;
 
 use crate::caller::Callers;

@@ -58,6 +58,7 @@ impl RealHub {
             rates: Rates::default(),
             has_faults: false,
             commands: CommandLimits::default(),
+            consumer_groups_max: 20,
             policies,
             sealer: Arc::new(Sealer::new(&[7; 32])),
             clock: clock(),

@@ -1,5 +1,6 @@
 //! An engine of the test's own: `dockerd` with its own data, socket, processes and network, and a
-//! registry beside it. When the test ends, however it ends, all of it is gone.
+//! registry beside it. When the test ends, however it ends, all of it is gone. Tests of the whole program use
+//! this file too.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -152,12 +153,12 @@ impl Engine {
         assert!(!fill.stderr(Stdio::null()).status().unwrap().success());
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// A command in the engine's network.
-    fn inside(&self) -> Command {
+    pub(crate) fn inside(&self) -> Command {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "nsenter", "--net"]);
         command.arg(format!("--target={}", child_of(self.daemon.id())));
@@ -202,7 +203,7 @@ fn world() -> Command {
 }
 
 /// The process that `unshare` has forked.
-fn child_of(parent: u32) -> u32 {
+pub(crate) fn child_of(parent: u32) -> u32 {
     let path = format!("/proc/{parent}/task/{parent}/children");
     std::fs::read_to_string(path).unwrap().trim().parse().expect("it has one child")
 }
@@ -213,7 +214,7 @@ fn archive() -> PathBuf {
     let _one_at_a_time = MAKING.lock().unwrap();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let archive = folder.join("helper.tar");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/containers/helper.rs");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/tests/it/containers/helper.rs");
     let changed = |path: &Path| path.metadata().and_then(|file| file.modified());
     if changed(&archive).is_ok_and(|made| made > changed(&source).unwrap()) {
         return archive;
