@@ -161,3 +161,26 @@ fn checks_tell_what_is_wrong_with_a_machine() {
     assert!(shown.contains("\nConnectivity checks\n-------------------\n"), "{shown}");
     machine.ends("check-list", 0, "container-engine-logrotate");
 }
+
+#[test]
+fn an_edge_that_cannot_read_its_configuration_ends_so_that_systemd_lets_it_be() {
+    let machine = Machine::new();
+    let run = || {
+        let mut command = skerry();
+        command.args(["edge", "run", "--metrics", "off", "--config"]).arg(machine.path("config.toml"));
+        command.arg("--data").arg(machine.path("data")).arg("--sockets").arg(machine.path("run"));
+        let ran = command.env_remove("AZIOT_LOG").output().unwrap();
+        (ran.status.code(), String::from_utf8(ran.stderr).unwrap())
+    };
+    let (code, said) = run();
+    assert_eq!(code, Some(153), "{said}");
+    assert!(said.starts_with("<3>") && said.contains("iotedge config mp"), "{said}");
+    fs::write(machine.path("config.toml"), "[provisioning]\nsource = \"magic\"\n").unwrap();
+    let (code, said) = run();
+    assert_eq!(code, Some(153), "{said}");
+    assert!(said.contains("2:"), "the place is told: {said}");
+    fs::write(machine.path("config.toml"), "[provisioning]\nsource = \"none\"\n").unwrap();
+    let (code, said) = run();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("source = \"manual\""), "it says what to write: {said}");
+}
