@@ -213,7 +213,8 @@ fn archive() -> PathBuf {
     let _one_at_a_time = MAKING.lock().unwrap();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let archive = folder.join("helper.tar");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/containers/helper.rs");
+    // Other crates test with this engine as well.
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/tests/it/containers/helper.rs");
     let changed = |path: &Path| path.metadata().and_then(|file| file.modified());
     if changed(&archive).is_ok_and(|made| made > changed(&source).unwrap()) {
         return archive;
