@@ -60,6 +60,11 @@ impl Machine {
         self.shared.change(|state| state.pull_takes = takes);
     }
 
+    /// A container ends at once when it is asked to, and the engine says so that much later.
+    pub fn set_stop_takes(&self, takes: Duration) {
+        self.shared.change(|state| state.stop_takes = takes);
+    }
+
     /// The engine refuses to create containers of this name, with this text.
     pub fn refuse(&self, name: &str, text: &str) {
         self.shared.change(|state| state.refused.insert(name.to_owned(), text.to_owned()));

@@ -138,10 +138,13 @@ impl Runtime for MemoryRuntime {
 
     fn stop<'a>(&'a self, name: &'a str, _grace: Option<Duration>) -> Answer<'a, (), EngineError> {
         Box::pin(async move {
-            self.call(|state| {
+            let takes = self.call(|state| {
                 state.note(format!("stop {name}"));
-                state.stop(name)
-            })
+                state.stop(name)?;
+                Ok(state.stop_takes)
+            })?;
+            tokio::time::sleep(takes).await;
+            Ok(())
         })
     }
 

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use bytes::Bytes;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use skerry_edge_agent::link::{Way, WayError, WayIn};
@@ -16,7 +14,7 @@ use skerry_edge_daemon::cloud::trusted_roots;
 use skerry_edge_daemon::config::Config;
 use skerry_model::{Clock, Random};
 use skerry_runtime::Answer;
-use skerry_tokens::{Claim, resource};
+use skerry_tokens::{Claim, Draft, resource};
 use skerry_uplink::{Identity, Place, Proof, WebSocket};
 
 use super::ports::agent_id;
@@ -28,8 +26,6 @@ const KEEP_ALIVE_S: u16 = 240;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 /// The hub is told the agent's keys at the first try, and again after so many: it may have been set back.
 const TRIES_PER_REGISTRATION: usize = 5;
-/// All but the unreserved characters, as the SDKs encode.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 pub struct HubWay {
     daemon: Handle,
@@ -81,18 +77,15 @@ impl HubWay {
         chosen.ok_or_else(|| unknown("the name has no address".to_owned()))
     }
 
-    async fn ticket(&self) -> Result<String, WayError> {
-        let failed = |error: &dyn std::fmt::Display| WayError { reason: error.to_string() };
+    /// Signed where the key is.
+    async fn ticket(&self) -> Result<Bytes, WayError> {
         let (agent, device) = (agent_id(), self.daemon.device());
         let claim = Claim::Module(device.id.as_str(), agent.as_str());
-        let resource = resource(device.hub.name(), claim);
-        let resource = utf8_percent_encode(&resource, ENCODED).to_string();
-        let expiry = self.clock.now().plus(TICKET_LIFE).unix_seconds();
-        let signed =
-            self.daemon.identities().sign(&agent, format!("{resource}\n{expiry}").into_bytes()).await;
-        let signature = STANDARD.encode(signed.map_err(|error| failed(&error))?);
-        let signature = utf8_percent_encode(&signature, ENCODED);
-        Ok(format!("SharedAccessSignature sr={resource}&sig={signature}&se={expiry}"))
+        let draft = Draft::new(&resource(device.hub.name(), claim), self.clock.now().plus(TICKET_LIFE));
+        let signature = self.daemon.identities().sign(&agent, draft.text().into_bytes()).await;
+        let signature = signature.map_err(|error| WayError { reason: error.to_string() })?;
+        let token = draft.signed(&signature).expect("the daemon signs by HMAC-SHA256");
+        Ok(Bytes::from(token.reveal()))
     }
 }
 
@@ -111,11 +104,9 @@ impl WayIn for HubWay {
                 host: device.hub.name().to_owned(),
                 device: device.id.clone(),
                 module: Some(agent),
-                // The ticket is put in below: nobody but the daemon holds the key.
-                proof: Proof::Certificate,
+                proof: Proof::Ticket(self.ticket().await?),
             };
-            let mut connect = identity.connect(self.clock.now(), TICKET_LIFE, KEEP_ALIVE_S);
-            connect.password = Some(self.ticket().await?.into());
+            let connect = identity.connect(self.clock.now(), TICKET_LIFE, KEEP_ALIVE_S);
             let websocket = self.is_websocket.then(|| {
                 let mut nonce = [0; 16];
                 self.random.fill(&mut nonce);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use skerry_runtime::{Behaviour, State};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::world::{World, manifest};
 
@@ -174,4 +174,19 @@ async fn fifty_modules_with_long_settings_fit_into_the_twin() {
     let reported = world.hub.reported();
     assert_eq!(reported["modules"]["module-49"]["runtimeStatus"], "running");
     assert!(reported["skerry"]["leftOut"].as_str().unwrap().starts_with("env"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_patch_that_overtakes_the_twin_is_not_lost() {
+    let mut world = World::new();
+    world.machine.publish("sensor:1", Behaviour::runs());
+    world.hub.be_slow_with_the_next_twin();
+    world.hub.go_up();
+    world.start();
+    world.until("the twin is asked for", async |world| world.hub.twins() == 1).await;
+    let began = Instant::now();
+    let version = world.hub.deploy(&sensor("sensor:1"));
+    world.until_code(version, 200).await;
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert_eq!(world.hub.twins(), 2);
 }

@@ -28,6 +28,9 @@ struct State {
     is_up: bool,
     /// The next patch is lost on its way.
     loses_next: bool,
+    /// The next twin comes behind the next patch.
+    is_slow: bool,
+    late: Option<HubEvent>,
     twins: u32,
     events: VecDeque<HubEvent>,
     calls: BTreeMap<String, oneshot::Sender<(u16, Bytes)>>,
@@ -75,8 +78,13 @@ impl Hub {
             if state.is_up && !std::mem::take(&mut state.loses_next) {
                 state.events.push_back(HubEvent::Patch { version: state.version, patch });
             }
+            state.events.extend(state.late.take());
             state.version
         })
+    }
+
+    pub(crate) fn be_slow_with_the_next_twin(&self) {
+        self.change(|state| state.is_slow = true);
     }
 
     pub(crate) fn lose_next_patch(&self) {
@@ -132,7 +140,12 @@ impl HubLink for Line {
                 let mut desired = state.desired.clone();
                 desired.insert("$version".to_owned(), json!(state.version));
                 let reported = state.reported.clone();
-                state.events.push_back(HubEvent::Twin { desired, reported });
+                let twin = HubEvent::Twin { desired, reported };
+                if std::mem::take(&mut state.is_slow) {
+                    state.late = Some(twin);
+                } else {
+                    state.events.push_back(twin);
+                }
             }
         });
     }

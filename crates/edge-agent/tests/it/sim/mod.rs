@@ -7,3 +7,6 @@ mod life;
 mod methods;
 mod updates;
 mod world;
+
+pub(crate) use hub::{Hub, Line};
+pub(crate) use world::{World, manifest};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use skerry_runtime::{Behaviour, Health};
+use skerry_runtime::{Behaviour, Health, Status};
 use tokio::time::sleep;
 
 use super::world::{World, manifest};
@@ -186,4 +186,32 @@ async fn a_cut_in_the_middle_of_a_change_is_finished_afterwards() {
     world.until_code(version, 200).await;
     let containers = world.containers().await;
     assert_eq!((containers["aa"].image(), containers["bb"].image()), ("a:2", "b:2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_update_has_its_hands_on_is_not_restarted_beside_it() {
+    let world = settled().await;
+    // The old one has ended for long when the engine says so.
+    world.machine.set_stop_takes(Duration::from_secs(60));
+    let version = world.hub.deploy(&two("a:2", "b:1"));
+    world.until_code(version, 200).await;
+    assert_eq!(world.machine.take_calls(), ["pull a:2", "stop aa", "remove aa", "create aa", "start aa"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_waits_for_a_restart_that_is_on_its_way() {
+    let world = settled().await;
+    world.machine.set_stop_takes(Duration::from_secs(60));
+    world.machine.set_health("aa", Health::Unhealthy);
+    world
+        .until("it is being restarted", async |world| {
+            world.containers().await["aa"].status() != Status::Running
+        })
+        .await;
+    let version = world.hub.deploy(&two("a:2", "b:1"));
+    world.until_code(version, 200).await;
+    assert_eq!(
+        world.machine.take_calls(),
+        ["stop aa", "pull a:2", "start aa", "stop aa", "remove aa", "create aa", "start aa"]
+    );
 }

@@ -210,11 +210,21 @@ impl World {
     }
 
     pub(crate) fn start_with(&mut self, limits: Limits) {
-        let options = AgentOptions {
+        let options = AgentOptions { limits, ..self.options() };
+        self.hub.greet();
+        let (agent, handle) = Agent::new(options, Box::new(Line(self.hub.clone())));
+        let (stop, stopped) = watch::channel(false);
+        self.handle = Some(handle);
+        self.running = Some((tokio::spawn(agent.run(stopped)), stop));
+    }
+
+    /// What an agent of this world is made of.
+    pub(crate) fn options(&self) -> AgentOptions {
+        AgentOptions {
             device: crate::containers_of_modules::device(),
             version: "1.2.3".to_owned(),
             is_hub_inside: true,
-            limits,
+            limits: Limits::default(),
             pace: Pace::default(),
             runtime: self.runtime.clone(),
             identities: self.names.clone(),
@@ -225,12 +235,7 @@ impl World {
             host: Arc::new(Meter),
             clock: self.clock.clone(),
             random: Arc::new(Dice),
-        };
-        let (agent, handle) = Agent::new(options, Box::new(Line(self.hub.clone())));
-        self.hub.greet();
-        let (stop, stopped) = watch::channel(false);
-        self.handle = Some(handle);
-        self.running = Some((tokio::spawn(agent.run(stopped)), stop));
+        }
     }
 
     /// As by a signal.

@@ -1,6 +1,5 @@
 //! An engine of the test's own: `dockerd` with its own data, socket, processes and network, and a
-//! registry beside it. When the test ends, however it ends, all of it is gone. Tests of the whole program use
-//! this file too.
+//! registry beside it. When the test ends, however it ends, all of it is gone.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -214,6 +213,7 @@ fn archive() -> PathBuf {
     let _one_at_a_time = MAKING.lock().unwrap();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let archive = folder.join("helper.tar");
+    // Other crates test with this engine as well.
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/tests/it/containers/helper.rs");
     let changed = |path: &Path| path.metadata().and_then(|file| file.modified());
     if changed(&archive).is_ok_and(|made| made > changed(&source).unwrap()) {
