@@ -93,6 +93,8 @@ struct Engine {
     /// Whether something happened since the look began.
     is_stale: bool,
     next_look: Instant,
+    /// Whatever is due, not before.
+    earliest_look: Instant,
     /// Looks that failed one after the other, and why the last one did.
     failures: u32,
     failure: Option<EngineError>,
@@ -110,6 +112,8 @@ enum Done {
     Nothing,
 }
 
+/// Between looks, whatever happens.
+const LOOK_GAP: Duration = Duration::from_millis(10);
 /// Failed looks before it is told: an engine that is updated is away for a moment.
 const FAILURES_TOLD: u32 = 3;
 
@@ -133,7 +137,14 @@ impl Agent {
             history: History::default(),
             last: None,
             containers: None,
-            engine: Engine { is_looking: false, is_stale: false, next_look: now, failures: 0, failure: None },
+            engine: Engine {
+                is_looking: false,
+                is_stale: false,
+                next_look: now,
+                earliest_look: now,
+                failures: 0,
+                failure: None,
+            },
             platform: Platform::default(),
             statuses: BTreeMap::new(),
             cared: BTreeSet::new(),
@@ -240,8 +251,8 @@ impl Agent {
 
     /// When the next look is due.
     fn due(&self) -> Option<Instant> {
-        let waits = [self.wake, self.phase.wake(&self.options.pace), Some(self.engine.next_look)];
-        waits.into_iter().flatten().min()
+        let waits = [self.wake, self.phase.wake(), Some(self.engine.next_look)];
+        waits.into_iter().flatten().min().map(|due| due.max(self.engine.earliest_look))
     }
 
     fn next_timer(&self) -> Instant {
@@ -255,6 +266,7 @@ impl Agent {
         self.engine.is_looking = false;
         let next = if self.engine.is_stale { Duration::ZERO } else { pace.look };
         self.engine.next_look = Instant::now() + next;
+        self.engine.earliest_look = Instant::now() + LOOK_GAP;
         self.wake = None;
         match looked {
             Ok((containers, platform)) => {
@@ -269,6 +281,7 @@ impl Agent {
             }
             Err(error) => {
                 self.engine.next_look = Instant::now() + pace.look_again;
+                self.engine.earliest_look = self.engine.next_look;
                 self.engine.failures = self.engine.failures.saturating_add(1);
                 if self.engine.failures == FAILURES_TOLD {
                     tracing::error!(%error, "modules cannot be watched");

@@ -35,6 +35,8 @@ pub(super) enum Phase {
         fresh: BTreeSet<String>,
         began: Timestamp,
         since: Instant,
+        /// The next time to look.
+        next: Instant,
     },
     Waiting {
         digest: String,
@@ -66,13 +68,14 @@ impl Phase {
         matches!(self, Self::Changing { modules, .. } if modules.contains(module))
     }
 
-    pub(super) fn wake(&self, pace: &Pace) -> Option<Instant> {
+    pub(super) fn watching(digest: String, fresh: BTreeSet<String>, began: Timestamp, pace: &Pace) -> Self {
+        let since = Instant::now();
+        Self::Watching { digest, fresh, began, since, next: since + pace.probation }
+    }
+
+    pub(super) fn wake(&self) -> Option<Instant> {
         match self {
-            Self::Watching { since, .. } => {
-                let over = *since + pace.probation;
-                // Beyond it only health checks are waited for, and those are told by events.
-                Some(if over > Instant::now() { over } else { Instant::now() + pace.look_again })
-            }
+            Self::Watching { next, .. } => Some(*next),
             Self::Waiting { until, .. } => Some(*until),
             _ => None,
         }

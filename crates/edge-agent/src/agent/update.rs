@@ -140,8 +140,7 @@ impl Agent {
         self.forget_identities(&changed);
         self.look_soon();
         if changed.errors.is_empty() {
-            let since = Instant::now();
-            self.phase = Phase::Watching { digest, fresh: changed.created, began, since };
+            self.phase = Phase::watching(digest, changed.created, began, &self.options.pace);
             return;
         }
         let is_down = changed.errors.iter().all(WorkError::is_passing);

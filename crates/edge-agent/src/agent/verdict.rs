@@ -33,7 +33,7 @@ impl Agent {
                     Ok(is_decided) if age >= pace.probation && (is_decided || age >= pace.probation_max) => {
                         self.accept(target, desired);
                     }
-                    Ok(_) => {}
+                    Ok(_) => self.watch_on(),
                 }
             }
             Phase::GivenUp { .. } => {
@@ -48,7 +48,7 @@ impl Agent {
             _ => {
                 let began = self.options.clock.now();
                 let (digest, fresh) = (target.digest.clone(), BTreeSet::new());
-                self.phase = Phase::Watching { digest, fresh, began, since: Instant::now() };
+                self.phase = Phase::watching(digest, fresh, began, &self.options.pace);
             }
         }
     }
@@ -72,6 +72,14 @@ impl Agent {
             is_decided &= container.health != Some(Health::Starting);
         }
         Ok(is_decided)
+    }
+
+    /// Beyond the probation only health checks are waited for.
+    fn watch_on(&mut self) {
+        let pace = self.options.pace;
+        if let Phase::Watching { since, next, .. } = &mut self.phase {
+            *next = (*since + pace.probation).max(Instant::now() + pace.look_again);
+        }
     }
 
     /// Whether every module that should run has done so for as long as an update is watched.

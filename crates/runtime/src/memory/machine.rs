@@ -97,6 +97,11 @@ impl Machine {
         self.shared.change(|state| std::mem::take(&mut state.calls))
     }
 
+    /// How often the containers were listed, or should have been.
+    pub fn lists(&self) -> u64 {
+        self.shared.change(|state| state.lists)
+    }
+
     /// How often a container was started.
     pub fn starts(&self, name: &str) -> u64 {
         self.shared.change(|state| state.entry(name).map_or(0, |entry| entry.starts))

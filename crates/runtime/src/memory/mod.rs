@@ -68,7 +68,10 @@ impl MemoryRuntime {
 
 impl Runtime for MemoryRuntime {
     fn list(&self) -> Answer<'_, Vec<Container>, EngineError> {
-        Box::pin(async { self.call(|state| Ok(state.list())) })
+        Box::pin(async {
+            self.shared.change(|state| state.lists += 1);
+            self.call(|state| Ok(state.list()))
+        })
     }
 
     fn inspect<'a>(&'a self, name: &'a str) -> Answer<'a, Container, EngineError> {

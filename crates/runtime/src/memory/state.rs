@@ -35,6 +35,7 @@ pub(super) struct State {
     pub(super) networks: BTreeSet<String>,
     pub(super) calls: Vec<String>,
     pub(super) published: u64,
+    pub(super) lists: u64,
     images: BTreeMap<String, Image>,
     containers: BTreeMap<String, Entry>,
 }
@@ -78,6 +79,7 @@ impl Shared {
             networks: BTreeSet::new(),
             calls: Vec::new(),
             published: 0,
+            lists: 0,
             images: BTreeMap::new(),
             containers: BTreeMap::new(),
         };

@@ -2,10 +2,11 @@
 //! that wants a password, and an engine that is killed.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use skerry_edge_agent::{Agent, Pace};
+use skerry_model::Timestamp;
 use skerry_runtime::{Runtime as _, State};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -61,6 +62,10 @@ async fn a_module_comes_is_updated_and_a_bad_update_is_given_back() {
         .await
         .unwrap();
     let world = World::new();
+    // The engine's clock is the machine's.
+    #[expect(clippy::disallowed_methods, reason = "this is where time comes from")]
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    world.clock.set(Timestamp::from_unix(now));
     let mut options = world.options();
     let folder = tempfile::tempdir().unwrap();
     options.runtime = runtime.clone();

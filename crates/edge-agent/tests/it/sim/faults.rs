@@ -190,3 +190,22 @@ async fn a_patch_that_overtakes_the_twin_is_not_lost() {
     assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     assert_eq!(world.hub.twins(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_asked_more_often_than_it_helps() {
+    let world = with_sensor().await;
+    let looks = async |seconds| {
+        let before = world.machine.lists();
+        sleep(Duration::from_secs(seconds)).await;
+        world.machine.lists() - before
+    };
+    // Nothing happens.
+    let count = looks(3600).await;
+    assert!((100..=130).contains(&count), "{count}");
+    // The engine is away while an update waits for its next try.
+    world.hub.deploy(&sensor("sensor:9"));
+    sleep(Duration::from_secs(60)).await;
+    world.machine.set_down(true);
+    let count = looks(3600).await;
+    assert!((600..=800).contains(&count), "{count}");
+}

@@ -15,8 +15,12 @@ async fn a_first_deployment_runs_and_is_reported() {
     world.machine.publish("sensor:1", Behaviour::runs());
     world.hub.go_up();
     world.start();
+    let began = Instant::now();
     let version = world.hub.deploy(&manifest(&[("sensor", json!("sensor:1"))]));
     world.until_code(version, 200).await;
+    // Told as soon as the modules have been watched for long enough.
+    let took = began.elapsed().as_secs_f64();
+    assert!((20.0..21.0).contains(&took), "{took}");
     let calls = world.machine.take_calls();
     assert_eq!(calls, ["pull sensor:1", "create sensor", "start sensor"]);
     let container = &world.containers().await["sensor"];
