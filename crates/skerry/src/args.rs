@@ -35,6 +35,8 @@ pub enum Command {
     Ca(crate::commands::CaArgs),
     /// Edge devices: their modules, parents and children.
     Edge(crate::commands::EdgeArgs),
+    /// This machine as an edge device, with the commands of `iotedge`.
+    Iotedge(crate::iotedge::IotedgeArgs),
     /// Files that devices have uploaded.
     Files(crate::commands::FilesArgs),
     /// Names under which applications read events with Event Hubs SDKs.

@@ -8,8 +8,10 @@
 mod args;
 mod client;
 mod commands;
+mod edge;
 mod failure;
 mod hub;
+mod iotedge;
 mod log;
 mod output;
 mod world;
@@ -19,12 +21,16 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use args::{Cli, Command, HubCommand};
+use commands::{EdgeArgs, EdgeVerb};
 use failure::Failure;
 
 fn main() -> ExitCode {
+    if iotedge::is_meant() {
+        return iotedge::main();
+    }
     let cli = Cli::parse();
     match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("skerry: {failure}");
             failure.exit_code()
@@ -32,13 +38,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<(), Failure> {
-    match cli.command {
+fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let done = match cli.command {
+        Command::Edge(EdgeArgs { verb: EdgeVerb::Run(options), .. }) => return edge::run(&options),
         Command::Hub(HubCommand::Run(options)) => hub::run(options),
         Command::Hub(HubCommand::ConnectionString(options)) => hub::connection_string(&options),
         Command::Hub(HubCommand::Backup(options)) => hub::backup(&options),
         Command::Hub(HubCommand::Restore(options)) => hub::restore(&options),
         Command::Log(args) => log::run(&args),
+        Command::Iotedge(args) => return Ok(iotedge::run(args)),
         other => commands::run(other),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

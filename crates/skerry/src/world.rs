@@ -33,15 +33,19 @@ impl Random for MachineRandom {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
-fn variable(name: &str) -> Option<String> {
+pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Whether files of the whole machine are ours to use.
 pub fn is_root() -> bool {
-    // The owner of our own process directory is our effective user.
+    uid() == Some(0)
+}
+
+/// Our effective user: the owner of our own process directory.
+pub fn uid() -> Option<u32> {
     use std::os::unix::fs::MetadataExt as _;
-    std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
+    std::fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
 }
 
 /// `/var/lib/skerry/hub` for root, else below the user's data folder.
@@ -60,7 +64,7 @@ pub fn default_config() -> PathBuf {
     user_folder("XDG_CONFIG_HOME", ".config").join("skerry/hub.toml")
 }
 
-fn user_folder(name: &str, below_home: &str) -> PathBuf {
+pub fn user_folder(name: &str, below_home: &str) -> PathBuf {
     match (variable(name), variable("HOME")) {
         (Some(folder), _) => PathBuf::from(folder),
         (None, Some(home)) => PathBuf::from(home).join(below_home),

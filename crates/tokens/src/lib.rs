@@ -22,7 +22,7 @@ pub use audience::{AudienceError, Claim, ModuleRule, covers, identities, resourc
 pub use connection::{ConnectionString, ConnectionStringError, Credential, EventHubsString, HubString, Part};
 pub use host::{Host, HostError};
 pub use key::{KeyError, KeyUse, SharedKey};
-pub use sas::{SasToken, Signer, TOKEN_BYTES_MAX, TokenError};
+pub use sas::{Draft, SasToken, Signer, TOKEN_BYTES_MAX, TokenError};
 pub use secret::Secret;
 pub use thumbprint::{Thumbprint, ThumbprintError};
 pub use verify::{CLOCK_SKEW, KeyPair, MatchedKey, VerifyError};

@@ -136,13 +136,40 @@ impl Signer {
     /// A token for `resource`, given unencoded as [`crate::resource`] makes it. `expiry` counts in whole
     /// seconds.
     pub fn issue(&self, resource: &str, expiry: Timestamp) -> SasToken {
-        let resource = utf8_percent_encode(resource, ENCODED).to_string();
-        let seconds = expiry.unix_seconds().max(0);
-        let expiry_text = seconds.to_string();
-        let tag = self.key.sign(self.usage, &[resource.as_bytes(), b"\n", expiry_text.as_bytes()]);
+        let draft = Draft::new(resource, expiry);
+        let tag = self.key.sign(self.usage, &[draft.text().as_bytes()]);
         let signature = tag.as_ref().try_into().expect("HMAC-SHA256 gives 32 bytes");
-        let expiry = Timestamp::from_unix_seconds(seconds);
-        SasToken { resource, expiry_text, expiry, signature, policy: self.policy.clone() }
+        draft.finish(signature, self.policy.clone())
+    }
+}
+
+/// A token that lacks its signature only, for keys that somebody else holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    resource: String,
+    expiry: Timestamp,
+}
+
+impl Draft {
+    /// As [`Signer::issue`] takes them.
+    pub fn new(resource: &str, expiry: Timestamp) -> Self {
+        let resource = utf8_percent_encode(resource, ENCODED).to_string();
+        Self { resource, expiry: Timestamp::from_unix_seconds(expiry.unix_seconds().max(0)) }
+    }
+
+    /// What is to be signed, by HMAC-SHA256.
+    pub fn text(&self) -> String {
+        format!("{}\n{}", self.resource, self.expiry.unix_seconds())
+    }
+
+    /// `None`: the digest is none of HMAC-SHA256.
+    pub fn signed(self, digest: &[u8]) -> Option<SasToken> {
+        Some(self.finish(digest.try_into().ok()?, None))
+    }
+
+    fn finish(self, signature: [u8; SIGNATURE_BYTES], policy: Option<String>) -> SasToken {
+        let Self { resource, expiry } = self;
+        SasToken { resource, expiry_text: expiry.unix_seconds().to_string(), expiry, signature, policy }
     }
 }
 

@@ -21,12 +21,24 @@ pub struct Identity {
     pub proof: Proof,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Proof {
     /// Signs a token for each connection.
     Key(SharedKey),
+    /// A token that somebody else has signed, for one connection.
+    Ticket(Bytes),
     /// The certificate of the TLS connection says it all.
     Certificate,
+}
+
+impl std::fmt::Debug for Proof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Key(_) => "Key(***)",
+            Self::Ticket(_) => "Ticket(***)",
+            Self::Certificate => "Certificate",
+        })
+    }
 }
 
 impl Identity {
@@ -44,6 +56,7 @@ impl Identity {
         };
         let password = match &self.proof {
             Proof::Key(key) => Some(self.token(key, now.plus(token_life))),
+            Proof::Ticket(token) => Some(token.clone()),
             Proof::Certificate => None,
         };
         Connect {

@@ -10,8 +10,8 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::Error;
-use crate::link::Link;
+use crate::link::{Link, Wire};
+use crate::{Error, WebSocket};
 
 /// A server's front door.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct Place {
     pub address: SocketAddr,
     /// The name that the server's certificate must have, and whom to trust; without it, plain TCP.
     pub tls: Option<(ServerName<'static>, Arc<ClientConfig>)>,
+    /// MQTT goes inside of a WebSocket.
+    pub websocket: Option<WebSocket>,
     /// From the first packet of TCP to the answer to CONNECT.
     pub connect_timeout: Duration,
 }
@@ -35,12 +37,18 @@ impl Place {
         let tcp = TcpStream::connect(self.address).await.map_err(unreachable)?;
         // Packets are put together here; the system must not wait for more of them.
         tcp.set_nodelay(true).map_err(unreachable)?;
-        let Some((name, config)) = &self.tls else { return Ok(Link::Tcp(tcp)) };
-        let connected = TlsConnector::from(config.clone()).connect(name.clone(), tcp).await;
-        connected.map(|stream| Link::Tls(Box::new(stream))).map_err(|source| match source.kind() {
-            // What rustls finds wrong comes as this kind.
-            io::ErrorKind::InvalidData => Error::Untrusted { place: self.to_string(), source },
-            _ => unreachable(source),
-        })
+        let wire = match &self.tls {
+            None => Wire::Tcp(tcp),
+            Some((name, config)) => {
+                let connected = TlsConnector::from(config.clone()).connect(name.clone(), tcp).await;
+                let stream = connected.map_err(|source| match source.kind() {
+                    // What rustls finds wrong comes as this kind.
+                    io::ErrorKind::InvalidData => Error::Untrusted { place: self.to_string(), source },
+                    _ => unreachable(source),
+                })?;
+                Wire::Tls(Box::new(stream))
+            }
+        };
+        Link::open(wire, self.websocket.as_ref()).await.map_err(unreachable)
     }
 }

@@ -101,7 +101,7 @@ pub fn operator_options(directory: &Path, clock: &Arc<TestClock>) -> TlsOptions 
 /// Connects and verifies like any client that was given `root`.
 pub struct Client {
     pub address: SocketAddr,
-    config: Arc<ClientConfig>,
+    pub config: Arc<ClientConfig>,
 }
 
 impl Client {

@@ -23,7 +23,7 @@ use crate::failure::Failure;
 
 pub use ca::CaArgs;
 pub use consumer_group::ConsumerGroupArgs;
-pub use edge::EdgeArgs;
+pub use edge::{EdgeArgs, EdgeVerb};
 pub use files::FilesArgs;
 pub use method::MethodArgs;
 pub use simulate::SimulateOptions;
@@ -49,7 +49,9 @@ pub fn run(command: Command) -> Result<(), Failure> {
             Command::Files(args) => files::run(args).await,
             Command::ConsumerGroup(args) => consumer_group::run(args).await,
             Command::Edge(args) => edge::run(args).await,
-            Command::Hub(_) | Command::Log(_) => Err(Failure::usage("commands on files do not go over REST")),
+            Command::Hub(_) | Command::Log(_) | Command::Iotedge(_) => {
+                Err(Failure::usage("commands on files do not go over REST"))
+            }
         }
     })
 }

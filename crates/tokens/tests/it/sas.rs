@@ -1,9 +1,10 @@
 use std::time::Duration;
 
+use base64::Engine as _;
 use proptest::prelude::*;
 use skerry_model::Timestamp;
 use skerry_tokens::{
-    CLOCK_SKEW, KeyError, KeyPair, KeyUse, MatchedKey, SasToken, SharedKey, Signer, TOKEN_BYTES_MAX,
+    CLOCK_SKEW, Draft, KeyError, KeyPair, KeyUse, MatchedKey, SasToken, SharedKey, Signer, TOKEN_BYTES_MAX,
     TokenError, VerifyError,
 };
 
@@ -248,4 +249,18 @@ proptest! {
             prop_assert_eq!(verify(&read, KeyUse::Hub), Err(VerifyError::Signature), "{}", flipped);
         }
     }
+}
+
+#[test]
+fn a_draft_with_somebody_elses_signature_is_the_token() {
+    let expiry = Timestamp::from_unix_seconds(1_900_000_000);
+    let issued = Signer::identity(key(KEY)).issue("hub.example.com/devices/d 1", expiry);
+    let draft = Draft::new("hub.example.com/devices/d 1", expiry);
+    assert_eq!(draft.text(), "hub.example.com%2Fdevices%2Fd%201\n1900000000");
+    assert_eq!(draft.clone().signed(&[0; 31]), None);
+    let text = issued.reveal();
+    let signature = text.split("sig=").nth(1).unwrap().split('&').next().unwrap();
+    let signature = signature.replace("%2B", "+").replace("%2F", "/").replace("%3D", "=");
+    let digest = base64::engine::general_purpose::STANDARD.decode(signature).unwrap();
+    assert_eq!(draft.signed(&digest).unwrap().reveal(), text);
 }

@@ -27,11 +27,30 @@ const NEEDS: &[Need] = &[
     Need { what: "ip", packages: &["iproute2"], is_met: || runs("ip", "-V") },
     Need { what: "iptables", packages: &["iptables"], is_met: || runs("iptables", "--version") },
     Need {
-        what: "unshare and prlimit",
+        what: "unshare, nsenter, setpriv and prlimit",
         packages: &["util-linux"],
-        is_met: || runs("unshare", "--version") && runs("prlimit", "--version"),
+        is_met: || {
+            ["unshare", "nsenter", "setpriv", "prlimit"].iter().all(|program| runs(program, "--version"))
+        },
     },
     Need { what: "mount", packages: &["mount"], is_met: || runs("mount", "--version") },
+    Need {
+        what: "a container engine",
+        packages: &["docker.io", "iptables"],
+        is_met: || {
+            runs("dockerd", "--version") && runs("docker", "--version") && runs("iptables", "--version")
+        },
+    },
+    Need {
+        what: "a registry of images",
+        packages: &["docker-registry"],
+        is_met: || runs("docker-registry", "--version"),
+    },
+    Need {
+        what: "systemd-socket-activate",
+        packages: &["systemd"],
+        is_met: || runs("systemd-socket-activate", "--version"),
+    },
     Need { what: "trust anchors", packages: &["ca-certificates"], is_met: has_trust_anchors },
 ];
 

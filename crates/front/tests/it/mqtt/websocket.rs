@@ -1,10 +1,14 @@
-use skerry_mqtt::packet::{Ack, Packet, Packets, Sender};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use skerry_mqtt::client::{ClientLimits, Event};
+use skerry_mqtt::packet::{Ack, Packet, Packets, Sender, Text};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::client::{bytes, connect, id, telemetry};
-use crate::world::{World, until, within};
+use crate::world::{NAME, PATIENCE, World, until, within};
 
 /// Asks for a WebSocket; the answer's head, and the stream behind it.
 async fn ask(world: &World, protocol: &str) -> (String, TlsStream<TcpStream>) {
@@ -97,5 +101,31 @@ async fn a_websocket_for_something_else_is_refused_and_http_goes_on() {
     socket.send(0x82, &bytes(&[Packet::Connect(Box::new(connect("good")))])).await;
     assert!(socket.packet().await.is_some());
     // A stop does not wait for it.
+    world.stopped().await;
+}
+
+#[tokio::test]
+async fn our_own_client_comes_through_as_well() {
+    let world = World::start();
+    let client = world.client(&["http/1.1"]);
+    let websocket = skerry_uplink::WebSocket { host: NAME.to_owned(), nonce: [9; 16] };
+    let place = skerry_uplink::Place {
+        address: client.address,
+        tls: Some((NAME.try_into().unwrap(), Arc::clone(&client.config))),
+        websocket: Some(websocket),
+        connect_timeout: PATIENCE,
+    };
+    let limits = ClientLimits::default();
+    let mut client = within(skerry_uplink::Client::connect(&place, connect("good"), limits)).await.unwrap();
+    // Longer than one frame, and than what is read at once.
+    let payload = Bytes::from(vec![b'x'; 200_000]);
+    let topic = || Text::from("devices/d1/messages/events/");
+    client.publish(topic(), payload, 1).unwrap();
+    client.publish(topic(), Bytes::from_static(b"short"), 2).unwrap();
+    for item in [1, 2] {
+        assert_eq!(within(client.event()).await.unwrap(), Event::Published(item));
+    }
+    client.close().await;
+    until("the session is over", || *world.devices.gone.borrow() == 1).await;
     world.stopped().await;
 }

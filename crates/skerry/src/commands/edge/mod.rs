@@ -18,12 +18,12 @@ pub(super) use family::set_parent;
 pub struct EdgeArgs {
     #[command(subcommand)]
     pub verb: EdgeVerb,
-    #[command(flatten)]
-    pub target: Target,
 }
 
 #[derive(Subcommand)]
 pub enum EdgeVerb {
+    /// Run this machine as an edge device until it is told to stop.
+    Run(crate::edge::EdgeRunOptions),
     /// Set the modules of an edge device, all at once, as a deployment manifest says.
     SetModules {
         #[arg(long, value_name = "ID")]
@@ -34,9 +34,15 @@ pub enum EdgeVerb {
         /// Print what would change, and change nothing.
         #[arg(long)]
         dry_run: bool,
+        #[command(flatten)]
+        target: Target,
     },
     /// Show the modules of an edge device: what is wanted, and what its runtime reports.
-    ShowModules { device: String },
+    ShowModules {
+        device: String,
+        #[command(flatten)]
+        target: Target,
+    },
     /// Show which edge device a device is behind, or put it behind another.
     Parent {
         device: String,
@@ -46,29 +52,35 @@ pub enum EdgeVerb {
         /// Put it behind none.
         #[arg(long)]
         none: bool,
+        #[command(flatten)]
+        target: Target,
     },
     /// List the devices that are right behind an edge device.
-    Children { device: String },
+    Children {
+        device: String,
+        #[command(flatten)]
+        target: Target,
+    },
 }
 
 pub async fn run(args: EdgeArgs) -> Result<(), Failure> {
-    let json = args.target.json;
     match args.verb {
-        EdgeVerb::SetModules { device, content, dry_run } => {
+        EdgeVerb::Run(_) => Err(Failure::usage("an edge device does not run over REST")),
+        EdgeVerb::SetModules { device, content, dry_run, target } => {
             let content = modules::read_content(&content)?;
-            let mut client = Client::connect(&args.target).await?;
-            modules::set(&mut client, &device, &content, dry_run, json).await
+            let mut client = Client::connect(&target).await?;
+            modules::set(&mut client, &device, &content, dry_run, target.json).await
         }
-        EdgeVerb::ShowModules { device } => {
-            modules::show(&mut Client::connect(&args.target).await?, &device, json).await
+        EdgeVerb::ShowModules { device, target } => {
+            modules::show(&mut Client::connect(&target).await?, &device, target.json).await
         }
-        EdgeVerb::Parent { device, set, none } => {
+        EdgeVerb::Parent { device, set, none, target } => {
             let parent = if none { Some(String::new()) } else { set };
-            let mut client = Client::connect(&args.target).await?;
-            family::parent(&mut client, &device, parent.as_deref(), json).await
+            let mut client = Client::connect(&target).await?;
+            family::parent(&mut client, &device, parent.as_deref(), target.json).await
         }
-        EdgeVerb::Children { device } => {
-            family::children(&mut Client::connect(&args.target).await?, &device, json).await
+        EdgeVerb::Children { device, target } => {
+            family::children(&mut Client::connect(&target).await?, &device, target.json).await
         }
     }
 }

@@ -1,0 +1,111 @@
+//! What survives: the newest manifest that can be carried out, the last good one (both sealed), and
+//! the history.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::desired::{Good, Version};
+use super::{Agent, AgentOptions, Done};
+use crate::plan::History;
+
+const MANIFEST: &str = "manifest.sealed";
+const GOOD: &str = "good.sealed";
+const HISTORY: &str = "history.json";
+
+/// One save is on its way at a time; of what waits, only the newest of each file.
+#[derive(Default)]
+pub(super) struct Keeper {
+    waiting: BTreeMap<&'static str, Vec<u8>>,
+    is_busy: bool,
+    /// Why the last save failed.
+    pub(super) failure: Option<String>,
+}
+
+pub(super) struct Saved {
+    failure: Option<String>,
+}
+
+impl Agent {
+    pub(super) async fn load(&mut self) {
+        if let Some(bytes) = read(&self.options, HISTORY, false).await {
+            match History::parse(&bytes) {
+                Ok(history) => self.history = history,
+                Err(error) => tracing::error!(%error, "history"),
+            }
+        }
+        if let Some(bytes) = read(&self.options, GOOD, true).await {
+            self.good = Good::from_bytes(&bytes);
+        }
+        if let Some(bytes) = read(&self.options, MANIFEST, true).await {
+            self.version = Version::from_bytes(&bytes).map(Arc::new);
+        }
+        if let Some(version) = &self.version {
+            tracing::info!(version = version.number, "the manifest of the last time is there");
+        }
+    }
+
+    pub(super) fn save_history(&mut self) {
+        let bytes = self.history.bytes();
+        self.save(HISTORY, bytes);
+    }
+
+    pub(super) fn save_version(&mut self) {
+        if let Some(version) = &self.version {
+            let bytes = version.bytes();
+            self.save(MANIFEST, bytes);
+        }
+    }
+
+    pub(super) fn save_good(&mut self, good: &Good) {
+        self.save(GOOD, good.bytes());
+    }
+
+    fn save(&mut self, name: &'static str, bytes: Vec<u8>) {
+        self.keeper.waiting.insert(name, bytes);
+        self.save_next();
+    }
+
+    fn save_next(&mut self) {
+        if self.keeper.is_busy {
+            return;
+        }
+        let Some((name, bytes)) = self.keeper.waiting.pop_first() else { return };
+        self.keeper.is_busy = true;
+        let (shelf, sealer) = (Arc::clone(&self.options.shelf), Arc::clone(&self.options.sealer));
+        self.jobs.spawn(async move {
+            let bytes = if name == HISTORY { Ok(bytes) } else { sealer.seal(bytes).await };
+            let failure = match bytes {
+                Err(error) => Some(error.to_string()),
+                Ok(bytes) => shelf.save(name, bytes).await.err().map(|error| error.to_string()),
+            };
+            Done::Saved(Saved { failure })
+        });
+    }
+
+    pub(super) fn saved(&mut self, saved: Saved) {
+        self.keeper.is_busy = false;
+        if let Some(reason) = &saved.failure {
+            tracing::error!(reason, "something is not kept over restarts");
+        }
+        self.keeper.failure = saved.failure;
+        self.save_next();
+    }
+
+    /// Whether everything is written.
+    pub(super) fn is_kept(&self) -> bool {
+        !self.keeper.is_busy && self.keeper.waiting.is_empty()
+    }
+}
+
+async fn read(options: &AgentOptions, name: &str, is_sealed: bool) -> Option<Vec<u8>> {
+    let loaded = options.shelf.load(name).await;
+    let bytes = loaded.unwrap_or_else(|error| {
+        tracing::error!(%error, "going on without it");
+        None
+    })?;
+    if !is_sealed {
+        return Some(bytes);
+    }
+    let opened = options.sealer.open(bytes).await;
+    opened.map_err(|error| tracing::error!(%error, file = name, "going on without it")).ok()
+}

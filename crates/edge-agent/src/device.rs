@@ -1,0 +1,38 @@
+//! The device, as its modules are told of it.
+
+use std::path::PathBuf;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Of the hub that the device belongs to.
+    pub hub_host: String,
+    pub device_id: String,
+    /// Under which modules and other devices reach this one.
+    pub edge_host: String,
+    /// Where `edge_host`, the hub and the agent are found from the modules' network, when they are no
+    /// containers themselves.
+    pub edge_address: Option<String>,
+    /// Of the parent, where there is one between this device and its hub.
+    pub parent_host: Option<String>,
+    /// The workload API as modules see it, `unix:///var/run/iotedge/workload.sock`.
+    pub workload_uri: String,
+    /// In it lies a folder with the socket of each module.
+    pub workload_folder: PathBuf,
+    pub network: String,
+    /// What modules get as `RuntimeLogLevel` and `UpstreamProtocol`, where they choose none.
+    pub log_level: String,
+    pub upstream_protocol: Option<String>,
+    /// Used for images for which the manifest has no credentials.
+    pub credentials: Vec<skerry_runtime::Credentials>,
+}
+
+/// The version of the local APIs that modules are told to speak.
+pub const API_VERSION: &str = "2022-08-03";
+
+impl Device {
+    /// The folder in which modules find their socket.
+    pub(crate) fn socket_folder(&self) -> &str {
+        let path = self.workload_uri.strip_prefix("unix://").unwrap_or(&self.workload_uri);
+        path.rsplit_once('/').map_or("/", |(folder, _)| folder)
+    }
+}

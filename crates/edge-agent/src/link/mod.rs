@@ -1,0 +1,69 @@
+//! The agent's line to its hub, as `$edgeAgent`.
+//!
+//! # What every line promises
+//!
+//! 1. It connects by itself, and again when it breaks, with growing pauses that differ from device to
+//!    device. It tries until it is dropped.
+//! 2. [`HubEvent::Up`] comes after everything is subscribed: whoever asks for the twin then, and takes
+//!    every patch from there on, misses none.
+//! 3. What was asked on a connection that broke is not answered any more.
+//! 4. [`HubLink::next`] may be dropped and called again.
+
+mod backoff;
+mod mqtt;
+mod twin;
+
+pub use backoff::Backoff;
+pub use mqtt::{MqttLink, MqttLinkOptions, Way, WayError, WayIn};
+pub use twin::{DesiredTwin, PatchOutcome};
+
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+pub trait HubLink: Send {
+    /// What happens next; the line lives while this is awaited.
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = HubEvent> + Send + '_>>;
+
+    /// Asks for the whole twin; [`HubEvent::Twin`] answers.
+    fn ask_twin(&mut self);
+
+    /// Sends a patch of the reported properties, one at a time; [`HubEvent::Reported`] answers.
+    fn report(&mut self, patch: &Map<String, Value>);
+
+    /// Answers a call of a method; one of an earlier connection is dropped.
+    fn answer(&mut self, call: &CallId, status: u16, payload: Bytes);
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum HubEvent {
+    Up,
+    Down {
+        reason: String,
+    },
+    Twin {
+        desired: Map<String, Value>,
+        reported: Map<String, Value>,
+    },
+    /// `desired` was merged with `patch`, and has this version now.
+    Patch {
+        version: u64,
+        patch: Map<String, Value>,
+    },
+    /// 204, or why not.
+    Reported {
+        status: u16,
+        text: String,
+    },
+    Call {
+        id: CallId,
+        name: String,
+        payload: Bytes,
+    },
+}
+
+/// Names a call on the connection that it came by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallId(pub String);

@@ -1,0 +1,222 @@
+//! The line over MQTT against a hub that is played by hand, over real sockets.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use serde_json::{Value, json};
+use skerry_edge_agent::link::{CallId, HubEvent, HubLink, MqttLink, MqttLinkOptions, Way, WayError, WayIn};
+use skerry_model::Random;
+use skerry_mqtt::packet::{
+    Connack, Connect, ConnectCode, Packet, Packets, Publish, Qos, Sender, Suback, SubackCode, Text, whole,
+};
+use skerry_runtime::Answer;
+use skerry_uplink::Place;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+/// Longer than any machine needs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Even;
+
+impl Random for Even {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(0);
+    }
+}
+
+/// Knows the way, except the first time.
+struct Guide {
+    place: Place,
+    asked: AtomicU32,
+}
+
+impl WayIn for Guide {
+    fn way(&self) -> Answer<'_, Way, WayError> {
+        Box::pin(async {
+            if self.asked.fetch_add(1, Ordering::Relaxed) == 0 {
+                return Err(WayError { reason: "no name server".to_owned() });
+            }
+            let client_id = Text::from("edge-1/$edgeAgent");
+            let connect = Connect { client_id, keep_alive_s: 60, ..Connect::default() };
+            Ok(Way { place: self.place.clone(), connect })
+        })
+    }
+}
+
+struct Hub {
+    stream: TcpStream,
+    input: BytesMut,
+    packets: std::vec::IntoIter<Packet>,
+}
+
+impl Hub {
+    async fn say(&mut self, packet: &Packet) {
+        let mut out = Vec::new();
+        packet.encode(&mut out);
+        self.stream.write_all(&out).await.unwrap();
+    }
+
+    async fn publish(&mut self, topic: &str, payload: &Value) {
+        let publish = Publish {
+            topic: Text::from(topic),
+            payload: Bytes::from(payload.to_string()),
+            qos: Qos::AtMostOnce,
+            packet_id: None,
+            dup: false,
+            retain: false,
+        };
+        self.say(&Packet::Publish(publish)).await;
+    }
+
+    async fn hear(&mut self) -> Packet {
+        loop {
+            if let Some(packet) = self.packets.next() {
+                return packet;
+            }
+            let found = whole(&self.input, 1 << 20).unwrap();
+            let block = self.input.split_to(found.bytes).freeze();
+            let packets: Vec<Packet> = Packets::new(block, Sender::Client).map(Result::unwrap).collect();
+            self.packets = packets.into_iter();
+            if self.packets.len() == 0 {
+                let read = timeout(PATIENCE, self.stream.read_buf(&mut self.input)).await.unwrap();
+                assert!(read.unwrap() > 0, "the agent has gone");
+            }
+        }
+    }
+
+    async fn hear_publish(&mut self) -> (String, Value) {
+        let Packet::Publish(publish) = self.hear().await else { panic!("a PUBLISH is expected") };
+        let payload = serde_json::from_slice(&publish.payload).unwrap_or_default();
+        (publish.topic.as_str().to_owned(), payload)
+    }
+}
+
+/// Lets the agent in, and grants what it subscribes to.
+async fn welcome(listener: &TcpListener) -> Hub {
+    let (stream, _) = timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
+    let mut hub = Hub { stream, input: BytesMut::new(), packets: Vec::new().into_iter() };
+    let Packet::Connect(connect) = hub.hear().await else { panic!("the first packet") };
+    assert_eq!(connect.client_id.as_str(), "edge-1/$edgeAgent");
+    hub.say(&Packet::Connack(Connack { session_present: false, code: ConnectCode::Accepted })).await;
+    let Packet::Subscribe(subscribe) = hub.hear().await else { panic!("then subscriptions") };
+    let filters: Vec<&str> = subscribe.filters.iter().map(|(filter, _)| filter.as_str()).collect();
+    assert_eq!(
+        filters,
+        ["$iothub/twin/res/#", "$iothub/twin/PATCH/properties/desired/#", "$iothub/methods/POST/#"]
+    );
+    let codes = vec![SubackCode::Granted(Qos::AtMostOnce); 3];
+    hub.say(&Packet::Suback(Suback { packet_id: subscribe.packet_id, codes })).await;
+    hub
+}
+
+async fn open() -> (TcpListener, MqttLink) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let place = Place {
+        address: listener.local_addr().unwrap(),
+        tls: None,
+        websocket: None,
+        connect_timeout: PATIENCE,
+    };
+    let link = MqttLink::new(MqttLinkOptions {
+        device: "edge-1".parse().unwrap(),
+        module: "$edgeAgent".parse().unwrap(),
+        way_in: Arc::new(Guide { place, asked: AtomicU32::new(0) }),
+        random: Arc::new(Even),
+        pause_first: Duration::from_millis(10),
+        pause_last: Duration::from_millis(100),
+        answer_timeout: Duration::from_millis(500),
+    });
+    (listener, link)
+}
+
+async fn next(link: &mut MqttLink) -> HubEvent {
+    timeout(PATIENCE, link.next()).await.expect("something happens")
+}
+
+/// In and up, after the first way failed.
+async fn up() -> (TcpListener, MqttLink, Hub) {
+    let (listener, mut link) = open().await;
+    let HubEvent::Down { reason } = next(&mut link).await else { panic!("no way at first") };
+    assert!(reason.contains("no name server"), "{reason}");
+    let (hub, event) = tokio::join!(welcome(&listener), next(&mut link));
+    assert_eq!(event, HubEvent::Up);
+    (listener, link, hub)
+}
+
+#[tokio::test]
+async fn twins_patches_reports_and_calls_go_over_it() {
+    let (_listener, mut link, mut hub) = up().await;
+    link.ask_twin();
+    let hubs = async {
+        let (topic, _) = hub.hear_publish().await;
+        let rid = topic.strip_prefix("$iothub/twin/GET/?$rid=").unwrap().to_owned();
+        // An answer to somebody else's question first.
+        hub.publish("$iothub/twin/res/200/?$rid=999", &json!({"desired": {"wrong": 1}})).await;
+        let twin = json!({"desired": {"a": 1, "$version": 7}, "reported": {"b": 2, "$version": 3}});
+        hub.publish(&format!("$iothub/twin/res/200/?$rid={rid}"), &twin).await;
+        hub.publish("$iothub/twin/PATCH/properties/desired/?$version=8", &json!({"a": null, "$version": 8}))
+            .await;
+        hub.publish("$iothub/methods/POST/ping/?$rid=5", &json!({"x": 1})).await;
+    };
+    let ((), event) = tokio::join!(hubs, next(&mut link));
+    let HubEvent::Twin { desired, reported } = event else { panic!("{event:?}") };
+    assert_eq!(
+        (desired["a"].clone(), desired["$version"].clone(), reported["b"].clone()),
+        (json!(1), json!(7), json!(2))
+    );
+    let event = next(&mut link).await;
+    assert!(matches!(&event, HubEvent::Patch { version: 8, patch } if patch["a"].is_null()), "{event:?}");
+    let event = next(&mut link).await;
+    let call = CallId("5".to_owned());
+    let expected = HubEvent::Call {
+        id: call.clone(),
+        name: "ping".to_owned(),
+        payload: Bytes::from_static(br#"{"x":1}"#),
+    };
+    assert_eq!(event, expected);
+
+    link.answer(&call, 200, Bytes::from_static(b"{}"));
+    link.report(json!({"c": 3}).as_object().unwrap());
+    let hubs = async {
+        assert_eq!(hub.hear_publish().await, ("$iothub/methods/res/200/?$rid=5".to_owned(), json!({})));
+        let (topic, patch) = hub.hear_publish().await;
+        let rid = topic.strip_prefix("$iothub/twin/PATCH/properties/reported/?$rid=").unwrap().to_owned();
+        assert_eq!(patch, json!({"c": 3}));
+        hub.publish(&format!("$iothub/twin/res/403/?$rid={rid}"), &json!("too long")).await;
+    };
+    let ((), event) = tokio::join!(hubs, next(&mut link));
+    assert_eq!(event, HubEvent::Reported { status: 403, text: "\"too long\"".to_owned() });
+}
+
+#[tokio::test]
+async fn a_line_that_breaks_comes_back_by_itself() {
+    let (listener, mut link, hub) = up().await;
+    link.ask_twin();
+    drop(hub);
+    assert!(matches!(next(&mut link).await, HubEvent::Down { .. }));
+    let (mut hub, event) = tokio::join!(welcome(&listener), next(&mut link));
+    assert_eq!(event, HubEvent::Up);
+    // The question of the old line is forgotten, a new one is asked.
+    link.ask_twin();
+    let hubs = async {
+        let (topic, _) = hub.hear_publish().await;
+        let rid = topic.rsplit('=').next().unwrap().to_owned();
+        hub.publish(&format!("$iothub/twin/res/200/?$rid={rid}"), &json!({"desired": {"$version": 1}})).await;
+    };
+    let ((), event) = tokio::join!(hubs, next(&mut link));
+    assert!(matches!(event, HubEvent::Twin { .. }), "{event:?}");
+}
+
+#[tokio::test]
+async fn a_hub_that_does_not_answer_is_left() {
+    let (listener, mut link, _silent) = up().await;
+    link.ask_twin();
+    let HubEvent::Down { reason } = next(&mut link).await else { panic!("it is silent") };
+    assert!(reason.contains("does not answer"), "{reason}");
+    let (_hub, event) = tokio::join!(welcome(&listener), next(&mut link));
+    assert_eq!(event, HubEvent::Up);
+}

@@ -1,0 +1,66 @@
+//! The management API: modules as containers, identities, and what machine this is.
+
+mod binds;
+mod bundle;
+mod details;
+mod host;
+mod identities;
+mod logs;
+mod modules;
+mod routes;
+mod spec;
+mod system;
+mod time;
+mod zip;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use skerry_model::Clock;
+use skerry_runtime::Runtime;
+use tokio::sync::mpsc;
+
+pub use bundle::BundleQuery;
+pub(crate) use bundle::support_bundle;
+pub(crate) use host::usage;
+pub(crate) use modules::list_modules;
+
+use crate::caller::Callers;
+use crate::identities::Identities;
+use crate::sockets::ModuleSockets;
+
+/// What somebody asked the daemon to do with itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Provision this device anew.
+    Reprovision,
+    /// The configuration was applied anew.
+    Reload,
+}
+
+/// Answers the agent, and the operator's commands.
+pub(crate) struct Management {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What the routes work with; work that outlives its request holds on to it.
+pub(crate) struct Shared {
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) identities: Arc<Identities>,
+    pub(crate) callers: Callers,
+    pub(crate) sockets: ModuleSockets,
+    pub(crate) requests: mpsc::Sender<Request>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) system: SystemFacts,
+}
+
+/// What is told of this machine besides what it tells itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SystemFacts {
+    pub version: String,
+    /// `additional_info`: flat texts.
+    pub additional: Map<String, Value>,
+    /// `/proc` and `/sys` of the machine.
+    pub root: PathBuf,
+}

@@ -1,0 +1,135 @@
+//! Identities of modules, with a hub and without one.
+
+use serde_json::json;
+
+use crate::hub::DEVICE;
+use crate::world::World;
+
+#[tokio::test]
+async fn an_identity_is_made_in_two_steps_and_given_its_keys() {
+    let world = World::new().await;
+    let daemon = world.start().await;
+    let api = world.management();
+    let made = api.post("/identities", &json!({ "moduleId": "$edgeAgent" })).await.expect(200);
+    let expected = json!({
+        "moduleId": "$edgeAgent", "managedBy": "iotedge", "generationId": "generation-1", "authType": "sas",
+    });
+    assert_eq!(made, expected);
+    let path = format!("/devices/{DEVICE}/modules/$edgeAgent?api-version=2017-11-08-preview");
+    assert_eq!(world.hub.take_seen(), [format!("PUT {path} -"), format!("PUT {path} *")]);
+    let registered = world.hub.module("$edgeAgent").unwrap();
+    assert_eq!(registered["authentication"]["type"], "sas");
+    let keys = registered["authentication"]["symmetricKey"].clone();
+    assert_ne!(keys["primaryKey"], keys["secondaryKey"]);
+
+    // Again: the same keys, whoever was in between.
+    assert_eq!(api.post("/identities", &json!({ "moduleId": "$edgeAgent" })).await.expect(200), expected);
+    let updated = api.send("PUT", "/identities/%24edgeAgent", Some(&json!("anything"))).await.expect(200);
+    assert_eq!(updated, expected);
+    assert_eq!(world.hub.module("$edgeAgent").unwrap()["authentication"]["symmetricKey"], keys);
+
+    api.post("/identities", &json!({ "moduleId": "m%1", "managedBy": "me" })).await.expect(200);
+    let list = api.get("/identities/").await.expect(200);
+    assert_eq!(list["identities"].as_array().unwrap().len(), 2);
+    assert_eq!(list["identities"][1]["managedBy"], "me");
+    api.send("DELETE", "/identities/m%251", None).await.expect(204);
+    api.send("DELETE", "/identities/m%251", None).await.expect(204);
+    assert!(world.hub.module("m%1").is_none());
+
+    api.post("/identities", &json!({ "moduleId": "a b" })).await.refused(400, "invalid parameter: moduleId");
+    api.send("PUT", "/identities/absent", Some(&json!({}))).await.refused(500, "no such module");
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_device_that_nobody_knows_is_told_so() {
+    let mut world = World::new().await;
+    world.more = "cloud_retries = 0\n".into();
+    world.provisioning = world.provisioning.replace("MDEy", "AAAA");
+    let daemon = world.start().await;
+    world.management().get("/identities").await.refused(500, "who? (IotHubUnauthorized)");
+    // A hub that fails for itself is no reason to forget its modules.
+    world.hub.answer_all(Some(503));
+    assert_eq!(world.management().get("/identities").await.expect(200), json!({ "identities": [] }));
+    world.hub.answer_all(Some(400));
+    world.management().get("/identities").await.refused(500, "as it was told (Told) (HTTP status 400)");
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_start_without_a_network_works_from_what_is_remembered() {
+    let world = World::new().await;
+    let daemon = world.start().await;
+    let sensor = "sensor".parse().unwrap();
+    daemon.handle.identities().create(&sensor, None).await.unwrap();
+    world.hub.put("other", "5");
+    daemon.handle.identities().list().await.unwrap();
+    let signed = daemon.handle.identities().sign(&sensor, b"x".to_vec()).await.unwrap();
+    daemon.stop().await;
+
+    world.hub.set_down(true);
+    world.container("sensor").await;
+    let daemon = world.start().await;
+    daemon.handle.adopted().await;
+    let identities = daemon.handle.identities();
+    assert_eq!(identities.sign(&sensor, b"x".to_vec()).await.unwrap(), signed, "the same key as before");
+    assert_eq!(identities.get(&"other".parse().unwrap()).await.unwrap().generation_id, "5");
+    let answer = world.management().get("/modules").await.expect(200);
+    assert_eq!(answer["modules"][0]["name"], "sensor");
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_hub_says_replaces_what_was_remembered() {
+    let mut world = World::new().await;
+    world.more = "cloud_retries = 0\n".into();
+    world.hub.put("a", "1");
+    world.hub.put("b", "1");
+    let daemon = world.start().await;
+    let identities = daemon.handle.identities();
+    assert_eq!(identities.list().await.unwrap().len(), 2);
+    let signed = identities.sign(&"a".parse().unwrap(), Vec::new()).await.unwrap();
+    // Made anew in the hub: another generation, another key.
+    world.hub.put("a", "2");
+    identities.delete(&"b".parse().unwrap()).await.unwrap();
+    identities.list().await.unwrap();
+    assert_ne!(identities.sign(&"a".parse().unwrap(), Vec::new()).await.unwrap(), signed);
+    daemon.stop().await;
+
+    world.hub.set_down(true);
+    let daemon = world.start().await;
+    let remembered = daemon.handle.identities().list().await.unwrap();
+    assert_eq!(remembered.len(), 1);
+    assert_eq!(remembered[0].generation_id, "2");
+    let error = daemon.handle.identities().get(&"b".parse().unwrap()).await.unwrap_err().to_string();
+    assert!(error.contains("cannot be asked"), "{error}");
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_remembered_comes_first_where_the_operator_wants_it() {
+    let mut world = World::new().await;
+    world.more = "prefer_module_identity_cache = true\n".into();
+    world.hub.put("a", "1");
+    let daemon = world.start().await;
+    assert_eq!(daemon.handle.identities().list().await.unwrap().len(), 1, "nothing is remembered yet");
+    world.hub.put("b", "1");
+    assert_eq!(daemon.handle.identities().list().await.unwrap().len(), 1);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn damaged_memories_are_passed_over() {
+    let world = World::new().await;
+    world.hub.put("a", "1");
+    let daemon = world.start().await;
+    daemon.handle.identities().list().await.unwrap();
+    daemon.stop().await;
+    let folder = std::fs::read_dir(world.path("identityd/modules")).unwrap().next().unwrap().unwrap().path();
+    for file in std::fs::read_dir(&folder).unwrap() {
+        std::fs::write(file.unwrap().path(), "{").unwrap();
+    }
+    let daemon = world.start().await;
+    assert_eq!(daemon.handle.identities().get(&"a".parse().unwrap()).await.unwrap().generation_id, "1");
+    daemon.stop().await;
+}

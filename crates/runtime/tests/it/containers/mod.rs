@@ -1,0 +1,6 @@
+//! A real engine, one that the test starts for itself.
+
+mod engine;
+mod faults;
+mod networks;
+mod promises;

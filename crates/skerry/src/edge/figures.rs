@@ -1,0 +1,80 @@
+//! The agent's figures over HTTP, for Prometheus: `GET /metrics`.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use skerry_edge_agent::Handle;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+/// The original's port.
+pub const PORT: u16 = 9600;
+/// Who comes beyond that waits.
+const CONNECTIONS_MAX: usize = 8;
+/// A connection that has not ended by then is closed.
+const CONNECTION_LIMIT: Duration = Duration::from_secs(60);
+/// After an accept that failed, mostly for want of files.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Serves until it is dropped. An address that cannot be had is told; modules matter more than figures.
+pub async fn serve(address: SocketAddr, agent: Handle) {
+    let listener = match TcpListener::bind(address).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::warn!(%address, %error, "The figures are not shown here: give another --metrics IP:PORT.");
+            return;
+        }
+    };
+    tracing::info!(%address, "The figures are shown at /metrics.");
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let agent = agent.clone();
+                tokio::spawn(async move {
+                    // Whoever breaks off has what it has.
+                    let _ = tokio::time::timeout(CONNECTION_LIMIT, connection(stream, agent)).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "A reader of figures could not be let in.");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, agent: Handle) -> Result<(), hyper::Error> {
+    let service = service_fn(move |request| {
+        let agent = agent.clone();
+        async move { Ok::<_, Infallible>(answer(&request, &agent).await) }
+    });
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(10)).keep_alive(false);
+    server.serve_connection(TokioIo::new(stream), service).await
+}
+
+async fn answer(request: &Request<Incoming>, agent: &Handle) -> Response<Full<Bytes>> {
+    let (status, text) = match (request.method(), request.uri().path()) {
+        (&Method::GET, "/metrics") => match agent.metrics().await {
+            Some(text) => (StatusCode::OK, text),
+            None => (StatusCode::SERVICE_UNAVAILABLE, "the agent has ended\n".to_owned()),
+        },
+        (_, "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned()),
+        _ => (StatusCode::NOT_FOUND, "the figures are at /metrics\n".to_owned()),
+    };
+    let response = Response::builder().status(status).header(CONTENT_TYPE, "text/plain; version=0.0.4");
+    response.body(Full::new(Bytes::from(text))).expect("status and header are good ones")
+}

@@ -1,0 +1,9 @@
+//! The program as an edge device, with a real engine: the hub, the device and the containers in one world of
+//! the test's own.
+
+mod device;
+#[path = "../../../../runtime/tests/it/containers/engine.rs"]
+#[allow(dead_code, reason = "the engine's own tests use the rest")]
+mod engine;
+mod life;
+mod tutorial;
