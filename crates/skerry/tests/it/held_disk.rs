@@ -127,7 +127,7 @@ async fn while_the_disk_stands_still_nothing_is_acknowledged_and_afterwards_ever
         ask_for_twin(&mut witness, number).await;
         number += 1;
         assert_eq!(world.acknowledged.load(SeqCst), 0);
-        assert!(world.figure("mqtt_ingest_bytes").await <= INGEST_BYTES_MAX);
+        assert!(world.figure("ingest_bytes").await <= INGEST_BYTES_MAX);
         let now = world.hub.resident_bytes();
         assert!(now <= full + 32 * MIB, "memory grew from {} to {} MiB", full / MIB, now / MIB);
         tokio::time::sleep(Duration::from_millis(250)).await;
