@@ -1,20 +1,47 @@
-//! The unmodified service SDKs, as they are installed by their users.
+//! The unmodified SDKs, as they are installed by their users. What takes long has a hub of its own, and
+//! whatever is not named here belongs to the rest.
 
 use crate::world;
 
+/// Suites that read events, or wait for what becomes of commands.
+const LONG_OF_PYTHON: [&str; 1] = ["test_events.py"];
+const LONG_OF_NODE: [&str; 4] =
+    ["certificates.test.js", "events.test.js", "faults.test.js", "service.test.js"];
+
 #[test]
-fn the_python_service_sdk_is_content() {
-    let python = world::provided("SKERRY_TEST_PYTHON");
-    let command =
-        [python.as_str(), "-m", "pytest", "--quiet", "--no-header", "-p", "no:cacheprovider", "-rfE"];
-    world::run(&command, &[("PYTHONDONTWRITEBYTECODE", "1")], &world::suite("python"));
+fn the_python_sdks_are_content() {
+    let others = LONG_OF_PYTHON.map(|file| format!("--ignore={file}"));
+    python(&others.each_ref().map(String::as_str));
 }
 
 #[test]
-fn the_node_service_sdk_is_content() {
+fn the_python_sdk_reads_events() {
+    python(&LONG_OF_PYTHON);
+}
+
+#[test]
+fn the_node_sdks_are_content() {
+    let others = LONG_OF_NODE.map(|file| format!("--ignore={file}"));
+    node(&[&others.each_ref().map(String::as_str)[..], &["*.test.js"]].concat());
+}
+
+#[test]
+fn the_node_sdks_read_events_hear_of_commands_and_stand_faults() {
+    node(&LONG_OF_NODE);
+}
+
+fn python(files: &[&str]) {
+    let python = world::provided("SKERRY_TEST_PYTHON");
+    let command =
+        [python.as_str(), "-m", "pytest", "--quiet", "--no-header", "-p", "no:cacheprovider", "-rfE"];
+    let variables = [("PYTHONDONTWRITEBYTECODE", "1")];
+    world::run(&[&command, files].concat(), &variables, &world::suite("python"));
+}
+
+fn node(files: &[&str]) {
     let node = world::provided("SKERRY_TEST_NODE");
     let modules = world::provided("SKERRY_TEST_NODE_MODULES");
     let mocha = format!("{modules}/mocha/bin/mocha.js");
-    let command = [node.as_str(), mocha.as_str(), "--timeout", "20000", "--exit", "*.test.js"];
-    world::run(&command, &[("NODE_PATH", modules.as_str())], &world::suite("node"));
+    let command = [node.as_str(), mocha.as_str(), "--timeout", "20000", "--exit"];
+    world::run(&[&command, files].concat(), &[("NODE_PATH", modules.as_str())], &world::suite("node"));
 }
