@@ -39,7 +39,7 @@ pub(crate) struct Guest {
 impl Server {
     pub(crate) fn place(&self, with_certificate: bool) -> Result<Place, Trouble> {
         let tls = Some(self.papers.tls(with_certificate)?);
-        Ok(Place { address: self.address, tls, connect_timeout: CONNECT_TIMEOUT })
+        Ok(Place { address: self.address, tls, websocket: None, connect_timeout: CONNECT_TIMEOUT })
     }
 
     pub(crate) fn guest(&self, number: usize) -> Guest {

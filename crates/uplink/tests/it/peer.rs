@@ -96,6 +96,7 @@ impl Listener {
         Place {
             address: self.listener.local_addr().unwrap(),
             tls: Some((name, options.build().unwrap())),
+            websocket: None,
             connect_timeout: PATIENCE,
         }
     }

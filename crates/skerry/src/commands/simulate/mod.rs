@@ -138,7 +138,12 @@ async fn place(client: &Client, options: &SimulateOptions) -> Result<Place, Fail
     // Devices do not know each other's sessions.
     config.resumption = Resumption::disabled();
     let name = ServerName::try_from(name.to_owned()).map_err(Failure::usage)?;
-    Ok(Place { address, tls: Some((name, Arc::new(config))), connect_timeout: CONNECT_TIMEOUT })
+    Ok(Place {
+        address,
+        tls: Some((name, Arc::new(config))),
+        websocket: None,
+        connect_timeout: CONNECT_TIMEOUT,
+    })
 }
 
 async fn look_up(text: &str) -> Result<SocketAddr, Failure> {
