@@ -43,8 +43,8 @@ impl Error {
         match self {
             Self::Untrusted { .. }
             | Self::NoWebSocket { .. }
-            | Self::NotShown(NotShown::Refused { .. })
             | Self::Violation(Violation::Refused | Violation::Mechanism) => false,
+            Self::NotShown(NotShown::Refused { status, .. }) => *status >= 500,
             Self::Farewell(Some(fault)) => fault.condition.as_str() != condition::UNAUTHORIZED_ACCESS,
             Self::Ended(Ended::Refused(code)) => *code == ConnectCode::Unavailable,
             Self::Unreachable { .. }

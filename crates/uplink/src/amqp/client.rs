@@ -164,8 +164,8 @@ impl<T> Client<T> {
     }
 
     /// Sends a message; [`Event::Sent`] brings the item back.
-    pub fn send(&mut self, link: LinkId, payload: Bytes, item: T) -> Result<(), Unsent<T>> {
-        match self.machine.send(link, Outgoing { payload, ..Outgoing::default() }) {
+    pub fn send(&mut self, link: LinkId, outgoing: impl Into<Outgoing>, item: T) -> Result<(), Unsent<T>> {
+        match self.machine.send(link, Outgoing { is_settled: false, ..outgoing.into() }) {
             Some(delivery) => {
                 self.pending.push(link, delivery, item);
                 Ok(())
