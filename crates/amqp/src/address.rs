@@ -3,7 +3,9 @@
 //! Addresses come with or without scheme and host, with or without a leading slash; fixed words in
 //! any case; ids percent-encoded.
 
-use percent_encoding::percent_decode_str;
+use std::fmt;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use skerry_model::IdentityId;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +68,43 @@ impl Node {
             _ => return Err(none()),
         })
     }
+}
+
+/// As it is written where no host stands before it.
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cbs => f.write_str("$cbs"),
+            Self::Management { entity: None } => f.write_str("$management"),
+            Self::Management { entity: Some(entity) } => write!(f, "{}/$management", encoded(entity)),
+            Self::Events(identity) => write!(f, "{}/messages/events", of(identity)),
+            Self::Devicebound(identity) => write!(f, "{}/messages/devicebound", of(identity)),
+            Self::Methods(identity) => write!(f, "{}/methods/devicebound", of(identity)),
+            Self::Twin(identity) => write!(f, "{}/twin", of(identity)),
+            Self::Commands => f.write_str("/messages/devicebound"),
+            Self::Feedback => f.write_str("/messages/servicebound/feedback"),
+            Self::FileNotices => f.write_str("/messages/servicebound/filenotifications"),
+            Self::EventsElsewhere { rest } => write!(f, "/messages/events/{rest}"),
+            Self::Partition { entity, group, partition } => {
+                let [entity, group, partition] = [entity, group, partition].map(|part| encoded(part));
+                write!(f, "{entity}/ConsumerGroups/{group}/Partitions/{partition}")
+            }
+        }
+    }
+}
+
+fn of(identity: &IdentityId) -> String {
+    let device = encoded(identity.device.as_str());
+    match &identity.module {
+        None => format!("/devices/{device}"),
+        Some(module) => format!("/devices/{device}/modules/{}", encoded(module.as_str())),
+    }
+}
+
+/// Everything but letters, digits and what is harmless in a path of AMQP.
+fn encoded(part: &str) -> impl fmt::Display {
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'$');
+    utf8_percent_encode(part, KEPT)
 }
 
 /// Behind `devices`.
@@ -171,7 +210,8 @@ mod tests {
             ("hub1/consumergroups/$Default/partitions/0/", partition),
         ];
         for (address, node) in table {
-            assert_eq!(Node::parse(address), Ok(node), "{address}");
+            assert_eq!(Node::parse(address).as_ref(), Ok(&node), "{address}");
+            assert_eq!(Node::parse(&node.to_string()).as_ref(), Ok(&node), "{node}");
         }
     }
 

@@ -3,7 +3,7 @@
 use skerry_model::Timestamp;
 
 use crate::codec::Value;
-use crate::message::time;
+use crate::message::{milliseconds, time};
 
 const NAME: &str = "apache.org:selector-filter:string";
 
@@ -38,6 +38,21 @@ pub fn begin(filter: &Value) -> Result<Begin, FilterError> {
     };
     let text = described.as_text().ok_or_else(|| FilterError { text: String::new() })?;
     parse(text).ok_or_else(|| FilterError { text: text.chars().take(200).collect() })
+}
+
+/// The filter that says where to begin; an empty one means everything.
+pub fn filter(begin: Begin) -> Value {
+    let condition = match begin {
+        Begin::Oldest => return Value::Null,
+        Begin::Newest => "x-opt-offset > '@latest'".to_owned(),
+        Begin::Sequence(first) => format!("x-opt-sequence-number >= '{first}'"),
+        Begin::Time { at, is_inclusive } => {
+            let sign = if is_inclusive { ">=" } else { ">" };
+            format!("x-opt-enqueued-time {sign} '{}'", milliseconds(at))
+        }
+    };
+    let text = Value::String(format!("amqp.annotation.{condition}").into());
+    Value::Map(vec![(Value::symbol(NAME), Value::described(Value::symbol(NAME), text))])
 }
 
 fn parse(text: &str) -> Option<Begin> {
@@ -111,5 +126,19 @@ mod tests {
             assert_eq!(begin(&filter), Ok(Begin::Sequence(42)));
         }
         assert_eq!(begin(&Value::Null), Ok(Begin::Oldest));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let at = time(1_700_000_000_123);
+        for start in [
+            Begin::Oldest,
+            Begin::Newest,
+            Begin::Sequence(7),
+            Begin::Time { at, is_inclusive: true },
+            Begin::Time { at, is_inclusive: false },
+        ] {
+            assert_eq!(begin(&filter(start)), Ok(start));
+        }
     }
 }

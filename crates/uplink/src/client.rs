@@ -1,27 +1,21 @@
 //! One connection to a server, driven by whoever owns it.
 
 use std::future::{Future as _, poll_fn};
-use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use skerry_mqtt::client::{self as machine, ClientLimits, Event, NotSent, Unsent};
 use skerry_mqtt::packet::{Connect, Filter, PacketId, Qos, Text};
-use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep, timeout};
 
-use crate::link::Link;
+use crate::wire::Wire;
 use crate::{Error, Place};
 
-/// Read at once; it lies on the stack, so that who waits holds nothing.
-const READ_BYTES: usize = 16 << 10;
-/// What may wait to be written; beyond it, publishes are refused as when the window is full.
-const OUT_BYTES_MAX: usize = 1 << 20;
-/// A buffer that is larger is given back when it is empty.
-const OUT_BYTES_KEPT: usize = 16 << 10;
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// As WebSockets call what is spoken here.
+const PROTOCOL: &str = "mqtt";
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Everything that is sent is written, and everything that comes is read, while [`Client::event`]
 /// is awaited; it may be dropped and called again at any time. After an error nothing works until
@@ -29,12 +23,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Client<T> {
     machine: machine::Client<T>,
-    link: Link,
-    input: BytesMut,
+    wire: Wire,
     out: Vec<u8>,
-    written: usize,
-    /// Whether the link may still hold back what was written to it.
-    is_flushed: bool,
     session_present: bool,
     /// From here the machine counts time.
     began: Instant,
@@ -46,15 +36,12 @@ impl<T> Client<T> {
     pub async fn connect(place: &Place, connect: Connect, limits: ClientLimits) -> Result<Self, Error> {
         let machine = machine::Client::new(limits);
         in_time(place, async {
-            let link = place.link().await?;
+            let wire = Wire::new(place.link(PROTOCOL).await?);
             let began = Instant::now();
             let mut client = Self {
                 machine,
-                link,
-                input: BytesMut::new(),
+                wire,
                 out: Vec::new(),
-                written: 0,
-                is_flushed: true,
                 session_present: false,
                 began,
                 timer: Box::pin(tokio::time::sleep(place.connect_timeout)),
@@ -70,8 +57,7 @@ impl<T> Client<T> {
     pub async fn reconnect(&mut self, place: &Place, connect: Connect) -> Result<(), Error> {
         self.machine.restart();
         in_time(place, async {
-            self.link = place.link().await?;
-            (self.input, self.out, self.written, self.is_flushed) = (BytesMut::new(), Vec::new(), 0, true);
+            (self.wire, self.out) = (Wire::new(place.link(PROTOCOL).await?), Vec::new());
             self.greet(connect).await
         })
         .await
@@ -99,8 +85,9 @@ impl<T> Client<T> {
         self.machine.has_room() && self.has_buffer()
     }
 
+    /// Beyond it, publishes are refused as when the window is full.
     fn has_buffer(&self) -> bool {
-        self.out.len() - self.written < OUT_BYTES_MAX
+        self.wire.has_room(&self.out)
     }
 
     /// What waits for the server's answer.
@@ -145,27 +132,25 @@ impl<T> Client<T> {
     /// The next thing that happens.
     pub async fn event(&mut self) -> Result<Event<T>, Error> {
         loop {
-            if let Some(event) = self.machine.poll_event(&mut self.input)? {
+            if let Some(event) = self.ready_event()? {
                 return Ok(event);
             }
-            if self.input.is_empty() {
-                self.input = BytesMut::new();
-            }
+            self.wire.rest();
             poll_fn(|cx| self.poll_turn(cx)).await?;
         }
     }
 
     /// An event that has come already; nothing is read for it.
     pub fn ready_event(&mut self) -> Result<Option<Event<T>>, Error> {
-        Ok(self.machine.poll_event(&mut self.input)?)
+        Ok(self.machine.poll_event(&mut self.wire.input)?)
     }
 
     /// Says goodbye; who does not listen is left after a while.
     pub async fn close(mut self) {
         self.machine.disconnect(&mut self.out);
         let goodbye = async {
-            poll_fn(|cx| self.poll_write(cx)).await?;
-            poll_fn(|cx| self.link.poll_shutdown(cx)).await.map_err(Error::Broken)
+            poll_fn(|cx| self.wire.poll_write(cx, &mut self.out)).await?;
+            poll_fn(|cx| self.wire.poll_shutdown(cx)).await
         };
         // Whether it was heard changes nothing.
         drop(timeout(CLOSE_TIMEOUT, goodbye).await);
@@ -175,16 +160,10 @@ impl<T> Client<T> {
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.poll_timer(cx)?;
         // Reading goes on while the server takes nothing, or both sides would wait for each other.
-        if let Poll::Ready(done) = self.poll_write(cx) {
+        if let Poll::Ready(done) = self.wire.poll_write(cx, &mut self.out) {
             done?;
         }
-        let mut space = [const { MaybeUninit::uninit() }; READ_BYTES];
-        let mut into = ReadBuf::uninit(&mut space);
-        ready!(self.link.poll_read(cx, &mut into)).map_err(Error::Broken)?;
-        if into.filled().is_empty() {
-            return Poll::Ready(Err(Error::Closed));
-        }
-        self.input.extend_from_slice(into.filled());
+        ready!(self.wire.poll_read(cx))?;
         self.machine.hear();
         Poll::Ready(Ok(()))
     }
@@ -206,35 +185,16 @@ impl<T> Client<T> {
         }
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        while self.written < self.out.len() {
-            let written =
-                ready!(self.link.poll_write(cx, &self.out[self.written..])).map_err(Error::Broken)?;
-            if written == 0 {
-                return Poll::Ready(Err(Error::Closed));
-            }
-            self.written += written;
-            self.is_flushed = false;
-        }
-        self.out.clear();
-        self.written = 0;
-        if self.out.capacity() > OUT_BYTES_KEPT {
-            self.out = Vec::new();
-        }
-        if !self.is_flushed {
-            ready!(self.link.poll_flush(cx)).map_err(Error::Broken)?;
-            self.is_flushed = true;
-        }
-        Poll::Ready(Ok(()))
-    }
-
     fn now(&self) -> Duration {
         self.began.elapsed()
     }
 }
 
 /// Everything until the client is let in.
-async fn in_time<R>(place: &Place, work: impl Future<Output = Result<R, Error>>) -> Result<R, Error> {
+pub(crate) async fn in_time<R>(
+    place: &Place,
+    work: impl Future<Output = Result<R, Error>>,
+) -> Result<R, Error> {
     let after = place.connect_timeout;
     // The way in is long, and walked once.
     match timeout(after, Box::pin(work)).await {

@@ -3,8 +3,12 @@
 use std::io;
 use std::time::Duration;
 
+use skerry_amqp::connection::Violation;
+use skerry_amqp::performative::{Fault, condition};
 use skerry_mqtt::client::Ended;
 use skerry_mqtt::packet::ConnectCode;
+
+use crate::amqp::NotShown;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -17,6 +21,15 @@ pub enum Error {
     /// The server's refusal, its violation, or its silence.
     #[error(transparent)]
     Ended(#[from] Ended),
+    /// The same over AMQP.
+    #[error(transparent)]
+    Violation(#[from] Violation),
+    #[error("the server ended the connection{}", told(.0.as_deref()))]
+    Farewell(Option<Box<Fault>>),
+    #[error(transparent)]
+    NotShown(#[from] NotShown),
+    #[error("{place} has no WebSocket for us: {what}")]
+    NoWebSocket { place: String, what: String },
     #[error("the server has closed the connection")]
     Closed,
     #[error("the connection broke off: {0}")]
@@ -28,13 +41,28 @@ impl Error {
     /// says so with the same code as one that has disabled the identity.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Untrusted { .. } => false,
+            Self::Untrusted { .. }
+            | Self::NoWebSocket { .. }
+            | Self::Violation(Violation::Refused | Violation::Mechanism) => false,
+            Self::NotShown(NotShown::Refused { status, .. }) => *status >= 500,
+            Self::Farewell(Some(fault)) => fault.condition.as_str() != condition::UNAUTHORIZED_ACCESS,
             Self::Ended(Ended::Refused(code)) => *code == ConnectCode::Unavailable,
             Self::Unreachable { .. }
             | Self::Late { .. }
             | Self::Ended(_)
+            | Self::Violation(_)
+            | Self::Farewell(None)
+            | Self::NotShown(_)
             | Self::Closed
             | Self::Broken(_) => true,
         }
+    }
+}
+
+fn told(fault: Option<&Fault>) -> String {
+    let Some(Fault { condition, description, .. }) = fault else { return String::new() };
+    match description {
+        Some(text) => format!(": {text} ({condition})"),
+        None => format!(": {condition}"),
     }
 }

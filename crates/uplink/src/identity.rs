@@ -1,9 +1,10 @@
-//! Who connects: the CONNECT of a device or module.
+//! Who connects: the CONNECT and the tokens of a device or module.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use skerry_model::{DeviceId, ModuleId, Timestamp};
+use skerry_model::{DeviceId, IdentityId, ModuleId, Timestamp};
 use skerry_mqtt::packet::{Connect, Text};
 use skerry_mqtt::topic::{UserName, client_id};
 use skerry_tokens::{Claim, SharedKey, Signer, resource};
@@ -31,8 +32,8 @@ pub enum Proof {
     Certificate,
 }
 
-impl std::fmt::Debug for Proof {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Key(_) => "Key(***)",
             Self::Ticket(_) => "Ticket(***)",
@@ -55,9 +56,8 @@ impl Identity {
             auth_chain: None,
         };
         let password = match &self.proof {
-            Proof::Key(key) => Some(self.token(key, now.plus(token_life))),
             Proof::Ticket(token) => Some(token.clone()),
-            Proof::Certificate => None,
+            _ => self.token(now.plus(token_life)).map(|token| Bytes::from(token.text)),
         };
         Connect {
             keep_alive_s,
@@ -68,12 +68,34 @@ impl Identity {
         }
     }
 
-    fn token(&self, key: &SharedKey, expiry: Timestamp) -> Bytes {
+    /// A token of its own that is good until then; none where it has no key.
+    pub fn token(&self, expiry: Timestamp) -> Option<Token> {
+        let Proof::Key(key) = &self.proof else { return None };
         let claim = match &self.module {
             None => Claim::Device(self.device.as_str()),
             Some(module) => Claim::Module(self.device.as_str(), module.as_str()),
         };
-        let signer = Signer::identity(key.clone());
-        Bytes::from(signer.issue(&resource(&self.host, claim), expiry).reveal())
+        let audience = resource(&self.host, claim);
+        let text = Signer::identity(key.clone()).issue(&audience, expiry).reveal();
+        Some(Token { audience, text })
+    }
+
+    /// As links are addressed.
+    pub fn id(&self) -> IdentityId {
+        IdentityId { device: self.device.clone(), module: self.module.clone() }
+    }
+}
+
+/// What is shown for an identity.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token {
+    pub audience: String,
+    /// Whoever has it is the identity.
+    pub text: String,
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token").field("audience", &self.audience).field("text", &"***").finish()
     }
 }

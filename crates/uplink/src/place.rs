@@ -10,8 +10,9 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::link::{Link, Wire};
-use crate::{Error, WebSocket};
+use crate::Error;
+use crate::link::Link;
+use crate::websocket::{Tunnel, WebSocket};
 
 /// A server's front door.
 #[derive(Clone, Debug)]
@@ -19,9 +20,9 @@ pub struct Place {
     pub address: SocketAddr,
     /// The name that the server's certificate must have, and whom to trust; without it, plain TCP.
     pub tls: Option<(ServerName<'static>, Arc<ClientConfig>)>,
-    /// MQTT goes inside of a WebSocket.
-    pub websocket: Option<WebSocket>,
-    /// From the first packet of TCP to the answer to CONNECT.
+    /// Without one the protocol has a port of its own.
+    pub websocket: Option<Tunnel>,
+    /// From the first packet of TCP until the client is let in.
     pub connect_timeout: Duration,
 }
 
@@ -32,23 +33,28 @@ impl fmt::Display for Place {
 }
 
 impl Place {
-    pub(crate) async fn link(&self) -> Result<Link, Error> {
+    /// Bytes of this protocol, as WebSockets call it.
+    pub(crate) async fn link(&self, protocol: &str) -> Result<Link, Error> {
+        let link = self.secured().await?;
+        let Some(tunnel) = &self.websocket else { return Ok(link) };
+        match WebSocket::open(link, tunnel, protocol).await {
+            Ok(Ok(socket)) => Ok(Link::WebSocket(Box::new(socket))),
+            Ok(Err(what)) => Err(Error::NoWebSocket { place: self.to_string(), what }),
+            Err(source) => Err(Error::Unreachable { place: self.to_string(), source }),
+        }
+    }
+
+    async fn secured(&self) -> Result<Link, Error> {
         let unreachable = |source| Error::Unreachable { place: self.to_string(), source };
         let tcp = TcpStream::connect(self.address).await.map_err(unreachable)?;
         // Packets are put together here; the system must not wait for more of them.
         tcp.set_nodelay(true).map_err(unreachable)?;
-        let wire = match &self.tls {
-            None => Wire::Tcp(tcp),
-            Some((name, config)) => {
-                let connected = TlsConnector::from(config.clone()).connect(name.clone(), tcp).await;
-                let stream = connected.map_err(|source| match source.kind() {
-                    // What rustls finds wrong comes as this kind.
-                    io::ErrorKind::InvalidData => Error::Untrusted { place: self.to_string(), source },
-                    _ => unreachable(source),
-                })?;
-                Wire::Tls(Box::new(stream))
-            }
-        };
-        Link::open(wire, self.websocket.as_ref()).await.map_err(unreachable)
+        let Some((name, config)) = &self.tls else { return Ok(Link::Tcp(tcp)) };
+        let connected = TlsConnector::from(config.clone()).connect(name.clone(), tcp).await;
+        connected.map(|stream| Link::Tls(Box::new(stream))).map_err(|source| match source.kind() {
+            // What rustls finds wrong comes as this kind.
+            io::ErrorKind::InvalidData => Error::Untrusted { place: self.to_string(), source },
+            _ => unreachable(source),
+        })
     }
 }

@@ -1,18 +1,20 @@
 //! Into the edge hub: its address, its certificate, and this module's token.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rustls::pki_types::ServerName;
 use skerry_mqtt::client::ClientLimits;
 use skerry_mqtt::packet::Connect;
-use skerry_uplink::{Client, Identity, Place, Proof, TlsOptions, WebSocket};
+use skerry_uplink::{Client, Identity, Place, Proof, TlsOptions, Tunnel};
 use tokio::net::lookup_host;
 
 use crate::sensor::Sensor;
 use crate::settings::Transport;
 
+const WEBSOCKET_PATH: &str = "/$iothub/websocket";
 const MQTT_PORT: u16 = 8883;
 const HTTPS_PORT: u16 = 443;
 /// The hub ends a connection with its token.
@@ -68,10 +70,10 @@ impl<T> Sensor<T> {
         let trusted = TlsOptions { roots: bundle.as_bytes(), certificate: None, resumption: true };
         let tls = trusted.build().map_err(|error| error.to_string())?;
         let name = ServerName::try_from(host.gateway_host.clone()).map_err(|error| error.to_string())?;
-        let websocket = (options.settings.transport == Transport::MqttWebSocket).then(|| {
-            let mut nonce = [0; 16];
-            options.random.fill(&mut nonce);
-            WebSocket { host: host.gateway_host.clone(), nonce }
+        let websocket = (options.settings.transport == Transport::MqttWebSocket).then(|| Tunnel {
+            host: host.gateway_host.clone(),
+            path: WEBSOCKET_PATH.to_owned(),
+            random: Arc::clone(&options.random),
         });
         let now = options.clock.now();
         let token = options.workload.token(now.plus(TOKEN_LIFE)).await.map_err(|error| error.to_string())?;

@@ -103,6 +103,11 @@ impl Connection {
         Some(SessionId(slot))
     }
 
+    /// Whether a session goes on.
+    pub fn has_session(&self, session: SessionId) -> bool {
+        self.session_at(session.0).is_some_and(|session| !session.is_ending)
+    }
+
     /// Begins a link, as a client.
     pub fn attach(&mut self, session: SessionId, offer: Offer) -> Option<LinkId> {
         let serial = self.serial();

@@ -60,6 +60,11 @@ pub enum Event {
         link: LinkId,
         delivery: Delivery,
     },
+    /// The peer has used up or given back the credit of a link that was recalled
+    /// ([`super::Connection::recall`]).
+    Recalled {
+        link: LinkId,
+    },
     /// The peer says what became of something that we sent; if it did not settle it, it waits for us
     /// to do so ([`super::Connection::settle_sent`]).
     Outcome {

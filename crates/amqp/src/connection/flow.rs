@@ -52,6 +52,7 @@ impl Connection {
                         link.credit -= used;
                     }
                 }
+                self.end_recall(id);
                 self.refresh_credit(id);
             }
         }
@@ -95,6 +96,31 @@ impl Connection {
         if let Some(link) = link {
             link.window = window;
             self.refresh_credit(id);
+        }
+    }
+
+    /// Takes back the credit that a peer has not used: what it has it sends, and then nothing more
+    /// until the link is widened.
+    pub fn recall(&mut self, id: LinkId) {
+        let link = self.session(id.session).and_then(|session| session.link_mut(id));
+        let Some(link) = link.filter(|link| link.role == Role::Receiver && link.state == State::Attached)
+        else {
+            return;
+        };
+        link.window = 0;
+        link.is_drain = true;
+        if link.credit > 0 {
+            self.put_flow(id.session, Some(id));
+        }
+        self.end_recall(id);
+    }
+
+    /// Nothing more is on its way.
+    pub(super) fn end_recall(&mut self, id: LinkId) {
+        let link = self.session(id.session).and_then(|session| session.link_mut(id));
+        let Some(link) = link.filter(|link| link.role == Role::Receiver && link.credit == 0) else { return };
+        if std::mem::take(&mut link.is_drain) {
+            self.events.push_back(Event::Recalled { link: id });
         }
     }
 

@@ -47,6 +47,19 @@ pub struct Credentials {
     pub response: Option<Bytes>,
 }
 
+impl Credentials {
+    /// Nothing is said here: a token comes later, or a certificate came before.
+    pub fn anonymous() -> Self {
+        Self { mechanism: Mechanism::Anonymous, response: None }
+    }
+
+    /// A name, with a token as its password.
+    pub fn plain(name: &str, password: &str) -> Self {
+        let response = Bytes::from(format!("\0{name}\0{password}"));
+        Self { mechanism: Mechanism::Plain, response: Some(response) }
+    }
+}
+
 impl Connection {
     /// A client's first bytes.
     pub(super) fn greet(&mut self) {

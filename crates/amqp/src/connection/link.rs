@@ -2,8 +2,11 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::codec::Text;
+use crate::codec::{Text, Value};
 use crate::performative::{Attach, ReceiverSettles, Role, SenderSettles, Source, Target};
+
+/// Of a message that we take, unless an offer says otherwise: no service sends longer ones.
+const MESSAGE_BYTES_MAX: u64 = 1 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -124,8 +127,34 @@ pub struct Offer {
     pub target: Target,
     pub sender_settles: SenderSettles,
     pub receiver_settles: ReceiverSettles,
-    pub properties: crate::codec::Value,
+    pub properties: Value,
     /// A receiver's: so many may be on the way or without an outcome.
     pub window: u32,
     pub message_bytes_max: u64,
+}
+
+impl Offer {
+    /// Sends to an address.
+    pub fn sender(name: &str, address: &str) -> Self {
+        Self { target: Target::at(address), ..Self::new(name, Role::Sender, 0) }
+    }
+
+    /// Receives from an address.
+    pub fn receiver(name: &str, address: &str, window: u32) -> Self {
+        Self { source: Source::at(address), ..Self::new(name, Role::Receiver, window) }
+    }
+
+    fn new(name: &str, role: Role, window: u32) -> Self {
+        Self {
+            name: name.into(),
+            role,
+            source: Source::default(),
+            target: Target::default(),
+            sender_settles: SenderSettles::Mixed,
+            receiver_settles: ReceiverSettles::First,
+            properties: Value::Null,
+            window,
+            message_bytes_max: MESSAGE_BYTES_MAX,
+        }
+    }
 }

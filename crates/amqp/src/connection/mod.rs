@@ -250,6 +250,13 @@ impl Connection {
         self.events.pop_front()
     }
 
+    /// Gives back what a connection does not need while nothing happens.
+    pub fn rest(&mut self) {
+        if self.events.is_empty() {
+            self.events = VecDeque::new();
+        }
+    }
+
     /// Says goodbye; the peer's answer is [`Event::Closed`].
     pub fn close(&mut self, fault: Option<Fault>) {
         if matches!(self.phase, Phase::Open | Phase::Opening) {

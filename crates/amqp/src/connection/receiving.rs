@@ -58,6 +58,7 @@ impl Connection {
                 self.detach(id, Some(fault));
             }
         }
+        self.end_recall(id);
         self.refresh_credit(id);
         Ok(())
     }

@@ -23,6 +23,12 @@ pub struct Outgoing {
     pub payload: Bytes,
 }
 
+impl From<Bytes> for Outgoing {
+    fn from(payload: Bytes) -> Self {
+        Self { payload, ..Self::default() }
+    }
+}
+
 impl Connection {
     /// Whether a message may be sent on this link now.
     pub fn is_ready(&self, id: LinkId) -> bool {

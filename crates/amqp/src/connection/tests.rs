@@ -201,14 +201,29 @@ fn a_refused_link_is_attached_and_then_detached_with_the_reason() {
 fn a_drained_link_has_no_credit_left() {
     let mut pair = Pair::open();
     let (receiver, sender) = pair.link(Role::Receiver, 5);
-    let link = pair.client.session(receiver.session).unwrap().link_mut(receiver).unwrap();
-    link.is_drain = true;
-    pair.client.put_flow(receiver.session, Some(receiver));
+    pair.client.recall(receiver);
     pair.run();
     assert!(pair.server.wants_drain(sender));
+    pair.server.send(sender, Outgoing { is_settled: true, ..message(1) }).unwrap();
     pair.server.drain(sender);
     pair.run();
     assert_eq!(pair.server.credit(sender), 0);
+    assert!(matches!(pair.of_client.pop_front(), Some(Event::Delivery { .. })));
+    assert_eq!(pair.of_client.pop_front(), Some(Event::Recalled { link: receiver }));
+    // Dealing with it gives no new credit; widening does, and what uses it up ends a recall, too.
+    pair.client.forget(receiver, 1);
+    pair.run();
+    assert_eq!(pair.server.credit(sender), 0);
+    pair.client.widen(receiver, 1);
+    pair.run();
+    assert_eq!(pair.server.credit(sender), 1);
+    pair.server.send(sender, Outgoing { is_settled: true, ..message(1) }).unwrap();
+    pair.client.recall(receiver);
+    pair.run();
+    assert!(matches!(pair.of_client.pop_front(), Some(Event::Delivery { .. })));
+    assert_eq!(pair.of_client.pop_front(), Some(Event::Recalled { link: receiver }));
+    pair.client.recall(receiver);
+    assert_eq!(pair.client.poll_event(), Some(Event::Recalled { link: receiver }));
 }
 
 #[test]

@@ -249,7 +249,8 @@ impl User {
                     self.links.retain(|known| *known != link);
                 }
                 Event::Credit { link } => self.send(link, dice),
-                Event::Opened(_) | Event::Attached { .. } | Event::Closed { .. } => {}
+                Event::Opened(_) | Event::Attached { .. } | Event::Recalled { .. } | Event::Closed { .. } => {
+                }
             }
         }
     }
@@ -266,7 +267,7 @@ impl User {
 
     fn act(&mut self, dice: &mut Dice) {
         let link = (!self.links.is_empty()).then(|| *dice.pick(&self.links));
-        match (dice.roll(12), link) {
+        match (dice.roll(13), link) {
             (0, _) => drop(self.machine.begin().map(|session| {
                 for number in 0..2 {
                     let role = if dice.roll(2) == 0 { Role::Sender } else { Role::Receiver };
@@ -287,6 +288,7 @@ impl User {
                 drop(self.machine.handle_time(now));
                 self.machine.hear(now);
             }
+            (12, Some(link)) => self.machine.recall(link),
             _ => {}
         }
         // Links that are gone may be named for a while.

@@ -169,6 +169,7 @@ impl End {
                     self.links.retain(|_, known| *known != link);
                     self.waiting.retain(|(known, _), _| *known != link);
                 }
+                Event::Recalled { .. } => panic!("nobody recalled anything"),
                 Event::Opened(_) | Event::Attached { .. } | Event::Sasl(_) | Event::Closed { .. } => {}
             }
         }

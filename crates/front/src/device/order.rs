@@ -87,8 +87,10 @@ pub enum CloseReason {
     Revoked,
     /// The client could not keep up, and has to begin anew.
     Lagged,
-    /// A fault that was asked for.
+    /// A fault that was asked for: the connection breaks.
     Fault,
+    /// A fault that was asked for: the identity is refused for a while.
+    Barred,
     /// The service ends.
     Stopping,
 }
@@ -101,6 +103,7 @@ impl CloseReason {
             Self::Revoked => "revoked",
             Self::Lagged => "lagged",
             Self::Fault => "fault",
+            Self::Barred => "barred",
             Self::Stopping => "stopping",
         }
     }

@@ -116,7 +116,8 @@ impl Faults {
             let order = match fault {
                 Fault::Break(part) => Order::Fault(part),
                 Fault::Close => Order::Close(CloseReason::Stopping),
-                Fault::Cut | Fault::Block(_) => Order::Close(CloseReason::Fault),
+                Fault::Cut => Order::Close(CloseReason::Fault),
+                Fault::Block(_) => Order::Close(CloseReason::Barred),
             };
             {
                 let mut state = live.shared.faults.state();

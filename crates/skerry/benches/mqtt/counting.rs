@@ -2,7 +2,6 @@
 //! the loopback, and the generator. It asks for a certificate and takes clients with and without one;
 //! unlike a hub that knows thumbprints it verifies the chain of a certificate, one signature more.
 
-use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+use crate::ground::tell_port;
 use crate::meter::Trouble;
 use crate::papers::Papers;
 
@@ -29,9 +29,7 @@ pub(crate) async fn serve(folder: &Path) -> Result<(), Trouble> {
     let papers = Papers::in_folder(folder);
     let acceptor = acceptor(&papers)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let (begun, whole) = (folder.join("counting.begun"), folder.join(ADDRESS_FILE));
-    fs::write(&begun, listener.local_addr()?.port().to_string())?;
-    fs::rename(begun, whole)?;
+    tell_port(folder, ADDRESS_FILE, listener.local_addr()?.port())?;
     loop {
         let (tcp, _) = listener.accept().await?;
         // A client that breaks off is none of our business.

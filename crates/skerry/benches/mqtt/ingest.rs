@@ -67,14 +67,14 @@ pub(crate) async fn run(
     let note = format!("{}; {}", note(&measure, &before, &after, syncs, own.zip(all)), shown(disk));
     let rate = shape.row("acknowledged");
     report.row(&rate, Unit::PerSecond);
-    report.number(&rate, name, measure.rate(), note);
+    report.number(&rate, name.title(), measure.rate(), note);
     let row = shape.row("per second that the server computes");
     report.row(&row, Unit::PerSecond);
-    report.number(&row, name, measure.count() as f64 / processor.max(0.01), String::new());
+    report.number(&row, name.title(), measure.count() as f64 / processor.max(0.01), String::new());
     for (percent, word) in [(50.0, "p50"), (99.0, "p99")] {
         let row = shape.row(word);
         report.row(&row, Unit::Milliseconds);
-        report.number(&row, name, measure.percentile(percent).as_secs_f64() * 1000.0, String::new());
+        report.number(&row, name.title(), measure.percentile(percent).as_secs_f64() * 1000.0, String::new());
     }
     Ok(())
 }

@@ -11,24 +11,22 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a bench ends at the first thing that is wrong")]
 
 mod counting;
+#[path = "../peers/mod.rs"]
+mod ground;
 mod ingest;
 mod memory;
 #[path = "../meters/mod.rs"]
 mod meters;
 mod options;
-mod papers;
 mod peers;
-mod report;
 mod run;
 mod server;
 mod storm;
-mod surroundings;
-mod tree;
 
 use clap::Parser as _;
 
 use meters::meter::Trouble;
-use meters::{meter, numbers, place, signal};
+use meters::{meter, numbers, papers, place, report, surroundings, tree};
 use options::Options;
 
 fn main() -> Result<(), Trouble> {

@@ -35,7 +35,7 @@ pub(crate) async fn run(
     let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
     let note = format!("{} with {few}, {} with {many}", megabytes(at_few), megabytes(at_many));
     report.row(ROW, Unit::Kibibytes);
-    report.number(ROW, name, slope, note);
+    report.number(ROW, name.title(), slope, note);
     drop(held);
     Ok(())
 }

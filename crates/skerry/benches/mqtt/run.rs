@@ -5,6 +5,7 @@ use std::path::Path;
 
 use clap::ValueEnum as _;
 
+use crate::ground::Ground;
 use crate::meter::Trouble;
 use crate::options::{Name, Options, Section};
 use crate::papers::Papers;
@@ -46,7 +47,7 @@ impl Bench<'_> {
                 for name in self.options.names(names) {
                     // One server that fails does not take the others along.
                     if let Err(trouble) = Box::pin(self.turn(section, name)).await {
-                        self.report.leave_out(name, format!("{section:?}: {trouble}"));
+                        self.report.leave_out(name.title(), format!("{section:?}: {trouble}"));
                     }
                 }
             }
@@ -75,7 +76,8 @@ impl Bench<'_> {
             Section::Storm => storm::DEVICES,
         };
         let (options, papers) = (self.options, &self.papers);
-        let start = Start { options, papers, folder, devices, mutual: section == Section::Storm };
+        let ground = Ground { papers, folder };
+        let start = Start { options, ground, devices, mutual: section == Section::Storm };
         match section {
             Section::Ingest => {
                 for shape in ingest::SHAPES {

@@ -9,12 +9,13 @@ use skerry_mqtt::packet::{Connect, Text};
 use skerry_uplink::{Client, Place};
 use tokio::task::JoinSet;
 
+use crate::ground::hub::Hub;
 use crate::meter::{Trouble, now};
 use crate::papers::Papers;
-use crate::peers::Skerry;
 use crate::tree::{Tree, Usage};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+const KEEP_ALIVE_S: u16 = 600;
 const START_MAX: Duration = Duration::from_secs(60);
 /// Connections that are being opened at a time.
 const HANDSHAKES: usize = 32;
@@ -24,7 +25,7 @@ pub(crate) struct Server {
     pub(crate) tree: Tree,
     pub(crate) papers: Papers,
     /// Where clients are devices with keys, and more can be asked.
-    pub(crate) skerry: Option<Skerry>,
+    pub(crate) hub: Option<Hub>,
     /// Processes that the server needs and that are not its work; they end after it.
     pub(crate) _beside: Option<Tree>,
 }
@@ -43,9 +44,13 @@ impl Server {
     }
 
     pub(crate) fn guest(&self, number: usize) -> Guest {
-        match &self.skerry {
-            Some(skerry) => skerry.guest(number),
-            None => Guest::named(&format!("d{number}")),
+        let named = Guest::named(&format!("d{number}"));
+        match &self.hub {
+            Some(hub) => {
+                let connect = hub.identity(number).connect(hub.ends, Duration::ZERO, KEEP_ALIVE_S);
+                Guest { connect, ..named }
+            }
+            None => named,
         }
     }
 
@@ -101,8 +106,8 @@ impl Server {
 
     /// Times that it waited for the disk, where it tells.
     pub(crate) async fn syncs(&self) -> Result<Option<u64>, Trouble> {
-        match &self.skerry {
-            Some(skerry) => skerry.syncs().await.map(Some),
+        match &self.hub {
+            Some(hub) => hub.syncs().await.map(Some),
             None => Ok(None),
         }
     }
@@ -112,7 +117,7 @@ impl Guest {
     pub(crate) fn named(name: &str) -> Self {
         let connect = Connect {
             clean_session: true,
-            keep_alive_s: 600,
+            keep_alive_s: KEEP_ALIVE_S,
             client_id: Text::from(name),
             ..Connect::default()
         };

@@ -66,8 +66,8 @@ pub(crate) async fn run(
         measure.percentile(99.0).as_secs_f64() * 1000.0,
     );
     report.row(RATE, Unit::PerSecond);
-    report.number(RATE, name, measure.rate(), note);
+    report.number(RATE, name.title(), measure.rate(), note);
     report.row(PER_PROCESSOR, Unit::PerSecond);
-    report.number(PER_PROCESSOR, name, measure.count() as f64 / processor.max(0.01), String::new());
+    report.number(PER_PROCESSOR, name.title(), measure.count() as f64 / processor.max(0.01), String::new());
     Ok(())
 }

@@ -22,11 +22,18 @@ pub struct Login {
     /// Where to connect, when it is not to be looked up by name.
     pub address: Option<SocketAddr>,
     pub port: u16,
-    /// Where devices connect, as far as the local hub says.
-    pub mqtt: Option<SocketAddr>,
+    pub doors: Doors,
     pub signer: Signer,
     /// The trust anchor to use instead of the system's.
     pub ca: Option<PathBuf>,
+}
+
+/// Where devices connect, as far as the local hub says.
+#[derive(Clone, Copy, Default)]
+pub struct Doors {
+    pub https: Option<SocketAddr>,
+    pub mqtt: Option<SocketAddr>,
+    pub amqp: Option<SocketAddr>,
 }
 
 impl Login {
@@ -62,7 +69,7 @@ impl Login {
             host: hub.host().clone(),
             address: None,
             port: hub.host().port().unwrap_or(HTTPS_PORT),
-            mqtt: None,
+            doors: Doors::default(),
             signer: Signer::policy(name.clone(), key.clone(), KeyUse::Hub),
             ca: target.ca.clone().or(own_root),
         })
@@ -90,7 +97,11 @@ impl Login {
             host: name.parse().map_err(Failure::failed)?,
             address: Some(address),
             port: address.port(),
-            mqtt: reachable(file.addresses.mqtt.as_deref()),
+            doors: Doors {
+                https: Some(address),
+                mqtt: reachable(file.addresses.mqtt.as_deref()),
+                amqp: reachable(file.addresses.amqp.as_deref()),
+            },
             signer: Signer::policy(policy.name, policy.primary, KeyUse::Hub),
             ca: target.ca.clone().or_else(|| own_root.exists().then_some(own_root)),
         })

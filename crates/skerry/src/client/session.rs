@@ -1,7 +1,6 @@
 //! One connection to a hub, and requests on it one after the other.
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::login::Login;
+use super::login::{Doors, Login};
 use super::tls::client_config;
 use crate::args::Target;
 use crate::failure::Failure;
@@ -98,9 +97,14 @@ impl Client {
         &self.login.host
     }
 
-    /// Where the hub listens for MQTT, when it is the one of the local data directory.
-    pub fn mqtt_address(&self) -> Option<SocketAddr> {
-        self.login.mqtt
+    /// Where the hub listens, when it is the one of the local data directory.
+    pub fn doors(&self) -> Doors {
+        self.login.doors
+    }
+
+    /// That of HTTPS.
+    pub fn port(&self) -> u16 {
+        self.login.port
     }
 
     /// Whom this client trusts.

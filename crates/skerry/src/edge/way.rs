@@ -15,12 +15,13 @@ use skerry_edge_daemon::config::Config;
 use skerry_model::{Clock, Random};
 use skerry_runtime::Answer;
 use skerry_tokens::{Claim, Draft, resource};
-use skerry_uplink::{Identity, Place, Proof, WebSocket};
+use skerry_uplink::{Identity, Place, Proof, Tunnel};
 
 use super::ports::agent_id;
 use crate::failure::Failure;
 
 /// A connection ends with its ticket; the next one begins at once.
+const WEBSOCKET_PATH: &str = "/$iothub/websocket";
 const TICKET_LIFE: Duration = Duration::from_secs(24 * 3600);
 const KEEP_ALIVE_S: u16 = 240;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -107,10 +108,10 @@ impl WayIn for HubWay {
                 proof: Proof::Ticket(self.ticket().await?),
             };
             let connect = identity.connect(self.clock.now(), TICKET_LIFE, KEEP_ALIVE_S);
-            let websocket = self.is_websocket.then(|| {
-                let mut nonce = [0; 16];
-                self.random.fill(&mut nonce);
-                WebSocket { host: self.host.clone(), nonce }
+            let websocket = self.is_websocket.then(|| Tunnel {
+                host: self.host.clone(),
+                path: WEBSOCKET_PATH.to_owned(),
+                random: Arc::clone(&self.random),
             });
             let place = Place {
                 address,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 #![allow(clippy::disallowed_methods, reason = "tests of a process need the environment and a clock")]
 
+mod amqp;
 mod bad_input;
 mod cli;
 mod client;

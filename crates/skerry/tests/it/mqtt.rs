@@ -18,13 +18,13 @@ use crate::telemetry::monitored;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What `skerry … --json` says.
-fn said(hub: &Hub, arguments: &[&str]) -> Value {
+pub(crate) fn said(hub: &Hub, arguments: &[&str]) -> Value {
     let output = skerry().args(arguments).args(["--json", "--data"]).arg(hub.data()).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap_or_default()
 }
 
-fn new_device(hub: &Hub, id: &str) -> Identity {
+pub(crate) fn new_device(hub: &Hub, id: &str) -> Identity {
     identity(&said(hub, &["device", "create", id]))
 }
 

@@ -21,6 +21,7 @@ pub(crate) struct Hub {
     folder: TempDir,
     pub(crate) address: SocketAddr,
     pub(crate) mqtt_address: SocketAddr,
+    pub(crate) amqp_address: SocketAddr,
 }
 
 impl Hub {
@@ -61,8 +62,8 @@ impl Hub {
         assert_eq!(line, "skerry hub ready\n", "the hub did not start:\n{log}");
         let facts: Value = serde_json::from_slice(&fs::read(data.join("hub.json")).unwrap()).unwrap();
         let address = |of: &str| facts["addresses"][of].as_str().unwrap().parse().unwrap();
-        let (address, mqtt_address) = (address("https"), address("mqtt"));
-        Self { child, data, folder, address, mqtt_address }
+        let (amqp_address, mqtt_address, address) = (address("amqp"), address("mqtt"), address("https"));
+        Self { child, data, folder, address, mqtt_address, amqp_address }
     }
 
     pub(crate) fn data(&self) -> &Path {

@@ -61,6 +61,15 @@ fn simulated_devices_send_and_those_that_were_created_go_again() {
     assert!(event["deviceId"].as_str().unwrap().starts_with("sim-"), "{event}");
     assert_eq!(event["body"].as_str().map(str::len), Some(98), "100 bytes with the quotes: {event}");
 
+    for protocol in ["mqtt-ws", "amqp", "amqp-ws"] {
+        let line = "device simulate --count 3 --rate 50 --duration 2 --json --protocol";
+        let summary = json(&run(&hub, &format!("{line} {protocol}")));
+        let number = |name: &str| summary[name].as_u64().unwrap();
+        assert!(number("sent") >= 3, "{protocol}: {summary}");
+        assert_eq!((number("letIn"), number("acknowledged")), (3, number("sent")), "{protocol}: {summary}");
+        assert!(summary["ackMs"]["p99"].as_f64().unwrap() > 0.0, "{protocol}: {summary}");
+    }
+
     let kept = run(&hub, "device simulate --count 2 --duration 1 --device-prefix k --keep --json");
     assert!(kept.status.success());
     assert_eq!(ids(&hub), ["k1", "k2", "sim-2"]);
@@ -106,6 +115,9 @@ fn what_cannot_be_simulated_says_why_and_leaves_nothing_behind() {
         ("--rate 0".to_owned(), 2, "0.001 to 10000"),
         ("--size 1".to_owned(), 2, "2..=250000"),
         ("--mqtt nowhere".to_owned(), 6, "--mqtt HOST:PORT"),
+        ("--protocol amqp --amqp nowhere".to_owned(), 6, "--amqp HOST:PORT"),
+        ("--protocol amqp --device-prefix off-".to_owned(), 5, "disabled"),
+        (format!("--protocol amqp --amqp {rest}"), 1, "frame"),
     ] {
         let ran = run(&hub, &format!("device simulate --count 1 --duration 1 {line}"));
         let said = String::from_utf8(ran.stderr).unwrap();

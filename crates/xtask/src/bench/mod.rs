@@ -70,6 +70,16 @@ const BENCHES: &[Bench] = &[
         }),
         built: Some(Built { name: "rumqttd", version: "0.20.0", option: "--rumqttd" }),
     },
+    Bench {
+        name: "amqp",
+        about: "the hub at its AMQP door beside RabbitMQ and fe2o3-amqp (ten minutes and more); \
+                --only NAME,NAME, --section NAME, --rounds R, --help for more",
+        package: "skerry",
+        packages: &["rabbitmq-server"],
+        is_met: || Path::new("/usr/lib/rabbitmq/bin/rabbitmq-server").exists(),
+        program: None,
+        built: None,
+    },
 ];
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {

@@ -116,6 +116,10 @@ impl Asked {
         };
         let question = self.questions.remove(&number)?;
         self.publishes -= usize::from(question.is_publish);
+        if self.questions.is_empty() {
+            // An idle connection has none, and no room for any.
+            self.questions = BTreeMap::new();
+        }
         Some(answer)
     }
 

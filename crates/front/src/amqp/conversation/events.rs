@@ -24,7 +24,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
                 }
                 Event::Attach { link, attach } => self.take_attach(link, *attach),
                 // We begin none.
-                Event::Attached { .. } | Event::Closed { .. } => {}
+                Event::Attached { .. } | Event::Recalled { .. } | Event::Closed { .. } => {}
                 Event::Credit { link } => self.take_credit(link),
                 Event::Delivery { link, delivery } => self.take_delivery(link, &delivery),
                 Event::Outcome { link, delivery, outcome, is_settled } => {

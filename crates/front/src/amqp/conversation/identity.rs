@@ -294,6 +294,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
                         (condition::UNAUTHORIZED_ACCESS, "what was shown does not count any more")
                     }
                     CloseReason::Lagged => (condition::DETACH_FORCED, "the client could not keep up"),
+                    // Others on the connection go on.
+                    CloseReason::Barred => (condition::DETACH_FORCED, "a fault was asked for"),
                     CloseReason::Fault => return Err(End::Fault),
                     CloseReason::Stopping => return Err(End::Stopping),
                 };

@@ -182,6 +182,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             }
             // What was told to the machine in the meantime may have moved it.
             self.take_events();
+            self.machine.rest();
             if self.machine.is_closed() {
                 return if self.is_disbelieved { End::Disbelieved } else { End::Goodbye };
             }

@@ -1,6 +1,5 @@
 //! Tokens that count on the connection, and the requests that show them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,11 +26,13 @@ const OPERATION: &str = "put-token";
 const KIND: &str = "servicebus.windows.net:sastoken";
 const OK: u16 = 200;
 
-/// By their audiences: one that is shown for the same takes its place.
+/// One for each audience: what is shown for it next takes its place. Most connections have one, and
+/// room for no more.
 #[derive(Default)]
-pub(super) struct Tokens(BTreeMap<Box<str>, Token>);
+pub(super) struct Tokens(Vec<Token>);
 
 struct Token {
+    audience: Box<str>,
     text: Arc<str>,
     speaks_for: SpeaksFor,
     ends: Instant,
@@ -53,7 +54,7 @@ pub(super) struct Shows {
 
 impl Tokens {
     pub(super) fn next_end(&self) -> Option<Instant> {
-        self.0.values().map(|token| token.ends).min()
+        self.0.iter().map(|token| token.ends).min()
     }
 
     /// The token that speaks for an identity: its own, then its device's, then a policy's.
@@ -61,30 +62,37 @@ impl Tokens {
         let device = IdentityId { device: name.device.clone(), module: None };
         let wanted = [SpeaksFor::Identity(name.clone()), SpeaksFor::Identity(device), SpeaksFor::Policy];
         wanted.iter().find_map(|wanted| {
-            let found = self.0.iter().find(|(_, token)| token.speaks_for == *wanted);
-            found.map(|(audience, token)| (&**audience, &token.text))
+            let found = self.0.iter().find(|token| token.speaks_for == *wanted);
+            found.map(|token| (&*token.audience, &token.text))
         })
     }
 
     /// Those of policies, with their audiences.
     pub(super) fn policies(&self) -> (Vec<Box<str>>, Vec<Arc<str>>) {
-        let policies = self.0.iter().filter(|(_, token)| token.speaks_for == SpeaksFor::Policy);
-        policies.map(|(audience, token)| (audience.clone(), Arc::clone(&token.text))).unzip()
+        let policies = self.0.iter().filter(|token| token.speaks_for == SpeaksFor::Policy);
+        policies.map(|token| (token.audience.clone(), Arc::clone(&token.text))).unzip()
     }
 
     fn has_room_for(&self, audience: &str) -> bool {
-        self.0.len() < TOKENS_MAX || self.0.contains_key(audience)
+        self.0.len() < TOKENS_MAX || self.0.iter().any(|token| *token.audience == *audience)
     }
 
     fn insert(&mut self, audience: String, text: Arc<str>, shown: Shown) {
         let Shown { speaks_for, lasts } = shown;
         // Further away than anybody waits.
         let lasts = lasts.min(Duration::from_secs(100 * 365 * 24 * 3600));
-        self.0.insert(audience.into(), Token { text, speaks_for, ends: Instant::now() + lasts });
+        let token = Token { audience: audience.into(), text, speaks_for, ends: Instant::now() + lasts };
+        match self.0.iter_mut().find(|known| known.audience == token.audience) {
+            Some(known) => *known = token,
+            None => {
+                self.0.reserve_exact(1);
+                self.0.push(token);
+            }
+        }
     }
 
     fn take_ended(&mut self, now: Instant) -> Vec<Box<str>> {
-        self.0.extract_if(.., |_, token| token.ends <= now).map(|(audience, _)| audience).collect()
+        self.0.extract_if(.., |token| token.ends <= now).map(|token| token.audience).collect()
     }
 }
 

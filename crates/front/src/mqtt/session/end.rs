@@ -36,7 +36,8 @@ pub(in crate::mqtt) enum End {
 impl End {
     /// Whether the client may still be listening, and in good faith.
     pub(super) fn is_worth_a_farewell(&self) -> bool {
-        !matches!(self, Self::Gone(_) | Self::Stuck(_) | Self::Silent | Self::Told(CloseReason::Fault))
+        let is_fault = matches!(self, Self::Told(CloseReason::Fault | CloseReason::Barred));
+        !is_fault && !matches!(self, Self::Gone(_) | Self::Stuck(_) | Self::Silent)
     }
 }
 

@@ -8,25 +8,18 @@ mod reader;
 mod rumqttd;
 mod skerry;
 
-use std::fs;
-use std::io;
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::net::Ipv4Addr;
 
-pub(crate) use self::skerry::Skerry;
+use crate::ground::Ground;
 use crate::meter::Trouble;
 use crate::options::{Name, Options};
-use crate::papers::Papers;
 use crate::server::Server;
 use crate::tree::Tree;
 
 /// How a server is to be started.
 pub(crate) struct Start<'a> {
     pub(crate) options: &'a Options,
-    pub(crate) papers: &'a Papers,
-    /// For its data; it goes away after the turn.
-    pub(crate) folder: &'a Path,
+    pub(crate) ground: Ground<'a>,
     /// Devices that must be let in.
     pub(crate) devices: usize,
     /// Whether clients must show a certificate.
@@ -52,22 +45,12 @@ impl Start<'_> {
         Ok(server)
     }
 
-    /// Starts a program with its words in a file of the folder.
-    fn launch(&self, command: &mut Command) -> Result<Tree, Trouble> {
-        let log = fs::File::create(self.folder.join("log"))?;
-        command.current_dir(self.folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let child = command.spawn().map_err(|error| {
-            format!("{} does not start: {error}; leave it out with --only", command.get_program().display())
-        })?;
-        Ok(Tree::new(child))
-    }
-
     fn server(&self, port: u16, tree: Tree) -> Server {
         Server {
             address: (Ipv4Addr::LOCALHOST, port).into(),
             tree,
-            papers: self.papers.clone(),
-            skerry: None,
+            papers: self.ground.papers.clone(),
+            hub: None,
             _beside: None,
         }
     }
@@ -81,9 +64,4 @@ fn keeps_for_a_reader(name: Name) -> bool {
 /// Whether the server did what its row says, where that can be seen from outside.
 pub(crate) async fn check_kept(server: &Server, name: Name) -> Result<(), Trouble> {
     if keeps_for_a_reader(name) { reader::check(server).await } else { Ok(()) }
-}
-
-/// A port that is free now; the server takes it a moment later.
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

@@ -3,12 +3,13 @@
 use std::fs;
 use std::process::Command;
 
-use super::{Start, free_port};
+use super::Start;
+use crate::ground::free_port;
 use crate::meter::Trouble;
 use crate::server::Server;
 
 pub(super) fn start(start: &Start<'_>, persistent: bool) -> Result<Server, Trouble> {
-    let (port, papers, folder) = (free_port()?, start.papers, start.folder.display());
+    let (port, papers, folder) = (free_port()?, start.ground.papers, start.ground.folder.display());
     let mutual = if start.mutual { "require_certificate true\nuse_identity_as_username true\n" } else { "" };
     // What it does not hold back for a subscriber it drops, so that the queue has no end here.
     let settings = format!(
@@ -19,8 +20,8 @@ pub(super) fn start(start: &Start<'_>, persistent: bool) -> Result<Server, Troub
         papers.certificate().display(),
         papers.key().display(),
     );
-    let file = start.folder.join("mosquitto.conf");
+    let file = start.ground.folder.join("mosquitto.conf");
     fs::write(&file, settings)?;
-    let tree = start.launch(Command::new(&start.options.mosquitto).arg("-c").arg(&file))?;
+    let tree = start.ground.launch(Command::new(&start.options.mosquitto).arg("-c").arg(&file))?;
     Ok(start.server(port, tree))
 }

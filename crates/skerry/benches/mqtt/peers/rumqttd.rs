@@ -3,12 +3,13 @@
 use std::fs;
 use std::process::Command;
 
-use super::{Start, free_port};
+use super::Start;
+use crate::ground::free_port;
 use crate::meter::Trouble;
 use crate::server::Server;
 
 pub(super) fn start(start: &Start<'_>) -> Result<Server, Trouble> {
-    let (port, papers) = (free_port()?, start.papers);
+    let (port, papers) = (free_port()?, start.ground.papers);
     let settings = format!(
         "id = 0\n\n[router]\nid = 0\nmax_connections = 20000\nmax_outgoing_packet_count = 200\n\
          max_segment_size = 104857600\nmax_segment_count = 10\n\n[v4.1]\nname = \"v4-1\"\n\
@@ -18,8 +19,8 @@ pub(super) fn start(start: &Start<'_>) -> Result<Server, Trouble> {
         papers.certificate().display(),
         papers.key().display(),
     );
-    let file = start.folder.join("rumqttd.toml");
+    let file = start.ground.folder.join("rumqttd.toml");
     fs::write(&file, settings)?;
-    let tree = start.launch(Command::new(&start.options.rumqttd).arg("--config").arg(&file))?;
+    let tree = start.ground.launch(Command::new(&start.options.rumqttd).arg("--config").arg(&file))?;
     Ok(start.server(port, tree))
 }

@@ -1,123 +1,13 @@
-//! `skerry hub run` as operators run it, with devices that sign with keys, or show a certificate.
-
-use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Duration;
-
-use http::Method;
-use serde_json::{Value, json};
-use skerry_model::Timestamp;
-use skerry_tokens::{Claim, ConnectionString, Credential, KeyUse, SharedKey, Signer, resource};
-use skerry_uplink::{Identity, Proof};
-
-#[path = "../../registry/rest/client.rs"]
-mod client;
-
-use client::{Client, Place};
+//! The hub, at its MQTT door.
 
 use super::Start;
+use crate::ground::hub::{self, Wanted};
 use crate::meter::Trouble;
-use crate::papers::HOST;
-use crate::server::{Guest, Server};
-use crate::tree::Tree;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_skerry");
-const READY: &str = "skerry hub ready";
-/// Until then the tokens of the bench are good: longer than any run.
-const TOKEN_ENDS: &str = "2099-01-01T00:00:00Z";
-const BULK: usize = 100;
-const KEEP_ALIVE_S: u16 = 600;
-
-pub(crate) struct Skerry {
-    rest: Place,
-    /// All devices have the same key here, which the hub need not know.
-    proof: Proof,
-    ends: Timestamp,
-}
+use crate::server::Server;
 
 pub(super) async fn start(start: &Start<'_>) -> Result<Server, Trouble> {
-    let data = start.folder.join("hub");
-    let configuration = start.folder.join("hub.toml");
-    fs::write(&configuration, "")?;
-    let mut command = Command::new(PROGRAM);
-    command.args(["hub", "run", "--hostname", HOST, "--https", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"]);
-    command.args(["--log", "error", "--data"]).arg(&data).arg("--config").arg(&configuration);
-    command.arg("--tls-certificate").arg(start.papers.certificate()).arg("--tls-key").arg(start.papers.key());
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-    let said = child.stdout.take().ok_or("the hub has no output")?;
-    let tree = Tree::new(child);
-    match tokio::task::spawn_blocking(move || BufReader::new(said).lines().next()).await? {
-        Some(Ok(line)) if line == READY => {}
-        other => return Err(format!("the hub did not start: {other:?}").into()),
-    }
-    let facts: Value = serde_json::from_slice(&fs::read(data.join("hub.json"))?)?;
-    let address = |door: &str| facts["addresses"][door].as_str().ok_or("the hub does not listen there");
-    let mqtt: std::net::SocketAddr = address("mqtt")?.parse()?;
-    let token = token(&data)?;
-    let rest = Place { address: address("https")?.parse()?, root: start.papers.root(), token };
-    let key = SharedKey::from_bytes(&[0x5e; 32])?;
-    let authentication = if start.mutual {
-        let thumbprint = start.papers.client_thumbprint()?;
-        json!({"type": "selfSigned", "x509Thumbprint": {"primaryThumbprint": thumbprint}})
-    } else {
-        json!({"type": "sas", "symmetricKey": {"primaryKey": key.reveal(), "secondaryKey": key.reveal()}})
-    };
-    register(&rest, start.devices, &authentication).await?;
-    let proof = if start.mutual { Proof::Certificate } else { Proof::Key(key) };
-    let skerry = Skerry { rest, proof, ends: TOKEN_ENDS.parse()? };
-    Ok(Server { skerry: Some(skerry), ..start.server(mqtt.port(), tree) })
-}
-
-async fn register(rest: &Place, devices: usize, authentication: &Value) -> Result<(), Trouble> {
-    let mut client = Client::connect(rest).await?;
-    let numbers: Vec<usize> = (0..devices).collect();
-    for numbers in numbers.chunks(BULK) {
-        let items: Vec<Value> = numbers
-            .iter()
-            .map(|number| {
-                json!({
-                    "id": format!("d{number}"),
-                    "importMode": "create",
-                    "status": "enabled",
-                    "authentication": authentication,
-                })
-            })
-            .collect();
-        client.call(rest, Method::POST, "/devices", Some(&items.into())).await?;
-    }
-    Ok(())
-}
-
-/// One of its owner.
-fn token(data: &Path) -> Result<String, Trouble> {
-    let said = Command::new(PROGRAM).args(["hub", "connection-string", "--data"]).arg(data).output()?;
-    let text = String::from_utf8(said.stdout)?;
-    let ConnectionString::Hub(hub) = text.trim().parse()? else {
-        return Err("this is no connection string of a hub".into());
-    };
-    let Credential::Policy { name, key } = hub.credential() else {
-        return Err("the connection string has no policy".into());
-    };
-    let signer = Signer::policy(name.clone(), key.clone(), KeyUse::Hub);
-    Ok(signer.issue(&resource(hub.host().name(), Claim::Hub), TOKEN_ENDS.parse()?).reveal())
-}
-
-impl Skerry {
-    pub(crate) fn guest(&self, number: usize) -> Guest {
-        let name = format!("d{number}");
-        let device = name.parse().expect("a letter and a number make an id");
-        let identity = Identity { host: HOST.to_owned(), device, module: None, proof: self.proof.clone() };
-        let connect = identity.connect(self.ends, Duration::ZERO, KEEP_ALIVE_S);
-        Guest { connect, ..Guest::named(&name) }
-    }
-
-    pub(crate) async fn syncs(&self) -> Result<u64, Trouble> {
-        let mut client = Client::connect(&self.rest).await?;
-        let text = client.call(&self.rest, Method::GET, "/skerry/v1/metrics", None).await?;
-        let text = String::from_utf8_lossy(&text).into_owned();
-        let line = text.lines().find_map(|line| line.strip_prefix("skerry_hub_log_syncs_total "));
-        Ok(line.ok_or("the hub does not count its syncs")?.trim().parse()?)
-    }
+    let wanted = Wanted { devices: start.devices, mutual: start.mutual, settings: "" };
+    let (hub, tree) = hub::start(&start.ground, &wanted).await?;
+    let port = hub.door("mqtt")?.port();
+    Ok(Server { hub: Some(hub), ..start.server(port, tree) })
 }

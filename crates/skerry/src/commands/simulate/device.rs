@@ -4,23 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use skerry_model::Clock as _;
-use skerry_mqtt::client::{ClientLimits, Event};
-use skerry_mqtt::packet::{Connect, ConnectCode, Text};
-use skerry_mqtt::topic::{Bag, Inbound};
-use skerry_uplink::{Client, Error, Identity, Place};
+use skerry_amqp::performative::condition;
+use skerry_mqtt::packet::ConnectCode;
+use skerry_uplink::amqp::NotShown;
+use skerry_uplink::{Error, Identity, Place};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::line::Line;
 use super::tally::Tally;
 use crate::failure::Failure;
-use crate::world::MachineClock;
 
-const KEEP_ALIVE_S: u16 = 60;
 /// Until then a token is good; the hub ends the connection with it, and the device comes back.
-const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3600);
+pub const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// Messages that may wait for the hub.
-const WINDOW: u16 = 100;
+pub const WINDOW: u16 = 100;
 /// Between a failed try and the next; it doubles up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
@@ -46,19 +44,15 @@ pub struct Device {
 }
 
 impl Device {
-    pub async fn run(mut self) {
-        let Some(topic) = self.topic() else {
-            let reason = format!("there is no topic for {}", self.identity.device);
-            return self.give_up(Failure::usage(reason));
-        };
-        let mut client = None;
+    pub async fn run<L: Line>(mut self) {
+        let mut line: Option<L> = None;
         let mut pause = PAUSE;
         while !*self.stop.borrow() {
-            let failed = match self.connect(&mut client).await {
-                Ok(client) => {
+            let failed = match self.connect(&mut line).await {
+                Ok(line) => {
                     pause = PAUSE;
                     Tally::add(&self.shared.tally.connected);
-                    let ended = self.send(client, &topic).await;
+                    let ended = self.send(line).await;
                     self.shared.tally.connected.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
                     let Err(error) = ended else { break };
                     Tally::add(&self.shared.tally.lost);
@@ -78,8 +72,8 @@ impl Device {
                 _ = self.stop.changed() => {}
             }
         }
-        if let Some(client) = client {
-            client.close().await;
+        if let Some(line) = line {
+            line.close().await;
         }
     }
 
@@ -88,62 +82,46 @@ impl Device {
         self.shared.tally.fail(why);
     }
 
-    fn topic(&self) -> Option<Text> {
-        let mut bag = Bag::default();
-        bag.system.content_type = Some("application/json".to_owned());
-        bag.system.content_encoding = Some("utf-8".to_owned());
-        Inbound::Telemetry(bag).topic(&self.identity.device, None)
-    }
-
     /// Connects, or connects again and sends what was not acknowledged once more.
-    async fn connect<'c>(
-        &self,
-        client: &'c mut Option<Client<Instant>>,
-    ) -> Result<&'c mut Client<Instant>, Error> {
-        let shared = &self.shared;
-        let _door = shared.doors.acquire().await.expect("nobody closes the doors");
+    async fn connect<'l, L: Line>(&self, line: &'l mut Option<L>) -> Result<&'l mut L, Error> {
+        let Shared { place, body, tally, doors, .. } = &*self.shared;
+        let _door = doors.acquire().await.expect("nobody closes the doors");
         let began = Instant::now();
-        let ask: Connect = self.identity.connect(MachineClock.now(), TOKEN_LIFE, KEEP_ALIVE_S);
-        let client = match client {
-            Some(client) => {
-                client.reconnect(&shared.place, ask).await?;
-                client
+        let line = match line {
+            Some(line) => {
+                line.reconnect(place, &self.identity, body).await?;
+                line
             }
             None => {
-                let limits = ClientLimits { window: WINDOW, ..ClientLimits::default() };
-                let new = Client::connect(&shared.place, ask, limits).await?;
-                Tally::add(&shared.tally.came_in);
-                client.insert(new)
+                let new = L::connect(place, &self.identity).await?;
+                Tally::add(&tally.came_in);
+                line.insert(new)
             }
         };
-        shared.tally.connects.record(began.elapsed());
-        Ok(client)
+        tally.connects.record(began.elapsed());
+        Ok(line)
     }
 
     /// Until the connection breaks, or the end.
-    async fn send(&mut self, client: &mut Client<Instant>, topic: &Text) -> Result<(), Error> {
-        let tally = &self.shared.tally;
-        client.resend(|_| (topic.clone(), self.shared.body.clone()));
+    async fn send<L: Line>(&mut self, line: &mut L) -> Result<(), Error> {
+        let Shared { body, tally, period, .. } = &*self.shared;
         let mut next = Instant::now() + std::mem::take(&mut self.offset);
         loop {
             tokio::select! {
-                event = client.event() => note(tally, &event?),
+                sent = line.acknowledged(body) => note(tally, sent?),
                 () = sleep_until(next) => {
                     let now = Instant::now();
                     while next <= now {
-                        next += self.shared.period;
-                        match client.publish(topic.clone(), self.shared.body.clone(), Instant::now()) {
-                            Ok(()) => Tally::add(&tally.sent),
-                            Err(_) => Tally::add(&tally.held_back),
-                        }
+                        next += *period;
+                        Tally::add(if line.send(body) { &tally.sent } else { &tally.held_back });
                     }
                 }
                 _ = self.stop.changed() => break,
             }
         }
         let drain = async {
-            while client.pending_count() > 0 {
-                note(tally, &client.event().await?);
+            while line.pending_count() > 0 {
+                note(tally, line.acknowledged(body).await?);
             }
             Ok(())
         };
@@ -152,20 +130,26 @@ impl Device {
     }
 }
 
-fn note(tally: &Tally, event: &Event<Instant>) {
-    if let Event::Published(sent) = event {
-        Tally::add(&tally.acknowledged);
-        tally.acks.record(sent.elapsed());
-    }
+fn note(tally: &Tally, sent: Instant) {
+    Tally::add(&tally.acknowledged);
+    tally.acks.record(sent.elapsed());
 }
 
 fn failure(error: &Error) -> Failure {
     use skerry_mqtt::client::Ended::Refused;
     match error {
-        Error::Ended(Refused(ConnectCode::Unauthorised | ConnectCode::Credentials)) => {
+        Error::Ended(Refused(ConnectCode::Unauthorised | ConnectCode::Credentials))
+        | Error::NotShown(NotShown::Refused { status: 401 | 403 | 404, .. }) => {
             Failure::NotAuthorised(error.to_string())
         }
-        Error::Ended(_) => Failure::failed(error),
+        Error::Farewell(Some(fault)) if fault.condition.as_str() == condition::UNAUTHORIZED_ACCESS => {
+            Failure::NotAuthorised(error.to_string())
+        }
+        Error::Ended(_)
+        | Error::Violation(_)
+        | Error::Farewell(_)
+        | Error::NotShown(_)
+        | Error::NoWebSocket { .. } => Failure::failed(error),
         Error::Untrusted { .. } => Failure::unreachable(format!(
             "{error}. Name the hub's trust anchor with --ca, it lies in the hub's data directory as tls/root-ca.pem"
         )),

@@ -1,8 +1,11 @@
 //! `skerry device simulate`: many devices with real connections, for load and for demonstration.
 
+mod amqp;
 mod device;
 mod fleet;
 mod latency;
+mod line;
+mod mqtt;
 mod options;
 mod report;
 mod tally;
@@ -14,21 +17,27 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
-use skerry_uplink::{Identity, Place, Proof};
+use skerry_uplink::{Identity, Place, Proof, Tunnel};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+use self::amqp::AmqpLine;
 use self::device::{Device, Shared};
 use self::fleet::Fleet;
+use self::mqtt::MqttLine;
+use self::options::Protocol;
 pub use self::options::SimulateOptions;
 use self::report::{Moment, Summary};
 use self::tally::Tally;
 use crate::args::Target;
 use crate::client::Client;
 use crate::failure::Failure;
+use crate::world::MachineRandom;
 
 const MQTT_PORT: u16 = 8883;
+const AMQP_PORT: u16 = 5671;
+const WEBSOCKET_PATH: &str = "/$iothub/websocket";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 const HANDSHAKES: usize = 64;
 const TELL_EVERY: Duration = Duration::from_secs(5);
@@ -89,7 +98,11 @@ async fn simulate(
         let identity =
             Identity { host: host.clone(), device: id.clone(), module: None, proof: Proof::Key(key.clone()) };
         let offset = options.period().mul_f64(number as f64 / fleet.devices.len() as f64);
-        devices.spawn(Device { shared: shared.clone(), identity, offset, stop: stopped.clone() }.run());
+        let device = Device { shared: shared.clone(), identity, offset, stop: stopped.clone() };
+        match options.protocol {
+            Protocol::Mqtt | Protocol::MqttWs => devices.spawn(device.run::<MqttLine>()),
+            Protocol::Amqp | Protocol::AmqpWs => devices.spawn(device.run::<AmqpLine>()),
+        };
     }
     drop(stopped);
     let began = Instant::now();
@@ -128,27 +141,36 @@ async fn tell(began: Instant, devices: usize, tally: &Tally) {
 
 /// Where the hub listens, trusted as its REST is.
 async fn place(client: &Client, options: &SimulateOptions) -> Result<Place, Failure> {
-    let name = client.host().name();
-    let address = match (&options.mqtt, client.mqtt_address()) {
-        (Some(text), _) => look_up(text).await?,
-        (None, Some(address)) => address,
-        (None, None) => look_up(&format!("{name}:{MQTT_PORT}")).await?,
+    let (name, doors) = (client.host().name(), client.doors());
+    let (word, said, known, port) = match options.protocol {
+        Protocol::Mqtt => ("--mqtt", options.mqtt.as_deref(), doors.mqtt, MQTT_PORT),
+        Protocol::Amqp => ("--amqp", options.amqp.as_deref(), doors.amqp, AMQP_PORT),
+        Protocol::MqttWs | Protocol::AmqpWs => ("--login", None, doors.https, client.port()),
     };
+    let address = match (said, known) {
+        (Some(text), _) => look_up(text, word).await?,
+        (None, Some(address)) => address,
+        (None, None) => look_up(&format!("{name}:{port}"), word).await?,
+    };
+    let websocket = matches!(options.protocol, Protocol::MqttWs | Protocol::AmqpWs).then(|| Tunnel {
+        host: name.to_owned(),
+        path: WEBSOCKET_PATH.to_owned(),
+        random: Arc::new(MachineRandom::new()),
+    });
     let mut config = client.tls().as_ref().clone();
     // Devices do not know each other's sessions.
     config.resumption = Resumption::disabled();
     let name = ServerName::try_from(name.to_owned()).map_err(Failure::usage)?;
-    let tls = Some((name, Arc::new(config)));
-    Ok(Place { address, tls, websocket: None, connect_timeout: CONNECT_TIMEOUT })
+    Ok(Place { address, tls: Some((name, Arc::new(config))), websocket, connect_timeout: CONNECT_TIMEOUT })
 }
 
-async fn look_up(text: &str) -> Result<SocketAddr, Failure> {
+async fn look_up(text: &str, option: &str) -> Result<SocketAddr, Failure> {
     let found = tokio::net::lookup_host(text).await.map(|mut found| found.next());
     match found {
         Ok(Some(address)) => Ok(address),
         Ok(None) => Err(Failure::unreachable(format!("{text} has no address"))),
         Err(error) => Err(Failure::unreachable(format!(
-            "cannot find {text}: {error}. Name the hub's MQTT address with --mqtt HOST:PORT"
+            "cannot find {text}: {error}. Name the hub's address with {option} HOST:PORT"
         ))),
     }
 }

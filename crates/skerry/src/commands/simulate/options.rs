@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 #[derive(Args, Clone, Debug)]
 pub struct SimulateOptions {
@@ -21,12 +21,27 @@ pub struct SimulateOptions {
     /// The devices are called this with a number behind it; those that are missing are created.
     #[arg(long, default_value = "sim-", value_name = "PREFIX")]
     pub device_prefix: String,
+    /// What they speak; inside WebSockets it goes to the port of HTTPS.
+    #[arg(long, value_enum, default_value_t, value_name = "NAME")]
+    pub protocol: Protocol,
     /// Where the hub listens for MQTT [default: as the local hub says, else its name and port 8883].
     #[arg(long, value_name = "HOST:PORT")]
     pub mqtt: Option<String>,
+    /// Where the hub listens for AMQP [default: as the local hub says, else its name and port 5671].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub amqp: Option<String>,
     /// Leave the created devices there for the next time.
     #[arg(long)]
     pub keep: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Protocol {
+    #[default]
+    Mqtt,
+    MqttWs,
+    Amqp,
+    AmqpWs,
 }
 
 impl SimulateOptions {

@@ -16,7 +16,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use skerry_tokens::Thumbprint;
 use skerry_uplink::{ClientCertificate, TlsOptions};
 
-use crate::meter::Trouble;
+use super::meter::Trouble;
 
 pub(crate) const HOST: &str = "localhost";
 

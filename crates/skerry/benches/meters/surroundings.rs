@@ -9,7 +9,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::meter::{Measure, now};
+use super::meter::{Measure, now};
 
 const PROBE: Duration = Duration::from_millis(300);
 const BLOCK: [u8; 4096] = [0x5e; 4096];

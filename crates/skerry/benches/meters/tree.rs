@@ -5,8 +5,8 @@ use std::fs;
 use std::process::Child;
 use std::time::Duration;
 
-use crate::meter::processor_time_of;
-use crate::signal;
+use super::meter::processor_time_of;
+use super::signal;
 
 /// Ends all of them, by their numbers, when it goes.
 pub(crate) struct Tree {

@@ -1,7 +1,6 @@
 //! The table: under each row the servers, each with how many times as good the first of them is.
 
-use crate::numbers::{Unit, shown, spread};
-use crate::options::Name;
+use super::numbers::{Unit, shown, spread};
 
 struct Row {
     name: String,
@@ -10,7 +9,8 @@ struct Row {
 }
 
 struct Entry {
-    name: Name,
+    /// Its title.
+    name: &'static str,
     numbers: Vec<f64>,
     /// What else is known of the last round.
     note: String,
@@ -20,7 +20,7 @@ struct Entry {
 pub(crate) struct Report {
     rows: Vec<Row>,
     /// Servers that could not be measured, with the reason.
-    left_out: Vec<(Name, String)>,
+    left_out: Vec<(&'static str, String)>,
 }
 
 impl Report {
@@ -31,9 +31,9 @@ impl Report {
         }
     }
 
-    pub(crate) fn number(&mut self, row: &str, name: Name, number: f64, note: String) {
+    pub(crate) fn number(&mut self, row: &str, name: &'static str, number: f64, note: String) {
         let Some(row) = self.rows.iter_mut().find(|known| known.name == row) else { return };
-        eprintln!("  {}  {}: {}  {note}", row.name, name.title(), shown(number, row.unit));
+        eprintln!("  {}  {}: {}  {note}", row.name, name, shown(number, row.unit));
         match row.servers.iter_mut().find(|known| known.name == name) {
             Some(entry) => {
                 entry.numbers.push(number);
@@ -43,20 +43,15 @@ impl Report {
         }
     }
 
-    pub(crate) fn leave_out(&mut self, name: Name, why: String) {
-        eprintln!("  {} is left out: {why}", name.title());
+    pub(crate) fn leave_out(&mut self, name: &'static str, why: String) {
+        eprintln!("  {name} is left out: {why}");
         self.left_out.retain(|(known, _)| *known != name);
         self.left_out.push((name, why));
     }
 
     pub(crate) fn print(&self) {
         let Some(first) = self.rows.iter().find_map(|row| row.servers.first()) else { return };
-        println!(
-            "\n{:36} {:>30} {:>24}",
-            "median (min–max)",
-            "",
-            format!("{}: × as good", first.name.title())
-        );
+        println!("\n{:36} {:>30} {:>24}", "median (min–max)", "", format!("{}: × as good", first.name));
         for row in &self.rows {
             println!("{}", row.name);
             for entry in &row.servers {
@@ -70,11 +65,11 @@ impl Report {
                 println!("{}", row.name);
             }
             for entry in noted {
-                println!("  {:34} {}", entry.name.title(), entry.note);
+                println!("  {:34} {}", entry.name, entry.note);
             }
         }
         for (name, why) in &self.left_out {
-            println!("\n{} was left out: {why}", name.title());
+            println!("\n{name} was left out: {why}");
         }
     }
 }
@@ -92,6 +87,6 @@ impl Row {
         let times =
             if ratios.is_empty() { String::new() } else { spread(&ratios, |ratio| format!("{ratio:.2}")) };
         let numbers = spread(&entry.numbers, |number| shown(number, self.unit));
-        format!("  {:34} {numbers:>30} {times:>24}", entry.name.title()).trim_end().to_owned()
+        format!("  {:34} {numbers:>30} {times:>24}", entry.name).trim_end().to_owned()
     }
 }
