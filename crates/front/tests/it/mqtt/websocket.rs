@@ -108,7 +108,11 @@ async fn a_websocket_for_something_else_is_refused_and_http_goes_on() {
 async fn our_own_client_comes_through_as_well() {
     let world = World::start();
     let client = world.client(&["http/1.1"]);
-    let websocket = skerry_uplink::WebSocket { host: NAME.to_owned(), nonce: [9; 16] };
+    let websocket = skerry_uplink::Tunnel {
+        host: NAME.to_owned(),
+        path: "/$iothub/websocket".to_owned(),
+        random: Arc::new(crate::world::TestRandom::default()),
+    };
     let place = skerry_uplink::Place {
         address: client.address,
         tls: Some((NAME.try_into().unwrap(), Arc::clone(&client.config))),
