@@ -30,7 +30,10 @@ pub(crate) async fn run(
     if !server.makes_up_events() {
         fill(server, options.events).await?;
     }
-    let mut consumer = Consumer { client: server.reader().await?, server, credit, link: None, count: 0 };
+    let client = server.reader().await?;
+    // A queue that was read is empty, what is made up has no end, and a partition is as it was.
+    let events = if server.keeps_what_is_read() { options.events } else { usize::MAX };
+    let mut consumer = Consumer { client, server, credit, events, link: None, read: 0, count: 0 };
     consumer.take(WARM_UP_EVENTS, now() + Duration::from_secs(60)).await?;
     let (counting, before, end) = (Span::begin(&server.tree), consumer.count, now() + options.span());
     consumer.take(usize::MAX, end).await?;
@@ -49,7 +52,11 @@ struct Consumer<'a> {
     client: Client<()>,
     server: &'a Server,
     credit: u32,
+    /// What there is to read before it begins anew.
+    events: usize,
     link: Option<LinkId>,
+    /// On this link.
+    read: usize,
     count: usize,
 }
 
@@ -65,17 +72,15 @@ impl Consumer<'_> {
                     *self.link.insert(self.client.attach(offer).ok_or("there is no room for a link")?)
                 }
             };
-            let Ok(event) = timeout(PAUSE_MAX, self.client.event()).await else {
-                if self.server.forgets_what_is_read() {
-                    return Ok(());
-                }
-                self.client.detach(link);
-                self.link = None;
-                continue;
-            };
+            // Nothing more: that was all of it.
+            let Ok(event) = timeout(PAUSE_MAX, self.client.event()).await else { return Ok(()) };
             self.note(link, event?)?;
             while let Some(event) = self.client.ready_event()? {
                 self.note(link, event)?;
+            }
+            if self.read >= self.events {
+                self.client.detach(link);
+                (self.link, self.read) = (None, 0);
             }
         }
         Ok(())
@@ -86,6 +91,7 @@ impl Consumer<'_> {
             Event::Delivery { link: of, delivery } => {
                 self.client.settle(of, &delivery, Outcome::Accepted);
                 self.count += 1;
+                self.read += 1;
             }
             Event::Detached { link: gone, fault, .. } if gone == link => {
                 return Err(format!("the server ends the link: {fault:?}").into());

@@ -176,9 +176,8 @@ impl Server {
         matches!(self.kind, Kind::Independent)
     }
 
-    /// A queue that is read is empty; a partition is as it was.
-    pub(crate) fn forgets_what_is_read(&self) -> bool {
-        matches!(self.kind, Kind::Queues)
+    pub(crate) fn keeps_what_is_read(&self) -> bool {
+        matches!(self.kind, Kind::Hub(_))
     }
 
     /// Whether several messages may come in one transfer.
