@@ -16,7 +16,7 @@ use super::end::End;
 use super::link::Purpose;
 use super::{Conversation, Key};
 use crate::device::{
-    Claim, CloseReason, Connected, Order, Orders, Proof, Refused, Session, SessionKind, Subscriptions,
+    Claim, CloseReason, Connected, Order, Orders, Proof, Refused, Session, SessionKind, Soon, Subscriptions,
 };
 
 /// Orders that are carried out before others have their turn.
@@ -45,6 +45,8 @@ enum State {
     /// The links wait for the decision.
     Coming {
         links: Vec<LinkId>,
+        /// What was shown for it in the meantime.
+        renewed: Option<Arc<str>>,
     },
     In {
         session: Arc<dyn Session>,
@@ -57,6 +59,17 @@ impl Identity {
         match &self.state {
             State::Coming { .. } => None,
             State::In { session, .. } => Some(session),
+        }
+    }
+
+    /// A token was shown for it. Who is still coming in hears of it then.
+    pub(super) fn renew(&mut self, token: &Arc<str>) -> Option<Soon<Result<(), Refused>>> {
+        match &mut self.state {
+            State::Coming { renewed, .. } => {
+                *renewed = Some(Arc::clone(token));
+                None
+            }
+            State::In { session, .. } => Some(session.renew(Proof::Token(token.to_string()))),
         }
     }
 
@@ -88,7 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             link.identity = Some(key);
         }
         match &mut identity.state {
-            State::Coming { links } => links.push(id),
+            State::Coming { links, .. } => links.push(id),
             State::In { .. } => self.accept_joined(key, id),
         }
     }
@@ -128,7 +141,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             name,
             audience,
             links: 0,
-            state: State::Coming { links: Vec::new() },
+            state: State::Coming { links: Vec::new(), renewed: None },
             bell: self.bells.bell(Key::Identity(key)),
             subscriptions: Subscriptions::default(),
             commands: None,
@@ -143,10 +156,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
     pub(super) fn tell_connected(&mut self, key: u32, outcome: Result<Connected, Refused>) {
         // Otherwise all of its links are gone in the meantime, and the session ends here.
         let Some(identity) = self.identities.get_mut(&key) else { return };
-        let State::Coming { links } = &mut identity.state else { return };
-        let links = std::mem::take(links);
+        let State::Coming { links, renewed } = &mut identity.state else { return };
+        let (links, renewed) = (std::mem::take(links), renewed.take());
         match outcome {
             Ok(Connected { session, orders, kept: _ }) => {
+                if let Some(token) = renewed {
+                    let renewal = session.renew(Proof::Token(token.to_string()));
+                    // It was found good when it was shown; else the one that it came by has its end.
+                    let soon = async move {
+                        drop(renewal.await);
+                        Answer::Nothing
+                    };
+                    self.asked.push(&self.bells, Box::pin(soon));
+                }
                 identity.state = State::In { session, orders };
                 identity.bell.wake_by_ref();
                 self.proven_by = None;

@@ -16,7 +16,7 @@ use super::asked::Answer;
 use super::end::End;
 use super::link::Purpose;
 use crate::amqp::TOKENS_MAX;
-use crate::device::{Proof, Refused};
+use crate::device::Refused;
 use crate::link::{NotShown, Shown, SpeaksFor};
 
 /// Real ones have a few hundred bytes.
@@ -142,13 +142,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         self.proven_by = None;
         let renewals: Vec<_> = self
             .identities
-            .values()
+            .values_mut()
             .filter(|identity| {
                 // A module may have come by its device's token.
                 let is_its_own = shown.speaks_for == SpeaksFor::Identity(identity.name.clone());
                 is_its_own || identity.audience.as_deref() == Some(&*audience)
             })
-            .filter_map(|identity| Some(identity.session()?.renew(Proof::Token(token.to_string()))))
+            .filter_map(|identity| identity.renew(&token))
             .collect();
         self.tokens.insert(audience, token, shown);
         let soon = Box::pin(async move {

@@ -121,6 +121,28 @@ async fn a_token_that_is_shown_again_reaches_the_session_and_changes_nothing_els
 }
 
 #[tokio::test]
+async fn a_token_that_is_shown_while_its_device_comes_in_counts_for_it() {
+    let world = World::start();
+    let mut peer = world.amqp_of(&["d1"]).await;
+    world.devices.is_undecided.send_replace(true);
+    let session = peer.session();
+    let asked = offer("events", Role::Sender, "/devices/d1/messages/events");
+    let link = peer.machine.attach(session, asked).unwrap();
+    peer.flush().await;
+    until("it is asked about", || world.devices.claims.lock().unwrap().len() == 1).await;
+    assert_eq!(peer.put_token("hub1.iot.test/devices/d1", "good again").await.0, 200);
+    assert!(world.devices.renewed.lock().unwrap().is_empty(), "nobody is there yet");
+    world.devices.is_undecided.send_replace(false);
+    peer.ready(link).await;
+    until("its session has heard of it", || {
+        let renewed = world.devices.renewed.lock().unwrap();
+        matches!(&renewed[..], [(name, Proof::Token(token))] if name == "d1" && token == "good again")
+    })
+    .await;
+    world.stopped().await;
+}
+
+#[tokio::test]
 async fn a_policy_s_token_renews_those_that_came_by_it_and_a_device_s_its_modules() {
     let world = World::start();
     let mut peer = world.amqp_service().await;
