@@ -23,6 +23,8 @@ pub struct TestLinks(pub Arc<LinkState>);
 #[derive(Default)]
 pub struct LinkState {
     pub wanted: Mutex<Vec<Wanted>>,
+    /// While true nothing is decided about links.
+    pub is_slow: tokio::sync::watch::Sender<bool>,
     pub taken: Mutex<Vec<Sections>>,
     pub settled: Mutex<Vec<(u128, Outcome)>>,
     /// What sources give, and whether they want to know what became of it.
@@ -78,6 +80,7 @@ impl LinkService for TestLinks {
         let state = Arc::clone(&self.0);
         Box::pin(async move {
             state.wanted.lock().unwrap().push(wanted.clone());
+            state.is_slow.subscribe().wait_for(|slow| !slow).await.unwrap();
             if wanted.tokens.is_empty() {
                 let note = (Value::symbol("com.microsoft:tracking-id"), Value::string("t"));
                 let fault = Fault::new(condition::UNAUTHORIZED_ACCESS, "show a token");

@@ -95,11 +95,14 @@ mod tests {
         #[test]
         fn what_the_hub_sends_is_what_a_client_reads(
             id in prop::option::of("\\PC{0,20}"),
-            application in prop::collection::vec(("[a-z&=/%?+ü]{1,9}", "\\PC{0,20}"), 0..4),
+            mut application in prop::collection::vec(("[a-z&=/%?+ü]{1,9}", "\\PC{0,20}"), 0..4),
             name in "[ -~ü]{1,40}",
             request in "[0-9a-f-]{1,36}",
             (status, version) in (any::<u16>(), any::<u64>()),
         ) {
+            // Of properties of one name a reader keeps one.
+            let mut names = std::collections::HashSet::new();
+            application.retain(|(name, _)| names.insert(name.clone()));
             let (device, module) = identity();
             let system = SystemProperties { message_id: id, ..SystemProperties::default() }.into();
             let bag = Bag { system, application };

@@ -39,6 +39,8 @@ pub(super) enum Answer {
     },
     Opened {
         link: LinkId,
+        /// Of the tokens that it was asked for with.
+        audiences: Vec<Box<str>>,
         outcome: Result<Opened, Fault>,
     },
     Taken {

@@ -29,23 +29,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
                 self.refuse(id, Fault::new(condition::NOT_ALLOWED, text));
             }
             (node, _) => {
-                let (_, tokens) = self.tokens.policies();
+                let (audiences, tokens) = self.tokens.policies();
                 let wanted = Wanted { node, attach: Arc::clone(attach), host: self.host.clone(), tokens };
                 let opening = self.shared.links.open(wanted);
-                let soon = Box::pin(async move { Answer::Opened { link: id, outcome: opening.await } });
+                let soon =
+                    Box::pin(async move { Answer::Opened { link: id, audiences, outcome: opening.await } });
                 self.asked.push(&self.bells, soon);
             }
         }
     }
 
-    pub(super) fn tell_opened(&mut self, id: LinkId, outcome: Result<Opened, Fault>) {
+    pub(super) fn tell_opened(
+        &mut self,
+        id: LinkId,
+        audiences: Vec<Box<str>>,
+        outcome: Result<Opened, Fault>,
+    ) {
         let Opened { end, token } = match outcome {
             Ok(opened) => opened,
             Err(fault) => return self.refuse(id, fault),
         };
-        let (audiences, _) = self.tokens.policies();
+        let audience = audiences.into_iter().nth(token);
+        if audience.as_deref().is_some_and(|audience| !self.tokens.has(audience)) {
+            let fault = Fault::new(condition::UNAUTHORIZED_ACCESS, "the token has expired, show a new one");
+            return self.refuse(id, fault);
+        }
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.audience = audiences.into_iter().nth(token);
+        link.audience = audience;
         let purpose = match end {
             LinkEnd::Source(source) => {
                 link.is_settled = link.is_settled_by(source.is_settled());

@@ -135,7 +135,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             Answer::Renewed { requested, outcome } => self.tell_renewed(&requested, outcome),
             Answer::Connected { key, outcome } => self.tell_connected(key, outcome),
             Answer::Published { published, outcome } => self.tell_published(published, outcome),
-            Answer::Opened { link, outcome } => self.tell_opened(link, outcome),
+            Answer::Opened { link, audiences, outcome } => self.tell_opened(link, audiences, outcome),
             Answer::Taken { link, delivery, bytes, outcome } => {
                 self.tell_taken(link, delivery, bytes, outcome);
             }

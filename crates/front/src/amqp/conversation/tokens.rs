@@ -73,8 +73,13 @@ impl Tokens {
         policies.map(|token| (token.audience.clone(), Arc::clone(&token.text))).unzip()
     }
 
+    /// Whether a token for it counts.
+    pub(super) fn has(&self, audience: &str) -> bool {
+        self.0.iter().any(|token| *token.audience == *audience)
+    }
+
     fn has_room_for(&self, audience: &str) -> bool {
-        self.0.len() < TOKENS_MAX || self.0.iter().any(|token| *token.audience == *audience)
+        self.0.len() < TOKENS_MAX || self.has(audience)
     }
 
     fn insert(&mut self, audience: String, text: Arc<str>, shown: Shown) {

@@ -211,6 +211,26 @@ async fn links_of_a_policy_s_token_end_with_it() {
 }
 
 #[tokio::test]
+async fn a_link_goes_by_the_token_that_it_was_asked_for_with_whatever_comes_meanwhile() {
+    let world = World::start();
+    let mut peer = world.amqp().await;
+    peer.put_token("hub1.iot.test/a", "short").await;
+    world.links.is_slow.send_replace(true);
+    let session = peer.session();
+    let source = offer("link", Role::Receiver, "hub1/ConsumerGroups/$Default/Partitions/0");
+    let link = peer.machine.attach(session, source).unwrap();
+    peer.flush().await;
+    until("the link is asked for", || world.links.wanted.lock().unwrap().len() == 1).await;
+    // It takes the first one's place in the list when that is over.
+    peer.put_token("hub1.iot.test/b", "good").await;
+    tokio::time::sleep(crate::links::SHORT * 2).await;
+    world.links.is_slow.send_replace(false);
+    let fault = peer.detached(link).await;
+    assert_eq!(fault.condition.as_str(), condition::UNAUTHORIZED_ACCESS);
+    world.stopped().await;
+}
+
+#[tokio::test]
 async fn a_client_whose_tokens_are_all_over_is_closed() {
     let world = World::with(|options| {
         options.amqp_limits.unproven_timeout = std::time::Duration::from_millis(100);
