@@ -105,8 +105,8 @@ impl Session for Quiet {
         Box::pin(async { Ok(Bytes::from_static(b"{}")) })
     }
 
-    fn report(&self, _: Bytes, _: Option<u64>) -> Soon<Result<u64, TwinRefused>> {
-        Box::pin(async { Ok(1) })
+    fn report(&self, _: Bytes, _: Option<u64>) -> Soon<Result<Option<u64>, TwinRefused>> {
+        Box::pin(async { Ok(Some(1)) })
     }
 
     fn answer(&self, _: &str, _: i64, _: Bytes) {}

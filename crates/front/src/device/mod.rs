@@ -26,7 +26,7 @@ use bytes::Bytes;
 use skerry_model::message::Message;
 
 pub use claim::{Claim, PeerCertificates, Proof, Refused, SessionKind};
-pub use order::{Call, CloseReason, Command, Desired, FaultPart, Lease, Order, Settlement};
+pub use order::{Call, CloseReason, Command, Desired, FaultPart, Input, Lease, Order, Settlement};
 pub use subscriptions::Subscriptions;
 
 /// A future that can be sent and named.
@@ -65,8 +65,9 @@ pub trait Session: Send + Sync {
     /// Desired and reported properties, as JSON.
     fn twin(&self) -> Soon<Result<Bytes, TwinRefused>>;
 
-    /// Merges reported properties, perhaps only into this version; the version that came of it.
-    fn report(&self, patch: Bytes, version: Option<u64>) -> Soon<Result<u64, TwinRefused>>;
+    /// Merges reported properties, perhaps only into this version; the version that came of it, where it
+    /// is known: an edge may hear of it only later.
+    fn report(&self, patch: Bytes, version: Option<u64>) -> Soon<Result<Option<u64>, TwinRefused>>;
 
     /// Answers a call by its id. What nobody waits for any more is dropped.
     fn answer(&self, call: &str, status: i64, payload: Bytes);

@@ -1,8 +1,8 @@
 //! What a service wants of a connected client.
 
 use bytes::Bytes;
-use skerry_model::Timestamp;
 use skerry_model::message::Message;
+use skerry_model::{IdentityId, Timestamp};
 
 #[derive(Debug)]
 pub enum Order {
@@ -57,6 +57,17 @@ pub struct Command {
     pub enqueued: Timestamp,
     /// How often its delivery failed before.
     pub deliveries: u32,
+    /// Where there is one, the message is none of a back end's but came by a route.
+    pub input: Option<Box<Input>>,
+}
+
+/// How a message came to a module by a route of an edge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// The module's word for it.
+    pub name: String,
+    /// Who sent it.
+    pub from: IdentityId,
 }
 
 /// A method to carry out.

@@ -140,14 +140,14 @@ impl Session for TestSession {
         Box::pin(async { Ok(Bytes::from_static(b"{}")) })
     }
 
-    fn report(&self, patch: Bytes, version: Option<u64>) -> Soon<Result<u64, TwinRefused>> {
+    fn report(&self, patch: Bytes, version: Option<u64>) -> Soon<Result<Option<u64>, TwinRefused>> {
         self.0.reported.lock().unwrap().push((patch.clone(), version));
         Box::pin(async move {
             match patch.as_ref() {
                 b"bad" => {
                     Err(TwinRefused { status: 400, body: Bytes::from_static(b"{\"errorCode\":400004}") })
                 }
-                _ => Ok(7),
+                _ => Ok(Some(7)),
             }
         })
     }

@@ -222,9 +222,9 @@ impl device::Session for Handle {
         Box::pin(async move { live.twin().await })
     }
 
-    fn report(&self, patch: Bytes, version: Option<u64>) -> Soon<Result<u64, TwinRefused>> {
+    fn report(&self, patch: Bytes, version: Option<u64>) -> Soon<Result<Option<u64>, TwinRefused>> {
         let live = Arc::clone(&self.0);
-        Box::pin(async move { live.report(&patch, version).await })
+        Box::pin(async move { live.report(&patch, version).await.map(Some) })
     }
 
     fn answer(&self, call: &str, status: i64, payload: Bytes) {

@@ -71,7 +71,8 @@ impl Sources {
             Ok(leased) => Ok(leased.map(|leased| {
                 let lease = Lease(leased.token.0);
                 let Leased { message, again, sequence, enqueued, deliveries, .. } = leased;
-                Order::Command(Box::new(Command { lease, message, again, sequence, enqueued, deliveries }))
+                let command = Command { lease, message, again, sequence, enqueued, deliveries, input: None };
+                Order::Command(Box::new(command))
             })),
             Err(error) => {
                 tracing::warn!(identity = %recipient.identity, %error, "Commands cannot be delivered at the moment.");

@@ -60,7 +60,7 @@ pub(super) enum Answer {
     },
     Reported {
         request: TwinRequest,
-        outcome: Result<u64, TwinRefused>,
+        outcome: Result<Option<u64>, TwinRefused>,
     },
     Notified {
         request: TwinRequest,

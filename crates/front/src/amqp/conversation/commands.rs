@@ -12,7 +12,7 @@ use super::Conversation;
 use super::asked::Answer;
 use super::link::Purpose;
 use crate::amqp::COMMANDS_MAX;
-use crate::device::{Command, Lease, NotSettled, Settlement};
+use crate::device::{Command, Input, Lease, NotSettled, Settlement};
 
 const LOCK_LOST: &str = "com.microsoft:message-lock-lost";
 
@@ -26,7 +26,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
 
     pub(super) fn deliver_command(&mut self, key: u32, command: Command) {
         let Some(identity) = self.identities.get(&key) else { return };
-        let Some(id) = identity.commands.filter(|link| self.has_room(*link)) else {
+        let link = if command.input.is_some() { identity.inputs } else { identity.commands };
+        let Some(id) = link.filter(|link| self.has_room(*link)) else {
             // There was room when it was given; unless the service hears otherwise it gives it again.
             self.give_back(key, [command.lease]);
             return self.tell_room(key);
@@ -118,18 +119,27 @@ fn address(name: &IdentityId) -> String {
 }
 
 fn encode(command: Command, address: String) -> Vec<u8> {
-    let Command { lease, message, again: _, sequence, enqueued, deliveries } = command;
+    let Command { lease, message, again: _, sequence, enqueued, deliveries, input } = command;
     let Message { body, mut system, application } = message;
     system.to.get_or_insert(address);
     let mut out = Vec::with_capacity(256 + body.len());
     let mut writer = Writer::new(&mut out);
     writer.header(&Header { delivery_count: deliveries, ..Header::default() });
-    writer
-        .annotations()
+    let mut annotations = writer.annotations();
+    annotations
         .symbol("iothub-enqueuedtime", &Value::Timestamp(milliseconds(enqueued)))
         .symbol("iothub-deliverycount", &Value::Ubyte(u8::try_from(deliveries).unwrap_or(u8::MAX)))
         .symbol("x-opt-sequence-number", &Value::Ulong(sequence))
         .symbol_text("x-opt-lock-token", &uuid(&lease.0.to_be_bytes()));
+    if let Some(Input { name, from }) = input.as_deref() {
+        annotations
+            .symbol_text("x-opt-input-name", name)
+            .symbol_text("iothub-connection-device-id", from.device.as_str());
+        if let Some(module) = &from.module {
+            annotations.symbol_text("iothub-connection-module-id", module.as_str());
+        }
+    }
+    drop(annotations);
     writer.properties(&to_properties(&system));
     {
         let mut properties = writer.application();

@@ -35,6 +35,7 @@ pub(super) struct Identity {
     subscriptions: Subscriptions,
     /// Where it is told what; the newest link of each kind.
     pub(super) commands: Option<LinkId>,
+    pub(super) inputs: Option<LinkId>,
     pub(super) methods: Option<LinkId>,
     pub(super) twin: Option<LinkId>,
     /// What its session was told last about room for commands.
@@ -145,6 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             bell: self.bells.bell(Key::Identity(key)),
             subscriptions: Subscriptions::default(),
             commands: None,
+            inputs: None,
             methods: None,
             twin: None,
             has_room: false,
@@ -192,14 +194,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         let Purpose::Asked { node, .. } = &link.purpose else { return };
         let is_told = link.role == Role::Receiver;
         let purpose = match node {
-            Node::Events(_) if is_told => Purpose::Inputs,
-            Node::Events(_) => Purpose::Telemetry,
-            Node::Devicebound(_) => Purpose::Commands { held: std::collections::BTreeMap::new() },
+            Node::Events(_) if !is_told => Purpose::Telemetry,
+            Node::Events(_) | Node::Devicebound(_) => {
+                Purpose::Commands { held: std::collections::BTreeMap::new() }
+            }
             Node::Methods(_) => Purpose::Methods,
             _ => Purpose::Twin,
         };
+        let is_of_routes = matches!(node, Node::Events(_));
         let Some(identity) = self.identities.get_mut(&key) else { return };
         let listens = match &purpose {
+            Purpose::Commands { .. } if is_of_routes => {
+                identity.inputs = Some(id);
+                identity.subscribe(Subscription::Inputs, true)
+            }
             Purpose::Commands { .. } => {
                 identity.commands = Some(id);
                 identity.subscribe(Subscription::Commands, true)
@@ -236,7 +244,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
     /// Commands come only while they can be sent on.
     pub(super) fn tell_room(&mut self, key: u32) {
         let Some(identity) = self.identities.get(&key) else { return };
-        let has_room = identity.commands.is_some_and(|link| self.has_room(link));
+        let links = [identity.commands, identity.inputs];
+        let has_room = links.into_iter().flatten().any(|link| self.has_room(link));
         let Some(identity) = self.identities.get_mut(&key) else { return };
         if identity.has_room != has_room {
             identity.has_room = has_room;
@@ -257,6 +266,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         let mut changes = false;
         if identity.commands.take_if(|known| *known == link).is_some() {
             changes |= identity.subscribe(Subscription::Commands, false);
+        }
+        if identity.inputs.take_if(|known| *known == link).is_some() {
+            changes |= identity.subscribe(Subscription::Inputs, false);
         }
         if identity.methods.take_if(|known| *known == link).is_some() {
             changes |= identity.subscribe(Subscription::Methods, false);

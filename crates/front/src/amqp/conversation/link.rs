@@ -43,8 +43,7 @@ pub(super) enum Purpose {
     },
     Tokens,
     Telemetry,
-    /// Messages for a module; they come from an edge's routes.
-    Inputs,
+    /// Commands, or messages for a module that come by an edge's routes.
     Commands {
         held: BTreeMap<DeliveryId, Lease>,
     },

@@ -74,9 +74,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         }
     }
 
-    pub(super) fn tell_reported(&mut self, request: &TwinRequest, outcome: Result<u64, TwinRefused>) {
+    pub(super) fn tell_reported(&mut self, request: &TwinRequest, outcome: Result<Option<u64>, TwinRefused>) {
         match outcome {
-            Ok(version) => self.answer_twin(request, 204, Some(version), b""),
+            Ok(version) => self.answer_twin(request, 204, version, b""),
             Err(refused) => self.answer_twin(request, refused.status, None, &refused.body),
         }
     }

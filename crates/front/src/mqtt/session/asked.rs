@@ -11,7 +11,7 @@ use crate::device::{NotSettled, Soon, TwinRefused, Unavailable};
 /// An answer, with what is needed to pass it on.
 pub(super) enum Answer {
     Twin { request: String, outcome: Result<Bytes, TwinRefused> },
-    Reported { request: String, outcome: Result<u64, TwinRefused> },
+    Reported { request: String, outcome: Result<Option<u64>, TwinRefused> },
     Subscribed { id: PacketId, codes: Vec<SubackCode>, outcome: Result<(), Unavailable> },
     Unsubscribed { id: PacketId, outcome: Result<(), Unavailable> },
     Completed(Result<(), NotSettled>),

@@ -190,7 +190,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     fn tell_room(&mut self) {
         let has_room = self.machine.has_room()
             && self.asked.len() < ASKED_MAX
-            && self.subscriptions.has(Subscription::Commands);
+            && (self.subscriptions.has(Subscription::Commands)
+                || self.subscriptions.has(Subscription::Inputs));
         if has_room != self.has_room {
             self.has_room = has_room;
             self.client.room(has_room);

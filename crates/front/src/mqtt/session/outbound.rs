@@ -8,10 +8,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::Session;
 use super::asked::Answer;
 use super::end::End;
-use crate::device::{Command, NotSettled, Order, PublishRefused, TwinRefused};
+use crate::device::{Command, Input, NotSettled, Order, PublishRefused, TwinRefused};
 
 /// The status of a report that was taken.
 const REPORTED: u16 = 204;
+/// Who sent a message that came by a route. Clients cannot say it of themselves.
+const FROM_DEVICE: &str = "$.cdid";
+const FROM_MODULE: &str = "$.cmid";
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Publishes whose fate is known.
@@ -28,7 +31,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         match answer {
             Answer::Twin { request, outcome: Ok(twin) } => self.answer_twin(200, &request, None, twin),
             Answer::Reported { request, outcome: Ok(version) } => {
-                self.answer_twin(REPORTED, &request, Some(version), Bytes::new());
+                self.answer_twin(REPORTED, &request, version, Bytes::new());
             }
             Answer::Twin { request, outcome: Err(refused) }
             | Answer::Reported { request, outcome: Err(refused) } => {
@@ -74,11 +77,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn deliver(&mut self, command: Command) {
-        let Command { lease, message, again, .. } = command;
-        let bag = Bag { system: message.system, application: message.application };
-        let topic: Text = Outbound::Command { device: &self.user.device, bag: &bag }.topic();
+        let Command { lease, message, again, input, .. } = command;
+        let mut bag = Bag { system: message.system, application: message.application };
+        let device = &self.user.device;
+        let (topic, kind): (Text, _) = match (input.as_deref(), &self.user.module) {
+            (Some(Input { name, from }), Some(module)) => {
+                bag.application.push((FROM_DEVICE.to_owned(), from.device.to_string()));
+                let sender = from.module.as_ref().map(|module| (FROM_MODULE.to_owned(), module.to_string()));
+                bag.application.extend(sender);
+                let topic = Outbound::Input { device, module, input: name, bag: &bag }.topic();
+                (topic, Subscription::Inputs)
+            }
+            _ => (Outbound::Command { device, bag: &bag }.topic(), Subscription::Commands),
+        };
         self.shared.figures.mqtt_deliveries.increment();
-        match self.granted(Subscription::Commands) {
+        match self.granted(kind) {
             Some(Qos::AtLeastOnce | Qos::ExactlyOnce) => {
                 // Without room it is not asked for; should one come all the same, it goes back with the session.
                 self.machine.deliver(topic, message.body, again, lease, &mut self.wire.out).ok();

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use skerry_amqp::codec::Value;
 use skerry_amqp::connection::{Event, LinkId, Offer};
 use skerry_amqp::performative::{Fault, Outcome, ReceiverSettles, Role, SenderSettles};
-use skerry_front::device::{Command, Lease, Order, Settlement};
-use skerry_model::Timestamp;
+use skerry_front::device::{Command, Input, Lease, Order, Settlement};
 use skerry_model::message::{Ack, Message, SystemProperties};
+use skerry_model::{IdentityId, Timestamp};
 
 use super::client::{Peer, offer, sections};
 use crate::world::{World, until};
@@ -33,6 +33,7 @@ fn command(lease: u128, body: &[u8]) -> Order {
         sequence: 9,
         enqueued: Timestamp::from_unix_seconds(1_780_000_000),
         deliveries: 2,
+        input: None,
     }))
 }
 
@@ -267,5 +268,31 @@ async fn a_client_in_the_second_mode_hears_what_its_word_was_worth() {
             (said, expected) => assert_eq!(said, Some(expected)),
         }
     }
+    world.stopped().await;
+}
+
+#[tokio::test]
+async fn what_came_by_a_route_goes_to_the_link_of_the_modules_inputs() {
+    let world = World::start();
+    let mut peer = world.amqp().await;
+    peer.put_token("hub1.iot.test/devices/d1/modules/m1", "good").await;
+    let session = peer.session();
+    let inputs = offer("inputs", Role::Receiver, "/devices/d1/modules/m1/messages/events");
+    let (link, _) = peer.attach(session, inputs).await;
+    assert!(peer.is_silent().await);
+    until("messages may come", || *world.devices.rooms.lock().unwrap() == [true]).await;
+    let Order::Command(mut command) = command(7, b"go") else { unreachable!() };
+    let from = IdentityId { device: "leaf".parse().unwrap(), module: None };
+    command.input = Some(Box::new(Input { name: "in".into(), from }));
+    world.devices.order(Order::Command(command));
+    let delivery = peer.delivery(link).await;
+    let sections = sections(&delivery);
+    let annotation = |name| sections.annotation(name).cloned();
+    assert_eq!(annotation("x-opt-input-name"), Some(Value::string("in")));
+    assert_eq!(annotation("iothub-connection-device-id"), Some(Value::string("leaf")));
+    assert_eq!(annotation("iothub-connection-module-id"), None);
+    peer.machine.settle(link, delivery.id, delivery.id, Outcome::Accepted);
+    peer.flush().await;
+    until("it is settled", || settled(&world) == [(7, Settlement::Complete)]).await;
     world.stopped().await;
 }

@@ -178,6 +178,7 @@ fn command(lease: u128) -> Order {
         sequence: 1,
         enqueued: Timestamp::from_unix_seconds(1_780_000_000),
         deliveries: 0,
+        input: None,
     }))
 }
 

@@ -153,6 +153,7 @@ async fn commands_wait_while_the_client_does_not_read() {
         sequence: 0,
         enqueued: Timestamp::from_unix_seconds(0),
         deliveries: 0,
+        input: None,
     })));
     until("it is given back", || !world.devices.settled.lock().unwrap().is_empty()).await;
     assert_eq!(*world.devices.settled.lock().unwrap(), [(Lease(1), Settlement::GiveBack)]);

@@ -1,10 +1,10 @@
 use bytes::Bytes;
-use skerry_front::device::{Command, Lease, Order, Settlement};
-use skerry_model::Timestamp;
+use skerry_front::device::{Command, Input, Lease, Order, Settlement};
 use skerry_model::message::{Message, SystemProperties};
-use skerry_mqtt::packet::{Ack, Packet, Qos};
+use skerry_model::{IdentityId, Timestamp};
+use skerry_mqtt::packet::{Ack, Connect, Packet, Qos};
 
-use super::client::subscribe;
+use super::client::{connect, subscribe};
 use crate::world::{World, until};
 
 const COMMANDS: &str = "devices/d1/messages/devicebound/#";
@@ -23,6 +23,7 @@ fn command(lease: u128, again: bool) -> Order {
         sequence: 0,
         enqueued: Timestamp::NEVER,
         deliveries: 0,
+        input: None,
     }))
 }
 
@@ -75,5 +76,29 @@ async fn no_more_commands_are_asked_for_than_may_be_under_way() {
     until("there is no room", || *world.devices.rooms.lock().unwrap() == [true, false]).await;
     raw.send(&[Packet::Ack(Ack::puback(first.packet_id.unwrap()))]).await;
     until("there is room", || *world.devices.rooms.lock().unwrap() == [true, false, true]).await;
+    world.stopped().await;
+}
+
+#[tokio::test]
+async fn what_came_by_a_route_is_told_with_its_input_and_its_sender() {
+    let world = World::start();
+    let connect = Connect {
+        client_id: "d1/m1".into(),
+        user_name: Some("hub1.iot.test/d1/m1/?api-version=2021-04-12".into()),
+        ..connect("good")
+    };
+    let (mut raw, _) = world.device_with(connect).await;
+    raw.send(&[subscribe(1, &[("devices/d1/modules/m1/#", Qos::AtLeastOnce)])]).await;
+    raw.receive().await.unwrap();
+    until("messages may come", || *world.devices.rooms.lock().unwrap() == [true]).await;
+    let Order::Command(mut command) = command(1, false) else { unreachable!() };
+    let from = IdentityId { device: "d1".parse().unwrap(), module: Some("m2".parse().unwrap()) };
+    command.input = Some(Box::new(Input { name: "in".into(), from }));
+    command.message.system = SystemProperties::default().into();
+    world.devices.order(Order::Command(command));
+    let Some(Packet::Publish(publish)) = raw.receive().await else { panic!() };
+    assert_eq!(publish.topic.as_str(), "devices/d1/modules/m1/inputs/in/%24.cdid=d1&%24.cmid=m2");
+    raw.send(&[Packet::Ack(Ack::puback(publish.packet_id.unwrap()))]).await;
+    until("it is done", || *world.devices.settled.lock().unwrap() == [Lease(1)].map(completed)).await;
     world.stopped().await;
 }
