@@ -6,7 +6,6 @@
 //! body, its sequence is the offset that consumers keep.
 
 mod event;
-mod fields;
 mod partition;
 mod publish;
 mod read;

@@ -5,11 +5,21 @@
 //! ```
 
 use bytes::Bytes;
-use skerry_model::message::{Ack, System, SystemProperties};
+use skerry_model::message::packed::{put, put_properties, put_some};
+use skerry_model::message::{System, SystemProperties};
 use skerry_model::{DeviceId, ModuleId};
 
-use super::fields::{put, put_some, tag};
 use super::view::StampView;
+
+/// What is said of the sender; what is said of the message has tags of its own.
+pub(super) mod tag {
+    pub(in crate::telemetry) const DEVICE: u8 = 1;
+    pub(in crate::telemetry) const MODULE: u8 = 2;
+    pub(in crate::telemetry) const GENERATION: u8 = 3;
+    pub(in crate::telemetry) const METHOD: u8 = 4;
+    pub(in crate::telemetry) const SOURCE: u8 = 5;
+    pub(in crate::telemetry) const MODEL: u8 = 6;
+}
 
 /// Raised when fields mean something else; new tags do not raise it.
 pub(super) const VERSION: u8 = 1;
@@ -118,29 +128,7 @@ impl Letterhead {
         }
         let mut out = Vec::with_capacity(self.0.len() + 64);
         out.extend_from_slice(&self.0);
-        for (tag, text) in [
-            (tag::MESSAGE_ID, &system.message_id),
-            (tag::CORRELATION_ID, &system.correlation_id),
-            (tag::USER_ID, &system.user_id),
-            (tag::TO, &system.to),
-            (tag::CONTENT_TYPE, &system.content_type),
-            (tag::CONTENT_ENCODING, &system.content_encoding),
-            (tag::SCHEMA, &system.schema),
-            (tag::INTERFACE_ID, &system.interface_id),
-            (tag::COMPONENT, &system.component),
-            (tag::OUTPUT, &system.output),
-            (tag::INPUT, &system.input),
-        ] {
-            put_some(&mut out, tag, text.as_deref());
-        }
-        for (tag, time) in [(tag::EXPIRY, system.expiry), (tag::CREATION_TIME, system.creation_time)] {
-            put_some(&mut out, tag, time.map(|time| time.to_string()).as_deref());
-        }
-        put_some(&mut out, tag::ACK, system.ack.map(Ack::as_str));
-        for (name, value) in application {
-            put(&mut out, tag::NAME, name);
-            put(&mut out, tag::VALUE, value);
-        }
+        put_properties(&mut out, system, application);
         out.into()
     }
 }
@@ -160,6 +148,8 @@ impl Stamp {
 
 #[cfg(test)]
 mod tests {
+    use skerry_model::message::Ack;
+
     use super::*;
 
     #[test]

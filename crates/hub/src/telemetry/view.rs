@@ -1,10 +1,10 @@
 //! A stamp where it lies: texts are slices of the headers, for whoever only passes them on.
 
 use skerry_model::Timestamp;
+use skerry_model::message::packed::{tag, take};
 use skerry_model::message::{Ack, SystemProperties};
 
-use super::fields::{tag, take};
-use super::stamp::{Source, Stamp, StampError, VERSION};
+use super::stamp::{self, Source, Stamp, StampError, VERSION};
 
 /// Everything about a message but its body, without copies.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,12 +45,12 @@ impl<'a> StampView<'a> {
             let text = || std::str::from_utf8(bytes).map_err(|_| malformed);
             let time = || text()?.parse::<Timestamp>().map_err(|_| malformed);
             match tag {
-                tag::DEVICE => view.device = text()?,
-                tag::MODULE => view.module = Some(text()?),
-                tag::GENERATION => view.generation = text()?,
-                tag::METHOD => view.method = text()?,
-                tag::SOURCE => view.source = Source::from_wire(text()?).unwrap_or_default(),
-                tag::MODEL => view.model = Some(text()?),
+                stamp::tag::DEVICE => view.device = text()?,
+                stamp::tag::MODULE => view.module = Some(text()?),
+                stamp::tag::GENERATION => view.generation = text()?,
+                stamp::tag::METHOD => view.method = text()?,
+                stamp::tag::SOURCE => view.source = Source::from_wire(text()?).unwrap_or_default(),
+                stamp::tag::MODEL => view.model = Some(text()?),
                 tag::MESSAGE_ID => view.message_id = Some(text()?),
                 tag::CORRELATION_ID => view.correlation_id = Some(text()?),
                 tag::USER_ID => view.user_id = Some(text()?),

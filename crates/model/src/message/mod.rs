@@ -4,6 +4,8 @@
 //! Every protocol has its own spelling of the system properties; the protocol crates map theirs to
 //! the fields here, so that the inside of the house knows one.
 
+pub mod packed;
+
 use std::ops::{Deref, DerefMut};
 
 use bytes::Bytes;
