@@ -12,6 +12,7 @@
 
 mod amqp;
 mod certificate;
+mod chain;
 pub mod device;
 mod figures;
 mod front;
@@ -29,6 +30,7 @@ pub use crate::http::{
 };
 pub use amqp::AmqpLimits;
 pub use certificate::{Certificate, CertificateAuthority, CertificateUnreadable};
+pub use chain::{ChainError, check_chain};
 pub use figures::{Figure, Figures};
 pub use front::{DRAIN, Front, Handle, Options, Services, StartError};
 pub use listen::{Address, AddressError, BindError, ConnectionLimits};

@@ -13,8 +13,10 @@
 //!    room. A command is a lease: whoever got it settles it, or the end of the session gives it back.
 //! 4. Dropping the orders ends the session at the service, whatever the reason.
 
+mod calls;
 mod claim;
 mod order;
+mod post;
 mod subscriptions;
 
 use std::future::Future;
@@ -25,8 +27,10 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use skerry_model::message::Message;
 
+pub use calls::{CallReply, Caller, Calls, WantedCall};
 pub use claim::{Claim, PeerCertificates, Proof, Refused, SessionKind};
 pub use order::{Call, CloseReason, Command, Desired, FaultPart, Input, Lease, Order, Settlement};
+pub use post::Post;
 pub use subscriptions::Subscriptions;
 
 /// A future that can be sent and named.

@@ -1,75 +1,20 @@
 //! From a client's certificate to an authority that counts.
 
-use skerry_front::{Certificate, CertificateUnreadable};
+use skerry_front::{Certificate, ChainError, check_chain};
 use skerry_model::Timestamp;
 
 use super::Authority;
 
-/// Why a chain proves nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ChainError {
-    #[error("the client has no certificate")]
-    Empty,
-    #[error(transparent)]
-    Unreadable(#[from] CertificateUnreadable),
-    #[error("the certificate is that of {found:?}, not of {name:?}")]
-    Name { found: String, name: String },
-    #[error("the certificate of {subject} does not count at this time")]
-    Time { subject: String },
-    #[error("no verified authority has signed {subject}, nor a certificate that came with it")]
-    Nobody { subject: String },
-}
-
-/// The client's key is proven already. Whoever signs in between has to say that it is an authority;
-/// of the registered ones the operator has said so.
+/// Only those count whose key somebody has proven to hold.
 pub(super) fn check(
     chain: &[impl AsRef<[u8]>],
     name: &str,
     authorities: &[Authority],
     now: Timestamp,
 ) -> Result<(), ChainError> {
-    let mut rest = chain.iter().map(|der| Certificate::parse(der.as_ref()));
-    let own = rest.next().ok_or(ChainError::Empty)??;
-    let mut rest: Vec<Certificate> = rest.collect::<Result<_, _>>()?;
-    let found = own.common_name.clone().unwrap_or_default();
-    if found != name {
-        return Err(ChainError::Name { found, name: name.to_owned() });
-    }
-    let mut current = own;
-    // So many authorities stand between the client and the current certificate's signer.
-    let mut between = 0;
-    loop {
-        if !current.is_valid_at(now) {
-            return Err(ChainError::Time { subject: current.subject });
-        }
-        let counts = |authority: &&Authority| {
-            let certificate = &authority.certificate;
-            authority.is_verified
-                && certificate.is_valid_at(now)
-                && has_room(certificate, between)
-                && current.is_signed_by(certificate)
-        };
-        if authorities.iter().any(|authority| counts(&authority)) {
-            return Ok(());
-        }
-        let above = rest.iter().position(|certificate| {
-            certificate.authority.is_some()
-                && has_room(certificate, between)
-                && current.is_signed_by(certificate)
-        });
-        match above {
-            // Taken out, so that nobody goes in a circle.
-            Some(at) => current = rest.swap_remove(at),
-            None => return Err(ChainError::Nobody { subject: current.subject }),
-        }
-        between += 1;
-    }
-}
-
-/// Whether so many authorities may stand below this one.
-fn has_room(certificate: &Certificate, between: u32) -> bool {
-    let below_max = certificate.authority.and_then(|authority| authority.below_max);
-    below_max.is_none_or(|below_max| between <= below_max)
+    let verified = authorities.iter().filter(|authority| authority.is_verified);
+    let anchors: Vec<&Certificate> = verified.map(|authority| &authority.certificate).collect();
+    check_chain(chain, name, &anchors, now)
 }
 
 #[cfg(test)]

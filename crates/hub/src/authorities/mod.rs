@@ -11,11 +11,10 @@ mod stored;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use skerry_front::Certificate;
+use skerry_front::{Certificate, ChainError};
 use skerry_model::{Clock, Random, Timestamp};
 use skerry_store::documents::{Action, Change, Commit, CommitError, Documents, Expect, Revision, Scan};
 
-pub use chain::ChainError;
 pub use error::AuthorityError;
 
 use crate::spaces::{AUTHORITIES, AUTHORITIES_GROUP, authority_key};

@@ -3,18 +3,16 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-use skerry_front::device::{Claim, Connected, Refused, SessionKind, Subscriptions};
+use skerry_front::device::{Calls, Claim, Connected, Post, Refused, SessionKind, Subscriptions};
 use skerry_model::ErrorCode;
 use skerry_store::bus::{Address, Epoch};
 use skerry_store::log::Order;
 use tokio::time::Instant;
 
 use super::Shared;
-use super::calls::Calls;
 use super::events::Event;
 use super::live::{Handle, Live};
 use super::orders::{Orders, Sources};
-use super::post::Post;
 use super::subscriptions;
 use crate::access::{AccessError, Admitted, SenderError};
 use crate::commands::{Recipient, SessionId};

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use skerry_front::device::{
-    self, Lease, NotSettled, Proof, PublishRefused, Refused, Settlement, Soon, Subscriptions, TwinRefused,
-    Unavailable,
+    self, Calls, Lease, NotSettled, Post, Proof, PublishRefused, Refused, Settlement, Soon, Subscriptions,
+    TwinRefused, Unavailable,
 };
 use skerry_model::message::Message;
 use skerry_model::twin::device_document;
@@ -21,8 +21,7 @@ use skerry_store::log::{Order, Partition};
 use tokio::time::Instant;
 
 use super::Shared;
-use super::calls::Calls;
-use super::post::Post;
+use super::calls::OverBus;
 use super::refusal::refusal;
 use super::subscriptions;
 use super::throttle::Throttle;
@@ -50,7 +49,7 @@ pub(super) struct Live {
     /// As the documents have them; held by whoever writes.
     pub(super) saved: tokio::sync::Mutex<Option<Subscriptions>>,
     pub(super) post: Post,
-    pub(super) calls: Calls,
+    pub(super) calls: Calls<OverBus>,
     /// The version of the desired properties that the client was told last.
     pub(super) told: AtomicU64,
     pub(super) has_room: AtomicBool,

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use skerry_front::device::{CallReply, WantedCall};
 use skerry_model::limits::{METHOD_NAME_CHARS_MAX, METHOD_PAYLOAD_BYTES_MAX};
 use skerry_model::{DeviceId, ErrorCode, ModuleId};
 use skerry_store::bus::{Address, RequestError};
 use tokio::time::Instant;
 
 use super::Devices;
-use super::calls::{Reply, Wanted};
+use super::calls::{decode_reply, encode};
 use crate::registry::RegistryError;
 
 /// What the bus may take on top of the client's time.
@@ -106,16 +107,16 @@ impl Devices {
         shared.registry.get_twin(device, module).await?;
         let Invocation { method, payload, connect_within, answer_within } = invocation;
         let until = Instant::now() + connect_within;
-        let wanted = Wanted { method, payload, start_within: connect_within, answer_within };
+        let wanted = WantedCall { method, payload, start_within: connect_within, answer_within };
         let address = Address::module(device.as_str(), module.map_or("", ModuleId::as_str));
         // Whoever holds the connection watches over both times; this is for one that does not answer.
         let answer_by = until + answer_within + SLACK;
-        match shared.bus.request(&address, wanted.encode(), until, answer_by).await {
-            Ok(reply) => match Reply::decode(&reply) {
-                Some(Reply::Answered { status, payload }) => Ok(Answered { status, payload }),
-                Some(Reply::NotOnline) | None => Err(InvokeError::NotOnline),
-                Some(Reply::TimedOut) => Err(InvokeError::TimedOut),
-                Some(Reply::Busy) => Err(InvokeError::Busy),
+        match shared.bus.request(&address, encode(&wanted), until, answer_by).await {
+            Ok(reply) => match decode_reply(&reply) {
+                Some(CallReply::Answered { status, payload }) => Ok(Answered { status, payload }),
+                Some(CallReply::NotOnline) | None => Err(InvokeError::NotOnline),
+                Some(CallReply::TimedOut) => Err(InvokeError::TimedOut),
+                Some(CallReply::Busy) => Err(InvokeError::Busy),
             },
             Err(RequestError::NoOwner) => Err(InvokeError::NotOnline),
             Err(RequestError::OwnerLost) => Err(InvokeError::Lost),

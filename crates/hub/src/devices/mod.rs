@@ -20,7 +20,6 @@ mod live;
 mod methods;
 mod orders;
 mod pace;
-mod post;
 mod refusal;
 mod subscriptions;
 mod throttle;

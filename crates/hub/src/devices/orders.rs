@@ -11,6 +11,7 @@ use skerry_mqtt::topic::Subscription;
 use skerry_store::bus::{Mail, Mailbox};
 use tokio::time::{Instant, sleep_until};
 
+use super::calls::hold;
 use super::events::Event;
 use super::live::Live;
 use crate::commands::{Holder, Leased};
@@ -47,7 +48,7 @@ impl Sources {
             tokio::select! {
                 () = self.live.post.rung() => {}
                 mail = self.mailbox.next() => match mail {
-                    Some(Mail::Request(request)) => self.live.calls.hold(request),
+                    Some(Mail::Request(request)) => hold(&self.live.calls, request),
                     Some(Mail::Superseded) => return (Order::Close(CloseReason::Superseded), self),
                     None => return (Order::Close(CloseReason::Stopping), self),
                 },

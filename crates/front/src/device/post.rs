@@ -3,20 +3,21 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use skerry_front::device::{CloseReason, Order};
 use tokio::sync::Notify;
+
+use super::{CloseReason, Order};
 
 /// Orders that wait; with one more the client has to begin anew.
 const WAITING_MAX: usize = 64;
 
 #[derive(Default)]
-pub(super) struct Post {
+pub struct Post {
     waiting: Mutex<VecDeque<Order>>,
     bell: Notify,
 }
 
 impl Post {
-    pub(super) fn push(&self, order: Order) {
+    pub fn push(&self, order: Order) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         match order {
             // The end comes before everything else.
@@ -31,24 +32,24 @@ impl Post {
         self.bell.notify_one();
     }
 
-    pub(super) fn pop(&self) -> Option<Order> {
+    pub fn pop(&self) -> Option<Order> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
     /// Something changed that whoever waits has to look at.
-    pub(super) fn ring(&self) {
+    pub fn ring(&self) {
         self.bell.notify_one();
     }
 
     /// Done when there was a push or a ring since the last time.
-    pub(super) async fn rung(&self) {
+    pub async fn rung(&self) {
         self.bell.notified().await;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use skerry_front::device::Desired;
+    use super::super::Desired;
 
     use super::*;
 
