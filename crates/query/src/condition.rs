@@ -1,14 +1,12 @@
-//! A condition on its own: target conditions, job conditions, later the conditions of routes.
+//! A condition on its own: target conditions, job conditions, conditions of routes.
 //!
 //! The special conditions around it stay with their owners: what an empty text means, and that
 //! `*` selects everything, differs between configurations and jobs.
 
-use std::fmt;
-
-use crate::check::check_condition;
+use crate::check::{check_condition, check_route};
 use crate::dialect::Dialect;
 use crate::error::Error;
-use crate::evaluate::truth;
+use crate::evaluate::answer;
 use crate::parser;
 use crate::row::Row;
 use crate::syntax::Expr;
@@ -23,14 +21,27 @@ pub struct Condition {
 impl Condition {
     /// Reads what may stand behind `WHERE`.
     pub fn parse(text: &str, dialect: Dialect) -> Result<Self, Error> {
-        let expr = parser::parse_condition(text)?;
-        check_condition(&expr)?;
+        let expr = parser::parse_condition(text, dialect)?;
+        Self::check(expr, dialect)
+    }
+
+    pub(crate) fn check(mut expr: Expr, dialect: Dialect) -> Result<Self, Error> {
+        if dialect.is_route() {
+            check_route(&mut expr, dialect)?;
+        } else {
+            check_condition(&expr)?;
+        }
         Ok(Self { expr, dialect })
+    }
+
+    /// A condition that needs no check.
+    pub(crate) fn of_checked(expr: Expr, dialect: Dialect) -> Self {
+        Self { expr, dialect }
     }
 
     /// The answer for a row; none for undefined.
     pub fn truth<R: Row + ?Sized>(&self, row: &R) -> Option<bool> {
-        truth(&self.expr, row)
+        answer(&self.expr, row, self.dialect)
     }
 
     /// Whether the row is selected: undefined is not enough.
@@ -45,12 +56,5 @@ impl Condition {
 
     pub fn dialect(&self) -> Dialect {
         self.dialect
-    }
-}
-
-/// The normal form; it parses to an equal condition.
-impl fmt::Display for Condition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.expr.fmt(f)
     }
 }

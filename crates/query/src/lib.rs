@@ -1,4 +1,4 @@
-//! The query language over twins: parse, check, evaluate.
+//! The query language over twins and messages: parse, check, evaluate.
 //!
 //! A text becomes a typed tree ([`Query`] or [`Condition`]), which runs over anything that is a
 //! [`Row`]. The tree is public, so that a store can narrow its search with it; the evaluator here
@@ -14,6 +14,9 @@
 //! assert_eq!(query.project(&twin)["deviceId"], "d1");
 //! # Ok::<(), skerry_query::Error>(())
 //! ```
+//!
+//! Conditions of message routes are the same language in another [`Dialect`]; [`route`] has them
+//! and the routes of an edge.
 //!
 //! This crate does no IO and knows no clock. No text makes it panic or overflow the stack, and
 //! evaluation visits each node of the tree at most once per row.
@@ -34,6 +37,7 @@ mod parser;
 mod position;
 mod print;
 mod project;
+pub mod route;
 mod row;
 mod suggest;
 pub mod syntax;
@@ -47,6 +51,7 @@ pub use error::Error;
 pub use evaluate::{evaluate, truth};
 pub use number::Number;
 pub use position::{Position, Span};
+pub use route::{Origin, Route, RouteCondition, RouteRow, Sink, Truth};
 pub use row::Row;
 pub use syntax::{Expr, Path, Query, ResultKind, Source, Step};
 pub use value::Value;

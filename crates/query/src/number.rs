@@ -1,23 +1,26 @@
 //! Numbers as JSON has them: integers kept exactly, everything else as a finite double.
 //!
 //! `tags.serial = 9007199254740993` must not match `…992`, so integers and doubles are compared
-//! by their true values and never by converting the integer. Results that JSON cannot write
-//! (infinite, not a number) do not exist here: the operation is then undefined.
+//! by their true values and never by converting the integer. What is not a number does not exist
+//! here: the operation is then undefined. Infinity exists in routes only, as JSON cannot write it.
 
 use std::cmp::Ordering;
 use std::fmt;
 
 use serde_json::Number as JsonNumber;
 
-/// A finite number. Equality and order are those of the values: `1` equals `1.0`.
+/// A number. Equality and order are those of the values: `1` equals `1.0`.
 #[derive(Clone, Copy, Debug)]
 pub struct Number(Repr);
+
+/// Which doubles are a result: [`Number::from_f64`] or [`Number::from_ieee`].
+pub(crate) type Floats = fn(f64) -> Option<Number>;
 
 #[derive(Clone, Copy, Debug)]
 enum Repr {
     /// Between `i64::MIN` and `u64::MAX`, which is what JSON numbers can carry.
     Int(i128),
-    /// Finite.
+    /// Not NaN.
     Float(f64),
 }
 
@@ -34,6 +37,11 @@ impl Number {
     /// A double; infinite and not-a-number values are refused.
     pub fn from_f64(value: f64) -> Option<Self> {
         value.is_finite().then_some(Self(Repr::Float(value)))
+    }
+
+    /// A double that may be infinite.
+    pub fn from_ieee(value: f64) -> Option<Self> {
+        (!value.is_nan()).then_some(Self(Repr::Float(value)))
     }
 
     /// A number of a JSON document.
@@ -56,6 +64,55 @@ impl Number {
         match text.parse::<i128>() {
             Ok(int) => Some(Self::from_int(int)),
             Err(_) => text.parse().ok().and_then(Self::from_f64),
+        }
+    }
+
+    /// What `AS_NUMBER` of a route reads: blanks around, a sign before or behind, commas between
+    /// digits, brackets for negative numbers, `Infinity`. .NET reads such texts, so properties
+    /// that were written for it hold them.
+    pub fn from_loose_text(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let (text, negative) = match text.strip_prefix('(').and_then(|text| text.strip_suffix(')')) {
+            Some(inner) => (inner.trim(), true),
+            None => (text, false),
+        };
+        let (digits, minus) = match (text.strip_prefix(['-', '+']), text.strip_suffix(['-', '+'])) {
+            (Some(_), Some(_)) => return None,
+            (Some(rest), None) => (rest, text.starts_with('-')),
+            (None, Some(rest)) => (rest, text.ends_with('-')),
+            (None, None) => (text, false),
+        };
+        let digits = digits.trim();
+        let number = if digits.eq_ignore_ascii_case("Infinity") {
+            Self::from_ieee(f64::INFINITY)?
+        } else {
+            // Commas stand between digits of the whole part only.
+            let whole = digits.find(['.', 'e', 'E']).unwrap_or(digits.len());
+            let (whole, rest) = digits.split_at_checked(whole)?;
+            if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') || rest.contains(',') {
+                return None;
+            }
+            let plain = whole.replace(',', "") + rest;
+            match Self::from_text(&plain) {
+                Some(number) => number,
+                // Too large for a double, and still digits.
+                None if plain
+                    .bytes()
+                    .all(|c| c.is_ascii_digit() || matches!(c, b'.' | b'-' | b'+' | b'e' | b'E')) =>
+                {
+                    plain.parse().ok().and_then(Self::from_ieee)?
+                }
+                None => return None,
+            }
+        };
+        Some(if negative != minus { number.negated() } else { number })
+    }
+
+    /// Whether it is a number that JSON can write.
+    pub fn is_finite(self) -> bool {
+        match self.0 {
+            Repr::Int(_) => true,
+            Repr::Float(float) => float.is_finite(),
         }
     }
 
@@ -95,6 +152,14 @@ impl Number {
         }
     }
 
+    /// Without what stands behind the point; none if an `i128` does not hold it for sure.
+    pub(crate) fn truncated(self) -> Option<i128> {
+        match self.0 {
+            Repr::Int(int) => Some(int),
+            Repr::Float(float) => (float.abs() < INT_EDGE).then(|| float.trunc() as i128),
+        }
+    }
+
     /// With the other sign.
     pub fn negated(self) -> Self {
         match self.0 {
@@ -113,7 +178,7 @@ impl Ord for Number {
             (Repr::Int(a), Repr::Int(b)) => a.cmp(&b),
             (Repr::Int(a), Repr::Float(b)) => compare_mixed(a, b),
             (Repr::Float(a), Repr::Int(b)) => compare_mixed(b, a).reverse(),
-            // Finite, so there always is an order.
+            // Not NaN, so there always is an order.
             (Repr::Float(a), Repr::Float(b)) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
         }
     }
@@ -162,6 +227,10 @@ impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Repr::Int(int) => write!(f, "{int}"),
+            // Any literal beyond the doubles is infinite.
+            Repr::Float(float) if float.is_infinite() => {
+                f.write_str(if float > 0.0 { "1e999" } else { "-1e999" })
+            }
             Repr::Float(float) => write!(f, "{float:?}"),
         }
     }

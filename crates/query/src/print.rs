@@ -3,9 +3,10 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
+use crate::condition::Condition;
 use crate::lexer::{continues_word, starts_word};
 use crate::syntax::{
-    Aggregate, Arithmetic, Comparison, Expr, Item, Items, Literal, Output, Path, Query, Step,
+    Aggregate, Arithmetic, Comparison, Expr, Item, Items, Literal, Output, Path, Query, Root, Step,
 };
 use crate::token::Keyword;
 
@@ -56,6 +57,9 @@ impl Display for Aggregate {
 
 impl Display for Path {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.root != Root::Row {
+            return part_of_message(f, self);
+        }
         for (at, step) in self.steps.iter().enumerate() {
             match step {
                 // The first name must not read as a keyword or as the prefix `devices.`.
@@ -72,6 +76,36 @@ impl Display for Path {
         }
         Ok(())
     }
+}
+
+/// A property as it was written, or a path with its root in front.
+fn part_of_message(f: &mut Formatter<'_>, path: &Path) -> fmt::Result {
+    if let Some(name) = &path.shadow {
+        return f.write_str(name);
+    }
+    // An element of the body needs no braces to be nothing else.
+    let plain = path.steps.iter().any(|step| matches!(step, Step::Index(_)));
+    let (open, close) = match path.root {
+        Root::Row | Root::Application | Root::Change => ("", ""),
+        _ if plain => ("$", ""),
+        _ => ("{$", "}"),
+    };
+    f.write_str(open)?;
+    f.write_str(match path.root {
+        Root::Body => "body",
+        Root::Twin => "twin",
+        _ => "",
+    })?;
+    let mut inner = matches!(path.root, Root::Body | Root::Twin);
+    for step in &path.steps {
+        match step {
+            Step::Name(name) if inner => write!(f, ".{name}")?,
+            Step::Name(name) => f.write_str(name)?,
+            Step::Index(index) => write!(f, "[{index}]")?,
+        }
+        inner = true;
+    }
+    f.write_str(close)
 }
 
 fn name(f: &mut Formatter<'_>, text: &str, may_be_bare: bool) -> fmt::Result {
@@ -116,9 +150,11 @@ fn string(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
 /// How tightly a node binds; a child that binds less than its place demands gets brackets.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
+    Coalesce,
     Or,
     And,
     Not,
+    Equality,
     Comparison,
     Sum,
     Product,
@@ -126,11 +162,14 @@ enum Rank {
     Primary,
 }
 
-fn rank(expr: &Expr) -> Rank {
+fn rank(expr: &Expr, route: bool) -> Rank {
     match expr {
+        Expr::Coalesce { .. } => Rank::Coalesce,
         Expr::Or(_) => Rank::Or,
         Expr::And(_) => Rank::And,
+        Expr::Not { .. } if route => Rank::Sign,
         Expr::Not { .. } => Rank::Not,
+        Expr::Compare { op: Comparison::Equal | Comparison::NotEqual, .. } if route => Rank::Equality,
         Expr::Compare { .. } | Expr::In { .. } => Rank::Comparison,
         Expr::Arithmetic { op: Arithmetic::Add | Arithmetic::Subtract, .. } => Rank::Sum,
         Expr::Arithmetic { .. } => Rank::Product,
@@ -139,55 +178,88 @@ fn rank(expr: &Expr) -> Rank {
     }
 }
 
-struct At<'a>(Rank, &'a Expr);
+/// An expression at a place that demands a rank, by the precedence of routes or of queries.
+struct At<'a> {
+    least: Rank,
+    expr: &'a Expr,
+    route: bool,
+}
 
 impl Display for At<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if rank(self.1) < self.0 { write!(f, "({})", self.1) } else { write!(f, "{}", self.1) }
-    }
-}
-
-impl Display for Expr {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Expr::Literal { value, .. } => write!(f, "{value}"),
-            Expr::Path(path) => write!(f, "{path}"),
-            Expr::Call { function, arguments, .. } => {
-                write!(f, "{}(", function.name())?;
-                list(f, arguments, ", ")?;
-                f.write_char(')')
-            }
-            // Without brackets the sign would become part of the literal.
-            Expr::Negate { operand, .. } => match operand.as_literal() {
-                Some(literal @ Literal::Number(_)) => write!(f, "-({literal})"),
-                _ => write!(f, "-{}", At(Rank::Sign, operand)),
-            },
-            Expr::Arithmetic { op, left, right } => {
-                let (left_rank, right_rank) = match op {
-                    Arithmetic::Add | Arithmetic::Subtract => (Rank::Sum, Rank::Product),
-                    _ => (Rank::Product, Rank::Sign),
-                };
-                write!(f, "{} {op} {}", At(left_rank, left), At(right_rank, right))
-            }
-            Expr::Compare { op, left, right } => {
-                write!(f, "{} {op} {}", At(Rank::Sum, left), At(Rank::Sum, right))
-            }
-            Expr::In { operand, values, negated, .. } => {
-                let word = if *negated { "NIN" } else { "IN" };
-                write!(f, "{} {word} [", At(Rank::Sum, operand))?;
-                list(f, values, ", ")?;
-                f.write_char(']')
-            }
-            Expr::Not { operand, .. } => write!(f, "NOT {}", At(Rank::Not, operand)),
-            Expr::And(terms) => chain(f, terms, Rank::Not, " AND "),
-            Expr::Or(terms) => chain(f, terms, Rank::And, " OR "),
+        if rank(self.expr, self.route) < self.least {
+            f.write_char('(')?;
+            expression(f, self.expr, self.route)?;
+            f.write_char(')')
+        } else {
+            expression(f, self.expr, self.route)
         }
     }
 }
 
-fn chain(f: &mut Formatter<'_>, terms: &[Expr], rank: Rank, joint: &str) -> fmt::Result {
-    let terms: Vec<_> = terms.iter().map(|term| At(rank, term)).collect();
-    list(f, &terms, joint)
+/// By the precedence of queries.
+impl Display for Expr {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        expression(f, self, false)
+    }
+}
+
+/// The normal form; it parses to an equal condition.
+impl Display for Condition {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        expression(f, self.expr(), self.dialect().is_route())
+    }
+}
+
+fn expression(f: &mut Formatter<'_>, expr: &Expr, route: bool) -> fmt::Result {
+    let at = |least: Rank, expr| At { least, expr, route };
+    match expr {
+        Expr::Literal { value, .. } => write!(f, "{value}"),
+        Expr::Path(path) => write!(f, "{path}"),
+        Expr::Call { function, arguments, .. } => {
+            write!(f, "{}(", function.name())?;
+            list(f, &places(arguments, Rank::Coalesce, route), ", ")?;
+            f.write_char(')')
+        }
+        // Without brackets the sign would become part of the literal.
+        Expr::Negate { operand, .. } => match operand.as_literal() {
+            Some(literal @ Literal::Number(_)) => write!(f, "-({literal})"),
+            _ => write!(f, "-{}", at(Rank::Sign, operand)),
+        },
+        Expr::Arithmetic { op, left, right } => {
+            let (left_rank, right_rank) = match op {
+                Arithmetic::Add | Arithmetic::Subtract => (Rank::Sum, Rank::Product),
+                _ => (Rank::Product, Rank::Sign),
+            };
+            write!(f, "{} {op} {}", at(left_rank, left), at(right_rank, right))
+        }
+        Expr::Compare { op, left, right } => {
+            let (left_rank, right_rank) = match rank(expr, route) {
+                _ if !route => (Rank::Sum, Rank::Sum),
+                Rank::Equality => (Rank::Equality, Rank::Comparison),
+                _ => (Rank::Comparison, Rank::Sum),
+            };
+            write!(f, "{} {op} {}", at(left_rank, left), at(right_rank, right))
+        }
+        Expr::In { operand, values, negated, .. } => {
+            let word = if *negated { "NIN" } else { "IN" };
+            write!(f, "{} {word} [", at(Rank::Sum, operand))?;
+            list(f, values, ", ")?;
+            f.write_char(']')
+        }
+        Expr::Not { operand, .. } => {
+            write!(f, "NOT {}", at(if route { Rank::Sign } else { Rank::Not }, operand))
+        }
+        Expr::Coalesce { left, right } => {
+            write!(f, "{} ?? {}", at(Rank::Coalesce, left), at(Rank::Or, right))
+        }
+        Expr::And(terms) => list(f, &places(terms, Rank::Not, route), " AND "),
+        Expr::Or(terms) => list(f, &places(terms, Rank::And, route), " OR "),
+    }
+}
+
+fn places(terms: &[Expr], least: Rank, route: bool) -> Vec<At<'_>> {
+    terms.iter().map(|expr| At { least, expr, route }).collect()
 }
 
 impl Display for Comparison {

@@ -83,7 +83,7 @@ impl Accumulator {
         match self {
             Accumulator::Count(count) => Some(Json::from(count)),
             Accumulator::Avg { sum, count } => {
-                let average = divide(sum.total()?, Number::from(count))?;
+                let average = divide(sum.total()?, Number::from(count), Number::from_f64)?;
                 average.to_json().map(Json::Number)
             }
             Accumulator::Sum { sum, any } => {
@@ -110,6 +110,6 @@ impl Sum {
     /// None if it is too large for a double.
     fn total(self) -> Option<Number> {
         let ints = Number::from_int(self.ints);
-        if self.any_float { add(ints, Number::from_f64(self.floats)?) } else { Some(ints) }
+        if self.any_float { add(ints, Number::from_f64(self.floats)?, Number::from_f64) } else { Some(ints) }
     }
 }

@@ -1,27 +1,59 @@
 //! From text to tokens with positions.
 //!
 //! All tokens are made before parsing begins: the text is short by law, and the parser can then
-//! look ahead freely. Literals live in [`crate::lexer::literal`], punctuation here.
+//! look ahead freely. Literals live in [`crate::lexer::literal`], the long names of routes in
+//! [`crate::lexer::route`], punctuation here.
 
 mod literal;
+mod route;
 
 use std::iter::Peekable;
 use std::str::Chars;
 
+use crate::dialect::Dialect;
 use crate::error::{Error, quote};
 use crate::limits::TEXT_CHARS_MAX;
 use crate::position::{Position, Span};
 use crate::token::{Located, Symbol, Token};
 
+/// What a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grammar {
+    /// A condition, or for the dialect of twins a whole query.
+    Condition(Dialect),
+    /// `FROM … WHERE … INTO …`
+    Route,
+}
+
+impl Grammar {
+    pub(crate) fn dialect(self) -> Dialect {
+        match self {
+            Grammar::Condition(dialect) => dialect,
+            Grammar::Route => Dialect::EdgeRoute,
+        }
+    }
+}
+
 /// The tokens of a text; the last one is [`Token::End`].
-pub(crate) fn tokenize(text: &str) -> Result<Vec<Located>, Error> {
+pub(crate) fn tokenize(text: &str, grammar: Grammar) -> Result<Vec<Located>, Error> {
     check_length(text)?;
-    let mut lexer = Lexer { chars: text.chars().peekable(), here: Position::START };
+    let dialect = grammar.dialect();
+    let mut lexer =
+        Lexer { chars: text.chars().peekable(), here: Position::START, dialect, in_source: false };
     let mut tokens = Vec::new();
     loop {
         lexer.skip_blanks()?;
         let start = lexer.here;
-        let token = lexer.token(start)?;
+        let token = if lexer.in_source {
+            lexer.source_token(start, tokens.last())?
+        } else if dialect.is_route() {
+            lexer.route_token(start)?
+        } else {
+            lexer.token(start)?
+        };
+        if grammar == Grammar::Route {
+            lexer.follow(&token);
+        }
         let end = token == Token::End;
         tokens.push(Located { token, span: lexer.span_from(start) });
         if end {
@@ -45,6 +77,9 @@ fn check_length(text: &str) -> Result<(), Error> {
 struct Lexer<'a> {
     chars: Peekable<Chars<'a>>,
     here: Position,
+    dialect: Dialect,
+    /// Between `FROM` and what follows the source of a route, where `/*` starts no comment.
+    in_source: bool,
 }
 
 impl Lexer<'_> {
@@ -83,6 +118,9 @@ impl Lexer<'_> {
     fn skip_blanks(&mut self) -> Result<(), Error> {
         loop {
             self.take_while(char::is_whitespace);
+            if self.in_source {
+                return Ok(());
+            }
             let mut ahead = self.chars.clone();
             if ahead.next() != Some('/') || ahead.next() != Some('*') {
                 return Ok(());
@@ -125,7 +163,7 @@ impl Lexer<'_> {
             '.' => Symbol::Dot,
             '(' => Symbol::OpenRound,
             ')' => Symbol::CloseRound,
-            '[' if self.take('[') => return self.raw(start).map(Token::Raw),
+            '[' if !self.dialect.is_route() && self.take('[') => return self.raw(start).map(Token::Raw),
             '[' => Symbol::OpenSquare,
             ']' => Symbol::CloseSquare,
             '*' => Symbol::Star,
@@ -133,6 +171,10 @@ impl Lexer<'_> {
             '-' => Symbol::Minus,
             '/' => Symbol::Slash,
             '%' => Symbol::Percent,
+            '|' if self.dialect.is_route() && self.take('|') => Symbol::Concat,
+            '?' if self.dialect.is_route() && self.take('?') => Symbol::Coalesce,
+            '{' if self.dialect.is_route() => Symbol::OpenCurly,
+            '}' if self.dialect.is_route() => Symbol::CloseCurly,
             '=' if self.take('=') => {
                 return Err(self.unknown("==", start).hint("Equality is written with one sign, ="));
             }
@@ -155,13 +197,19 @@ impl Lexer<'_> {
     fn unknown_char(&mut self, c: char, start: Position) -> Error {
         let hint = match c {
             ';' => {
-                return Error::new(self.span_from(start), "the end of the text", "a semicolon")
-                    .hint("A query is one statement, leave the semicolon out");
+                return Error::new(self.span_from(start), "the end of the text", "a semicolon").hint(
+                    if self.dialect.is_route() {
+                        "A condition is one statement, leave the semicolon out"
+                    } else {
+                        "A query is one statement, leave the semicolon out"
+                    },
+                );
             }
             '!' => "Negation is written NOT, inequality !=",
             '&' => "Both conditions is written AND",
             '|' => "Either condition is written OR",
             '`' | '‘' | '’' | '“' | '”' | '´' => "Strings stand in straight quotes, 'text'",
+            _ if self.dialect.is_route() => "Names hold no blanks and none of ( ) < > @ , : \\ \" / ? = { }",
             _ => "Names with unusual characters stand in double brackets, tags.[[my-key]]",
         };
         self.unknown(c.encode_utf8(&mut [0; 4]), start).hint(hint)

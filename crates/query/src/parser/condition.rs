@@ -2,12 +2,16 @@
 
 use super::Parser;
 use crate::error::Error;
-use crate::syntax::Expr;
+use crate::syntax::{Expr, Literal};
 use crate::token::{Symbol, Token};
 
 impl Parser {
     /// A condition and nothing behind it.
     pub(super) fn whole_condition(mut self) -> Result<Expr, Error> {
+        // A route without anything behind WHERE never matches: there is no answer.
+        if self.dialect.is_route() && *self.peek() == Token::End {
+            return Ok(Expr::Literal { value: Literal::Undefined, span: self.span() });
+        }
         let condition = self.condition()?.expr;
         if *self.peek() != Token::End {
             return Err(self.unexpected_behind(&condition, "AND, OR"));
@@ -25,7 +29,9 @@ impl Parser {
         };
         match self.peek() {
             Token::Symbol(Symbol::CloseRound) => error.hint("There is no ( for this )"),
-            Token::Word(_) | Token::Number(_) if error.hint.is_none() && ends_with_word(condition) => {
+            Token::Word(_) | Token::Name(_) | Token::Number(_)
+                if error.hint.is_none() && ends_with_word(condition) =>
+            {
                 error.hint("Strings stand in quotes, 'text'")
             }
             _ => error,
@@ -41,6 +47,7 @@ fn may_be_compared(expr: &Expr) -> bool {
             | Expr::Path(_)
             | Expr::Call { .. }
             | Expr::Arithmetic { .. }
+            | Expr::Coalesce { .. }
             | Expr::Negate { .. }
     )
 }

@@ -1,19 +1,23 @@
 //! Operators, by precedence climbing: one rule for all levels instead of one rule per level,
 //! so that a bracket costs few frames of our stack.
 //!
-//! From loose to tight: `OR`, `AND`, `NOT`, comparisons and `IN`, `+ -`, `* / %`, signs.
+//! From loose to tight: `OR`, `AND`, `NOT`, comparisons and `IN`, `+ -`, `* / %`, signs. In
+//! routes: `??`, `OR`, `AND`, `= !=`, `< <= > >=` and `IN`, `+ - ||`, `* / %`, signs and `NOT`.
 
 use super::{Parser, Tall};
+use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::limits::{DEPTH_MAX, LIST_VALUES_MAX};
-use crate::syntax::{Arithmetic, Comparison, Expr, Literal};
+use crate::syntax::{Arithmetic, Comparison, Expr, Function, Literal};
 use crate::token::{Keyword, Symbol, Token};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Level {
+    Coalesce,
     Or,
     And,
     Not,
+    Equality,
     Comparison,
     Sum,
     Product,
@@ -22,18 +26,25 @@ enum Level {
 
 #[derive(Clone, Copy)]
 enum Operator {
+    Coalesce,
     Or,
     And,
     Compare(Comparison),
     In { negated: bool },
     Arithmetic(Arithmetic),
+    Concat,
 }
 
 impl Operator {
-    fn level(self) -> Level {
+    fn level(self, dialect: Dialect) -> Level {
         match self {
+            Operator::Coalesce => Level::Coalesce,
             Operator::Or => Level::Or,
             Operator::And => Level::And,
+            Operator::Compare(Comparison::Equal | Comparison::NotEqual) if dialect.is_route() => {
+                Level::Equality
+            }
+            Operator::Concat => Level::Sum,
             Operator::Compare(_) | Operator::In { .. } => Level::Comparison,
             Operator::Arithmetic(Arithmetic::Add | Arithmetic::Subtract) => Level::Sum,
             Operator::Arithmetic(_) => Level::Product,
@@ -43,19 +54,20 @@ impl Operator {
 
 impl Parser {
     pub(super) fn condition(&mut self) -> Result<Tall, Error> {
-        self.climb(Level::Or)
+        self.climb(Level::Coalesce)
     }
 
     /// An expression whose operators bind at least as tightly as `floor`.
     fn climb(&mut self, floor: Level) -> Result<Tall, Error> {
-        let negated = floor <= Level::Not && self.peek_keyword() == Some(Keyword::Not);
+        let negated =
+            !self.dialect.is_route() && floor <= Level::Not && self.peek_keyword() == Some(Keyword::Not);
         let (mut left, mut ceiling) =
             if negated { (self.negation()?, Level::And) } else { (self.signed()?, Level::Sign) };
         while let Some(operator) = self.operator_ahead()
-            && (floor..=ceiling).contains(&operator.level())
+            && (floor..=ceiling).contains(&operator.level(self.dialect))
         {
             left = self.operation(operator, left)?;
-            if operator.level() == Level::Comparison {
+            if operator.level(self.dialect) == Level::Comparison && !self.dialect.is_route() {
                 ceiling = Level::And;
             }
         }
@@ -69,6 +81,8 @@ impl Parser {
             Token::Symbol(Symbol::Star) => Operator::Arithmetic(Arithmetic::Multiply),
             Token::Symbol(Symbol::Slash) => Operator::Arithmetic(Arithmetic::Divide),
             Token::Symbol(Symbol::Percent) => Operator::Arithmetic(Arithmetic::Remainder),
+            Token::Symbol(Symbol::Concat) => Operator::Concat,
+            Token::Symbol(Symbol::Coalesce) => Operator::Coalesce,
             Token::Symbol(Symbol::Equal) => Operator::Compare(Comparison::Equal),
             Token::Symbol(Symbol::NotEqual) => Operator::Compare(Comparison::NotEqual),
             Token::Symbol(Symbol::Less) => Operator::Compare(Comparison::Less),
@@ -94,16 +108,32 @@ impl Parser {
             Operator::Or => self.chain(Keyword::Or, Level::And, Expr::Or, left),
             Operator::And => self.chain(Keyword::And, Level::Not, Expr::And, left),
             Operator::In { negated } => self.list(left, negated),
-            Operator::Compare(op) => self.comparison(op, left),
+            Operator::Compare(op) => self.comparison(op, operator.level(self.dialect), left),
             Operator::Arithmetic(op) => {
-                self.advance();
-                let tighter = if operator.level() == Level::Sum { Level::Product } else { Level::Sign };
-                let right = self.climb(tighter)?;
-                let height = left.height.max(right.height);
-                let (left, right) = (Box::new(left.expr), Box::new(right.expr));
+                let sum = operator.level(self.dialect) == Level::Sum;
+                let (left, right, height) =
+                    self.sides(left, if sum { Level::Product } else { Level::Sign })?;
                 Self::stack(Expr::Arithmetic { op, left, right }, height)
             }
+            Operator::Coalesce => {
+                let (left, right, height) = self.sides(left, Level::Or)?;
+                Self::stack(Expr::Coalesce { left, right }, height)
+            }
+            Operator::Concat => {
+                let (left, right, height) = self.sides(left, Level::Product)?;
+                let span = left.span().to(right.span());
+                let arguments = vec![*left, *right];
+                Self::stack(Expr::Call { function: Function::Concat, arguments, span }, height)
+            }
         }
+    }
+
+    /// The operator that stands here with both of its sides, and how many levels they have.
+    fn sides(&mut self, left: Tall, tighter: Level) -> Result<(Box<Expr>, Box<Expr>, usize), Error> {
+        self.advance();
+        let right = self.climb(tighter)?;
+        let height = left.height.max(right.height);
+        Ok((Box::new(left.expr), Box::new(right.expr), height))
     }
 
     /// Terms joined by one keyword become one flat node, so that long chains stay shallow.
@@ -140,16 +170,17 @@ impl Parser {
         Ok(inner)
     }
 
-    fn comparison(&mut self, op: Comparison, left: Tall) -> Result<Tall, Error> {
-        self.advance();
-        let right = self.climb(Level::Sum)?;
-        if let Some(Operator::Compare(_)) = self.operator_ahead() {
+    fn comparison(&mut self, op: Comparison, level: Level, left: Tall) -> Result<Tall, Error> {
+        let tighter = if level == Level::Equality { Level::Comparison } else { Level::Sum };
+        let (left, right, height) = self.sides(left, tighter)?;
+        // In routes the kinds of both sides tell: true = true = true is fine.
+        if let Some(Operator::Compare(_)) = self.operator_ahead()
+            && !self.dialect.is_route()
+        {
             return Err(self
                 .unexpected("AND, OR or the end of the comparison")
                 .hint("Comparisons do not chain, write a < b AND b < c"));
         }
-        let height = left.height.max(right.height);
-        let (left, right) = (Box::new(left.expr), Box::new(right.expr));
         Self::stack(Expr::Compare { op, left, right }, height)
     }
 

@@ -1,16 +1,32 @@
 //! Advice for what people write out of habit from other languages.
 
+use crate::dialect::Dialect;
 use crate::token::{Symbol, Token};
 
 /// What to do instead, for a token that cannot stand where it stands.
-pub(super) fn for_token(token: &Token) -> Option<&'static str> {
+pub(super) fn for_token(token: &Token, dialect: Dialect) -> Option<&'static str> {
     match token {
         Token::Word(word) => for_word(word),
+        Token::Name(name) => for_name(name, dialect),
+        Token::Symbol(Symbol::OpenRound) if dialect.is_route() => Some("Functions are called as NAME(...)"),
+        Token::Symbol(Symbol::OpenCurly) => Some("Braces stand around one system property, {$messageId}"),
         Token::Symbol(Symbol::OpenRound) => {
             Some("Functions are called as NAME(...), lists stand in square brackets")
         }
         _ => None,
     }
+}
+
+/// Advice about a name of a route where none can stand.
+pub(super) fn for_name(name: &str, dialect: Dialect) -> Option<&'static str> {
+    let is = |word: &str| name.eq_ignore_ascii_case(word);
+    if dialect == Dialect::EdgeRoute && (is("IN") || is("NIN")) {
+        return Some("IN exists in the hub's routes only, write x = 'a' OR x = 'b'");
+    }
+    if is("IN") || is("NIN") || is("LIKE") || is("BETWEEN") || is("IS") || is("CASE") {
+        return for_word(name);
+    }
+    None
 }
 
 pub(super) fn for_word(word: &str) -> Option<&'static str> {

@@ -7,25 +7,35 @@ mod condition;
 mod expression;
 mod hint;
 mod path;
+mod property;
 mod query;
+mod route;
 mod value;
 
+use crate::dialect::Dialect;
 use crate::error::Error;
-use crate::lexer::tokenize;
+use crate::lexer::{Grammar, tokenize};
 use crate::limits::DEPTH_MAX;
 use crate::position::Span;
 use crate::syntax::{Expr, Query};
 use crate::token::{Keyword, Located, Symbol, Token};
 
 pub(crate) fn parse_query(text: &str) -> Result<Query, Error> {
-    Parser::new(text, "the end of the query")?.query()
+    Parser::new(text, Grammar::Condition(Dialect::Twin), "the end of the query")?.query()
 }
 
-pub(crate) fn parse_condition(text: &str) -> Result<Expr, Error> {
-    Parser::new(text, "the end of the condition")?.whole_condition()
+pub(crate) fn parse_condition(text: &str, dialect: Dialect) -> Result<Expr, Error> {
+    Parser::new(text, Grammar::Condition(dialect), "the end of the condition")?.whole_condition()
 }
+
+pub(crate) fn parse_route(text: &str) -> Result<Statement, Error> {
+    Parser::new(text, Grammar::Route, "INTO")?.route()
+}
+
+pub(crate) use route::{Statement, Target};
 
 struct Parser {
+    dialect: Dialect,
     tokens: Vec<Located>,
     /// Stands behind the last token, so that looking always finds something.
     end: Located,
@@ -42,10 +52,10 @@ struct Tall {
 }
 
 impl Parser {
-    fn new(text: &str, end_name: &'static str) -> Result<Self, Error> {
-        let tokens = tokenize(text)?;
+    fn new(text: &str, grammar: Grammar, end_name: &'static str) -> Result<Self, Error> {
+        let tokens = tokenize(text, grammar)?;
         let end = tokens.last().cloned().unwrap_or(Located { token: Token::End, span: Span::NONE });
-        Ok(Self { tokens, end, at: 0, nesting: 0, end_name })
+        Ok(Self { dialect: grammar.dialect(), tokens, end, at: 0, nesting: 0, end_name })
     }
 
     fn look(&self, ahead: usize) -> &Located {
@@ -106,7 +116,7 @@ impl Parser {
     fn unexpected(&self, expected: impl Into<String>) -> Error {
         let Located { token, span } = self.look(0);
         let error = Error::new(*span, expected, token.describe());
-        match hint::for_token(token) {
+        match hint::for_token(token, self.dialect) {
             Some(hint) => error.hint(hint),
             None => error,
         }

@@ -47,7 +47,7 @@ impl Parser {
         }
         strip_prefix(&mut steps, bare);
         let synonym = names::canonicalize(&mut steps);
-        Ok(NamedPath { path: Path { steps, span: start.to(self.last_span()) }, synonym })
+        Ok(NamedPath { path: Path::of_row(steps, start.to(self.last_span())), synonym })
     }
 
     fn name(&mut self, steps: &mut Vec<Step>, bare: &mut usize) {

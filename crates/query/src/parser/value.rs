@@ -1,6 +1,7 @@
 //! Values: signs, literals, calls, brackets.
 
 use super::{Parser, Tall, hint};
+use crate::dialect::Dialect;
 use crate::error::{Error, quote};
 use crate::limits::DEPTH_MAX;
 use crate::suggest::nearest;
@@ -8,17 +9,22 @@ use crate::syntax::{AggregateFunction, Expr, Function, Literal};
 use crate::token::{Keyword, Located, Symbol, Token};
 
 impl Parser {
-    /// Any number of minus signs; the one before a number belongs to the number.
+    /// Any number of minus signs, in routes of `NOT`, too; the sign before a number belongs to
+    /// the number.
     pub(super) fn signed(&mut self) -> Result<Tall, Error> {
         let mut signs = Vec::new();
-        while self.next_is(0, Symbol::Minus) {
+        loop {
+            let not = self.dialect.is_route() && self.peek_keyword() == Some(Keyword::Not);
+            if !not && !self.next_is(0, Symbol::Minus) {
+                break;
+            }
             if signs.len() == DEPTH_MAX {
                 return Err(Self::too_deep(self.span()));
             }
-            signs.push(self.advance().span);
+            signs.push((not, self.advance().span));
         }
         let mut value = match (self.peek(), signs.last()) {
-            (Token::Number(number), Some(sign)) => {
+            (Token::Number(number), Some((false, sign))) => {
                 let value = Literal::Number(number.negated());
                 let span = sign.to(self.advance().span);
                 signs.pop();
@@ -26,9 +32,11 @@ impl Parser {
             }
             _ => self.primary()?,
         };
-        while let Some(sign) = signs.pop() {
+        while let Some((not, sign)) = signs.pop() {
             let span = sign.to(value.expr.span());
-            value = Self::stack(Expr::Negate { operand: Box::new(value.expr), span }, value.height)?;
+            let operand = Box::new(value.expr);
+            let node = if not { Expr::Not { operand, span } } else { Expr::Negate { operand, span } };
+            value = Self::stack(node, value.height)?;
         }
         Ok(value)
     }
@@ -42,6 +50,15 @@ impl Parser {
             let inner = self.nested(Self::condition)?;
             self.want(Symbol::CloseRound, "an operator or )")?;
             return Ok(inner);
+        }
+        if matches!(self.peek(), Token::Name(_)) {
+            if self.next_is(1, Symbol::OpenRound) {
+                return self.call();
+            }
+            return Self::stack(Expr::Path(self.property()?), 0);
+        }
+        if self.take(Symbol::OpenCurly) {
+            return Self::stack(Expr::Path(self.braced()?), 0);
         }
         if self.path_ahead() {
             if matches!(self.peek(), Token::Word(_)) && self.next_is(1, Symbol::OpenRound) {
@@ -82,7 +99,7 @@ impl Parser {
             (_, true) => Err(self.unexpected("a number behind the sign")),
             (None, false) => {
                 let error = self.unexpected("a constant");
-                let word = matches!(self.peek(), Token::Word(_));
+                let word = matches!(self.peek(), Token::Word(_) | Token::Name(_));
                 Err(if word { error.hint("Strings stand in quotes, ['a', 'b']") } else { error })
             }
         }
@@ -90,8 +107,13 @@ impl Parser {
 
     fn call(&mut self) -> Result<Tall, Error> {
         let name = self.advance();
-        let function = function_of(&name)?;
+        let function = function_of(&name, self.dialect)?;
         self.advance();
+        if function == Function::TwinChangeIncludes {
+            let arguments = vec![Expr::Path(self.changed()?)];
+            let span = name.span.to(self.last_span());
+            return Self::stack(Expr::Call { function, arguments, span }, 1);
+        }
         let mut arguments = Vec::new();
         let mut height = 0;
         if !self.take(Symbol::CloseRound) {
@@ -110,21 +132,28 @@ impl Parser {
     }
 }
 
-fn function_of(name: &Located) -> Result<Function, Error> {
-    let Token::Word(word) = &name.token else {
+fn function_of(name: &Located, dialect: Dialect) -> Result<Function, Error> {
+    let (Token::Word(word) | Token::Name(word)) = &name.token else {
         return Err(Error::new(name.span, "the name of a function", name.token.describe()));
     };
-    if let Some(function) = Function::from_name(word) {
-        return Ok(function);
-    }
     let error = Error::new(name.span, "the name of a function", quote(word));
+    match Function::from_name(word) {
+        Some(function) if function.exists_in(dialect) => return Ok(function),
+        Some(Function::TwinChangeIncludes) => return Err(error.hint("Only routes know changes of twins")),
+        Some(_) => {
+            let hint = "The edge's routes see no lists and no objects, only the hub's know this function";
+            return Err(error.hint(hint));
+        }
+        None => {}
+    }
     if AggregateFunction::from_name(word).is_some() {
         return Err(error.hint("Aggregates stand in SELECT only"));
     }
     if let Some(hint) = hint::for_word(word) {
         return Err(error.hint(hint));
     }
-    Err(match nearest(word, Function::ALL.into_iter().map(Function::name)) {
+    let known = Function::ALL.into_iter().filter(|function| function.exists_in(dialect));
+    Err(match nearest(word, known.map(Function::name)) {
         Some(near) => error.hint(format!("Did you mean {near}?")),
         None => error,
     })

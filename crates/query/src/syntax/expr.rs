@@ -45,6 +45,11 @@ pub enum Expr {
         operand: Box<Expr>,
         span: Span,
     },
+    /// `left ?? right`: the left side, or the right one where the left is undefined.
+    Coalesce {
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
     /// Two or more terms; a chain without brackets is one node.
     And(Vec<Expr>),
     /// Two or more terms; a chain without brackets is one node.
@@ -95,6 +100,29 @@ impl Expr {
         }
     }
 
+    /// Whether it can only be true, false or undefined.
+    pub(crate) fn is_condition(&self) -> bool {
+        match self {
+            Expr::Compare { .. } | Expr::In { .. } | Expr::Not { .. } | Expr::And(_) | Expr::Or(_) => true,
+            Expr::Call { function, .. } => function.is_predicate(),
+            Expr::Coalesce { left, .. } => left.is_condition(),
+            _ => false,
+        }
+    }
+
+    /// Whether its value is known to be of any kind only when a message is there. The functions
+    /// and comparisons of routes look at this, and need not look below one another for it.
+    pub(crate) fn is_dynamic(&self) -> bool {
+        match self {
+            Expr::Path(path) => path.is_dynamic(),
+            Expr::Negate { operand, .. } | Expr::Not { operand, .. } => operand.is_dynamic(),
+            Expr::Arithmetic { left, right, .. } | Expr::Coalesce { left, right } => {
+                left.is_dynamic() || right.is_dynamic()
+            }
+            _ => false,
+        }
+    }
+
     /// Where it stands in the text, without brackets around it.
     pub fn span(&self) -> Span {
         match self {
@@ -104,9 +132,9 @@ impl Expr {
             | Expr::In { span, .. }
             | Expr::Not { span, .. } => *span,
             Expr::Path(path) => path.span,
-            Expr::Arithmetic { left, right, .. } | Expr::Compare { left, right, .. } => {
-                left.span().to(right.span())
-            }
+            Expr::Arithmetic { left, right, .. }
+            | Expr::Compare { left, right, .. }
+            | Expr::Coalesce { left, right } => left.span().to(right.span()),
             Expr::And(terms) | Expr::Or(terms) => match (terms.first(), terms.last()) {
                 (Some(first), Some(last)) => first.span().to(last.span()),
                 _ => Span::NONE,

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::dialect::Dialect;
 use crate::limits::CONCAT_ARGUMENTS_MAX;
 
 /// A function of the language. Names are read without regard to case.
@@ -33,11 +34,12 @@ pub enum Function {
     Square,
     StartsWith,
     Substring,
+    TwinChangeIncludes,
     Upper,
 }
 
 impl Function {
-    pub const ALL: [Function; 27] = [
+    pub const ALL: [Function; 28] = [
         Function::Abs,
         Function::ArrayContains,
         Function::AsNumber,
@@ -64,6 +66,7 @@ impl Function {
         Function::Square,
         Function::StartsWith,
         Function::Substring,
+        Function::TwinChangeIncludes,
         Function::Upper,
     ];
 
@@ -104,7 +107,19 @@ impl Function {
             Function::Square => "SQUARE",
             Function::StartsWith => "STARTS_WITH",
             Function::Substring => "SUBSTRING",
+            Function::TwinChangeIncludes => "TWIN_CHANGE_INCLUDES",
             Function::Upper => "UPPER",
+        }
+    }
+
+    /// Whether a dialect has it. Values of the edge's routes are never lists or objects.
+    pub fn exists_in(self, dialect: Dialect) -> bool {
+        match self {
+            Function::TwinChangeIncludes => dialect.is_route(),
+            Function::ArrayContains | Function::IsArray | Function::IsObject | Function::IsPrimitive => {
+                dialect != Dialect::EdgeRoute
+            }
+            _ => true,
         }
     }
 
@@ -139,6 +154,7 @@ impl Function {
                 | Function::IsPrimitive
                 | Function::IsString
                 | Function::StartsWith
+                | Function::TwinChangeIncludes
         )
     }
 }

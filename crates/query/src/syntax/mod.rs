@@ -15,5 +15,5 @@ mod query;
 
 pub use expr::{Arithmetic, Comparison, Expr, Literal};
 pub use function::Function;
-pub use path::{Path, Step};
+pub use path::{Path, Root, Step};
 pub use query::{Aggregate, AggregateFunction, Item, Items, Output, Query, ResultKind, Select, Source};

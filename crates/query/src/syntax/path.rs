@@ -1,4 +1,7 @@
 //! Where a value is found in a row.
+//!
+//! A path of a query starts in the row. A path of a route starts in one of the parts of a
+//! message, which its [`Root`] names.
 
 use crate::position::Span;
 
@@ -6,8 +9,30 @@ use crate::position::Span;
 /// system properties carry their canonical names (`DEVICES.DeviceID` is `deviceId`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path {
+    pub root: Root,
+    /// The application property that goes first, if the message has it: `$name` may be one, and
+    /// only `{$name}` never is.
+    pub shadow: Option<String>,
     pub steps: Vec<Step>,
     pub span: Span,
+}
+
+/// Where the steps of a path start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Root {
+    /// In the row of a device query.
+    Row,
+    /// The only step names an application property: `name`.
+    Application,
+    /// The only step names a system property: `$name`.
+    System,
+    /// In the message's body: `$body.name`.
+    Body,
+    /// In the twin of the sender: `$twin.tags.name`.
+    Twin,
+    /// In the body of a change of a twin, asking only whether it is there:
+    /// `TWIN_CHANGE_INCLUDES(tags.name)`.
+    Change,
 }
 
 /// One step of a path.
@@ -23,7 +48,17 @@ impl Path {
     /// A path over names only, for code that builds trees.
     pub fn of_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let steps = names.into_iter().map(|name| Step::Name(name.to_owned())).collect();
-        Self { steps, span: Span::NONE }
+        Self::of_row(steps, Span::NONE)
+    }
+
+    /// A path into the row of a query.
+    pub fn of_row(steps: Vec<Step>, span: Span) -> Self {
+        Self { root: Root::Row, shadow: None, steps, span }
+    }
+
+    /// Whether its value can be of any kind. Properties of a message are always strings.
+    pub(crate) fn is_dynamic(&self) -> bool {
+        matches!(self.root, Root::Row | Root::Body | Root::Twin)
     }
 
     /// The names of all steps, if there is no index among them.

@@ -5,5 +5,6 @@ mod bounds;
 mod cases;
 mod fuzz;
 mod properties;
+mod routes;
 mod spans;
 mod tree;

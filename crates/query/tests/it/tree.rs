@@ -21,7 +21,7 @@ pub(crate) fn path() -> impl Strategy<Value = Path> {
     (name, vec(step, 0..3)).prop_map(|(first, rest)| {
         let mut steps = vec![Step::Name(first)];
         steps.extend(rest);
-        Path { steps, span: Span::NONE }
+        Path::of_row(steps, Span::NONE)
     })
 }
 

@@ -1,7 +1,12 @@
 //! Rules that the grammar cannot say: what each source allows, what groups need, which
-//! expressions can be conditions, how many arguments a function takes.
+//! expressions can be conditions, how many arguments a function takes. Routes are checked more
+//! closely, in [`kinds`]: what a message's properties are is known before one comes.
+
+mod kinds;
 
 use std::collections::HashSet;
+
+pub(crate) use kinds::check_route;
 
 use crate::error::{Error, quote};
 use crate::syntax::{Expr, Function, Item, Items, Literal, Output, Query, Source};
@@ -88,6 +93,10 @@ pub(crate) fn check_condition(expr: &Expr) -> Result<(), Error> {
                 .hint(format!("Compare it with something, {}(...) = ...", function.name())))
         }
         Expr::Literal { value, .. } => Err(Error::new(expr.span(), "a condition", constant(value))),
+        Expr::Coalesce { left, right } => {
+            check_condition(left)?;
+            check_condition(right)
+        }
         Expr::Negate { .. } | Expr::Arithmetic { .. } => {
             Err(Error::new(expr.span(), "a condition", "a calculation").hint("Compare it with something"))
         }
@@ -110,7 +119,9 @@ fn check_value(expr: &Expr) -> Result<(), Error> {
         Expr::Literal { .. } | Expr::Path(_) => Ok(()),
         Expr::And(_) | Expr::Or(_) | Expr::Not { .. } => check_condition(expr),
         Expr::Negate { operand, .. } | Expr::In { operand, .. } => check_value(operand),
-        Expr::Arithmetic { left, right, .. } | Expr::Compare { left, right, .. } => {
+        Expr::Arithmetic { left, right, .. }
+        | Expr::Compare { left, right, .. }
+        | Expr::Coalesce { left, right } => {
             check_value(left)?;
             check_value(right)
         }
