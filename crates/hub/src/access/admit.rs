@@ -103,7 +103,11 @@ impl Authorizer {
     }
 
     /// A module goes with its device.
-    async fn check_enabled(&self, record: &Record, module: Option<&ModuleId>) -> Result<(), SenderError> {
+    pub(super) async fn check_enabled(
+        &self,
+        record: &Record,
+        module: Option<&ModuleId>,
+    ) -> Result<(), SenderError> {
         let device_status = match module {
             None => record.identity.status,
             Some(_) => self.registry.get_device(&record.identity.device).await?.identity.status,

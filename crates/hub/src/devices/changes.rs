@@ -114,7 +114,7 @@ impl Live {
     async fn check_again(&self) -> Option<Record> {
         let (device, module) = (self.device.clone(), self.module.clone());
         let proof = self.proof();
-        match self.shared.authorizer.admit(&proof, device, module).await {
+        match self.shared.authorizer.admit_by(&proof, self.chain.as_ref(), device, module).await {
             Ok(admitted) if admitted.sender.generation == self.sender.generation => Some(admitted.record),
             // The time of what it showed is watched over elsewhere.
             Err(SenderError::Access(AccessError::Unavailable { .. } | AccessError::Expired { .. })) => None,

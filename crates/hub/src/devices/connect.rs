@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use skerry_front::device::{Calls, Claim, Connected, Post, Refused, SessionKind, Subscriptions};
 use skerry_model::ErrorCode;
+use skerry_model::identity::AuthChain;
 use skerry_store::bus::{Address, Epoch};
 use skerry_store::log::Order;
 use tokio::time::Instant;
@@ -29,8 +30,10 @@ impl Shared {
         }
         // Before anything is read, so that no change falls in between.
         let seen = self.registry.documents().revision();
-        let admitted =
-            self.authorizer.admit(&claim.proof, claim.device.clone(), claim.module.clone()).await?;
+        let chain = claim.chain.as_deref().map(AuthChain::parse).transpose();
+        let chain = chain.map_err(|error| Refused::Unauthorised { what: error.to_string() })?;
+        let (device, module) = (claim.device.clone(), claim.module.clone());
+        let admitted = self.authorizer.admit_by(&claim.proof, chain.as_ref(), device, module).await?;
         if let Some(model) = &claim.model {
             let noted = self.registry.announce_model(&admitted.record, model).await;
             noted.map_err(|error| unavailable(&error))?;
@@ -55,6 +58,7 @@ impl Shared {
             device: claim.device,
             module: claim.module,
             proof: Mutex::new(claim.proof),
+            chain,
             sender,
             keeps_session: claim.session == SessionKind::Kept,
             subscriptions: Mutex::new(kept.unwrap_or_default()),

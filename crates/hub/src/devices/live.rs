@@ -12,6 +12,7 @@ use skerry_front::device::{
     self, Calls, Lease, NotSettled, Post, Proof, PublishRefused, Refused, Settlement, Soon, Subscriptions,
     TwinRefused, Unavailable,
 };
+use skerry_model::identity::AuthChain;
 use skerry_model::message::Message;
 use skerry_model::twin::device_document;
 use skerry_model::{DeviceId, ErrorCode, ModuleId};
@@ -35,6 +36,8 @@ pub(super) struct Live {
     pub(super) module: Option<ModuleId>,
     /// What the client showed; looked at again when its identity changes.
     pub(super) proof: Mutex<Proof>,
+    /// The gateways on whose word it came.
+    pub(super) chain: Option<AuthChain>,
     /// When that stops counting.
     pub(super) ends: Mutex<Option<Instant>>,
     pub(super) sender: Sender,
@@ -63,7 +66,8 @@ pub(super) struct Live {
 impl Live {
     /// Something new to stay in by, if it counts as much as what was shown before.
     async fn renew(&self, proof: Proof) -> Result<(), Refused> {
-        let admitted = self.shared.authorizer.admit(&proof, self.device.clone(), self.module.clone()).await?;
+        let (device, module) = (self.device.clone(), self.module.clone());
+        let admitted = self.shared.authorizer.admit_by(&proof, self.chain.as_ref(), device, module).await?;
         if admitted.sender.generation != self.sender.generation {
             return Err(Refused::Unauthorised { what: "the identity was registered anew".to_owned() });
         }

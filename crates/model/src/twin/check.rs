@@ -58,6 +58,12 @@ pub enum TwinError {
     NotAnObject { path: String },
 }
 
+/// Checks a patch of reported properties, and what it makes of them.
+pub fn check_report(sent: &Map<String, Value>, merged: &Map<String, Value>) -> Result<(), TwinError> {
+    patch(SectionName::Reported, sent)?;
+    size(SectionName::Reported, merged)
+}
+
 /// Checks what a client sent for a section: keys, depth, strings and numbers.
 pub(super) fn patch(section: SectionName, object: &Map<String, Value>) -> Result<(), TwinError> {
     let mut path = Path { names: vec![section.as_str()] };

@@ -13,7 +13,7 @@ mod stamps;
 mod wire;
 mod write;
 
-pub use check::{SectionName, TwinError, section_bytes};
+pub use check::{SectionName, TwinError, check_report, section_bytes};
 pub use merge::{merge, without_nulls};
 pub use packed::{Packed, PackedError};
 pub use section::Section;

@@ -1,6 +1,7 @@
 //! The hub's half of the edge: modules set, identities by the device's own credential, scopes.
 
 mod behalf;
+mod behind;
 mod capability;
 mod content;
 mod own;
