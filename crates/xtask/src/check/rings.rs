@@ -36,6 +36,11 @@ const PLACES: &[Place] = &[
     Place { package: "skerry-edge-daemon", ring: Ring::Engine, engines: &["skerry-keys", "skerry-runtime"] },
     Place { package: "skerry-runtime", ring: Ring::Engine, engines: &[] },
     Place { package: "skerry-edge-agent", ring: Ring::Engine, engines: &["skerry-runtime", "skerry-uplink"] },
+    Place {
+        package: "skerry-edge-hub",
+        ring: Ring::Engine,
+        engines: &["skerry-store", "skerry-front", "skerry-uplink"],
+    },
     Place { package: "skerry", ring: Ring::Shell, engines: &[] },
     Place { package: "skerry-temperature-sensor", ring: Ring::Shell, engines: &[] },
     Place { package: "skerry-xtask", ring: Ring::Shell, engines: &[] },

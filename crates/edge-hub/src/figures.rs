@@ -1,0 +1,104 @@
+//! What the hub counts, under the original's names and labels.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+/// Series of one name; with more the rest is counted together, without labels.
+const SERIES_MAX: usize = 2000;
+
+/// A counter with labels, as Prometheus has them.
+#[derive(Default)]
+pub struct Family(Mutex<BTreeMap<String, u64>>);
+
+impl Family {
+    pub fn add(&self, labels: &[(&str, &str)], count: u64) {
+        let mut key = String::new();
+        for (name, value) in labels {
+            if !key.is_empty() {
+                key.push(',');
+            }
+            key.push_str(name);
+            key.push_str("=\"");
+            for c in value.chars() {
+                match c {
+                    '"' => key.push_str("\\\""),
+                    '\\' => key.push_str("\\\\"),
+                    '\n' => key.push_str("\\n"),
+                    c => key.push(c),
+                }
+            }
+            key.push('"');
+        }
+        let mut series = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if series.len() >= SERIES_MAX && !series.contains_key(&key) {
+            key.clear();
+        }
+        *series.entry(key).or_default() += count;
+    }
+
+    /// Labels as they are written, and counts.
+    pub fn series(&self) -> Vec<(String, u64)> {
+        let series = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        series.iter().map(|(labels, count)| (labels.clone(), *count)).collect()
+    }
+
+    pub fn total(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+    }
+}
+
+/// A counter without labels.
+#[derive(Default)]
+pub struct Count(AtomicU64);
+
+impl Count {
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Counters since the process began.
+#[derive(Default)]
+pub struct Figures {
+    pub messages_received: Family,
+    pub messages_sent: Family,
+    pub messages_dropped: Family,
+    pub messages_unacknowledged: Family,
+    pub twin_gets: Family,
+    pub reported: Family,
+    pub methods: Family,
+    pub offline: Family,
+    pub retries: Family,
+    pub connect_failures: Family,
+    pub connects: Family,
+    pub disconnects: Family,
+    /// Letters that went out again because their fate was not known.
+    pub sent_again: Count,
+    /// Connections to the hub that were stuck and begun anew.
+    pub stalls: Count,
+    /// Letters that wait apart because their sender is not let in at the hub.
+    pub parked: Count,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_are_bounded_and_labels_are_escaped() {
+        let family = Family::default();
+        family.add(&[("id", "d/m"), ("reason", "a\"b\\c\n")], 2);
+        family.add(&[("id", "d/m"), ("reason", "a\"b\\c\n")], 1);
+        assert_eq!(family.series(), [("id=\"d/m\",reason=\"a\\\"b\\\\c\\n\"".to_owned(), 3)]);
+        for number in 0..SERIES_MAX + 10 {
+            family.add(&[("id", &number.to_string())], 1);
+        }
+        assert_eq!(family.series().len(), SERIES_MAX + 1);
+        assert_eq!(family.total(), SERIES_MAX as u64 + 13);
+    }
+}

@@ -1,0 +1,44 @@
+//! The edge hub: the hub of the modules and devices of one edge device, with or without a hub above.
+//!
+//! ```text
+//!  modules, devices ──► front ──► live/ ──► spool: routes, log ──► pump/ ──► live/, line/ ──► hub
+//!                                   └────► twins/ ◄──────────────────────────── line/
+//! ```
+//!
+//! `scope/` says who may come, `line/` leads to the hub above, `twins/` keeps what both sides say of
+//! themselves. It knows no socket of its own: [`skerry_front`] is before it, [`skerry_uplink`] behind its
+//! lines. [`Home`] is what it leans on.
+#![forbid(unsafe_code)]
+
+mod cabinet;
+mod config;
+mod doors;
+mod ending;
+mod endpoint;
+mod figures;
+mod heard;
+mod home;
+mod http;
+mod letter;
+mod lifetime;
+mod line;
+mod live;
+mod metrics;
+mod noted;
+mod pump;
+mod routes;
+mod scope;
+mod service;
+mod spool;
+mod ticket;
+mod twins;
+mod work;
+
+pub use figures::{Count, Family, Figures};
+pub use home::{Home, HomeError, Reply};
+pub use lifetime::{Machine, MachineTime};
+pub use line::{
+    Carrier, DialError, Dialer, Dialing, Heard, LinesOptions, MqttDialer, MqttDialerOptions, Parcel,
+    TwinReply, Wants, Way,
+};
+pub use service::{Configured, EdgeHub, EdgeHubOptions, OpenError, Rules};

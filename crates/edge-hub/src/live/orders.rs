@@ -1,0 +1,98 @@
+//! What one connection is told, one thing after the other.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::task::{Context, Poll};
+
+use skerry_front::device::{self, CloseReason, Order};
+use skerry_mqtt::topic::Subscription;
+use tokio::time::{Instant, sleep_until};
+
+use super::Live;
+
+/// Dropping it ends the session.
+pub(super) struct Sources {
+    pub(super) live: Arc<Live>,
+}
+
+impl Sources {
+    async fn next(self) -> (Order, Self) {
+        loop {
+            if let Some(order) = self.ready() {
+                return (order, self);
+            }
+            let ends = *self.live.ends.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let next = [ends, self.live.calls.deadline()].into_iter().flatten().min();
+            tokio::select! {
+                () = self.live.post.rung() => {}
+                () = at(next) => {
+                    if ends.is_some_and(|ends| ends <= Instant::now()) {
+                        return (Order::Close(CloseReason::Expired), self);
+                    }
+                    self.live.calls.expire(self.live.listens_to(Subscription::Methods));
+                }
+            }
+        }
+    }
+
+    fn ready(&self) -> Option<Order> {
+        let live = &self.live;
+        if let Some(order) = live.post.pop() {
+            return Some(order);
+        }
+        let listens = live.now_subscribed();
+        if listens.has(Subscription::Methods)
+            && let Some(call) = live.calls.open()
+        {
+            return Some(Order::Call(call));
+        }
+        if !live.has_room.load(SeqCst) {
+            return None;
+        }
+        let command = live.inbox.pop(listens.has(Subscription::Inputs), listens.has(Subscription::Commands));
+        command.map(|command| Order::Command(Box::new(command)))
+    }
+}
+
+impl Drop for Sources {
+    fn drop(&mut self) {
+        let live = &self.live;
+        let shared = &live.shared;
+        let was_current = shared.directory.leave(live);
+        // After that nobody hands it anything, and what it had goes back.
+        live.inbox.close();
+        if was_current {
+            shared.noted.went(&live.id, shared.clock.now());
+            shared.lines.leave(&live.id);
+        }
+        shared.figures.disconnects.add(&[("id", &live.id.to_string())], 1);
+    }
+}
+
+/// Never, without a moment.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+pub(super) struct Orders {
+    next: Pin<Box<dyn Future<Output = (Order, Sources)> + Send>>,
+}
+
+impl Orders {
+    pub(super) fn new(sources: Sources) -> Self {
+        Self { next: Box::pin(sources.next()) }
+    }
+}
+
+impl device::Orders for Orders {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Order> {
+        let (order, sources) = std::task::ready!(self.next.as_mut().poll(context));
+        self.next = Box::pin(sources.next());
+        Poll::Ready(order)
+    }
+}

@@ -1,0 +1,206 @@
+//! Letters for one input of a module: pipelined, and in order over every reconnect.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use skerry_model::{IdentityId, ModuleId, Timestamp};
+use skerry_mqtt::topic::Subscription;
+use skerry_store::log::CursorError;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::station::Ready;
+use super::{Returning, Station};
+use crate::ending::Ending;
+use crate::endpoint::{Endpoint, QueueName};
+use crate::live::{Item, Live, Seen};
+use crate::spool::{Queues, Spool};
+use crate::ticket::{Fate, Place};
+
+/// Letters on their way to one input.
+const WINDOW: usize = 128;
+/// What was settled is told to the log after this, if not before.
+const SAVE_AFTER: Duration = Duration::from_millis(100);
+/// After a letter that the module could not deal with, or the store could not give.
+const PAUSE: Duration = Duration::from_secs(1);
+
+pub(crate) struct ModulePump {
+    spool: Arc<Spool>,
+    station: Station,
+    fates: Returning,
+    id: IdentityId,
+    module: ModuleId,
+    input: Arc<str>,
+    /// The module's connection.
+    seen: Seen,
+    queues: watch::Receiver<Arc<Queues>>,
+    sweep_every: Duration,
+}
+
+impl ModulePump {
+    pub(crate) fn new(
+        spool: &Arc<Spool>,
+        id: IdentityId,
+        input: &str,
+        seen: Seen,
+        fairness: Option<u32>,
+        sweep_every: Duration,
+    ) -> Option<Self> {
+        let module = id.module.clone()?;
+        let (station, fates) = Station::new(Arc::clone(spool), WINDOW, fairness, false);
+        Some(Self {
+            station,
+            fates,
+            queues: spool.queues(),
+            spool: Arc::clone(spool),
+            module,
+            id,
+            input: input.into(),
+            seen,
+            sweep_every,
+        })
+    }
+
+    pub(crate) async fn run(mut self, mut stopping: Ending) {
+        let mut shed = self.spool.shed.subscribe();
+        let mut shed_before = *shed.borrow_and_update();
+        let mut current: Option<Arc<Live>> = None;
+        let mut rests_until: Option<Instant> = None;
+        let mut save_at: Option<Instant> = None;
+        let mut sweep_at = Instant::now() + self.sweep_every;
+        if let Err(error) = self.open().await {
+            tracing::error!(input = %self.input, %error, "A queue cannot be opened.");
+        }
+        loop {
+            let now_there = self.seen.borrow_and_update().clone();
+            let is_same = match (&now_there, &current) {
+                (Some(now), Some(then)) => Arc::ptr_eq(now, then),
+                (None, None) => true,
+                _ => false,
+            };
+            if !is_same {
+                // What the last connection had comes back first, so that nothing overtakes it.
+                drop(current.take());
+                while self.station.in_flight() > 0 {
+                    tokio::select! {
+                        () = stopping.wait() => return,
+                        Some((place, fate)) = self.fates.recv() => self.take_fate(place, fate, &mut rests_until),
+                    }
+                }
+                current = now_there;
+            }
+            if self.station.is_to_be_saved() {
+                self.station.save().await;
+                save_at = None;
+            } else if self.station.has_unsaved() && save_at.is_none() {
+                save_at = Some(Instant::now() + SAVE_AFTER);
+            }
+            let takes = current.as_ref().is_some_and(|live| live.listens_to(Subscription::Inputs));
+            let may_lease = takes && rests_until.is_none() && self.station.has_room();
+            let next = [rests_until, save_at, (!takes).then_some(sweep_at)].into_iter().flatten().min();
+            tokio::select! {
+                biased;
+                () = stopping.wait() => break,
+                changed = self.seen.changed() => if changed.is_err() { break },
+                Some((place, fate)) = self.fates.recv() => {
+                    self.take_fate(place, fate, &mut rests_until);
+                    while let Ok((place, fate)) = self.fates.try_recv() {
+                        self.take_fate(place, fate, &mut rests_until);
+                    }
+                }
+                ready = self.station.next(), if may_lease => match ready {
+                    Ok(ready) => self.hand(current.as_deref(), ready),
+                    Err(error) => {
+                        tracing::warn!(input = %self.input, %error, "Letters cannot be read at the moment.");
+                        rests_until = Some(Instant::now() + PAUSE);
+                    }
+                },
+                changed = self.queues.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    if let Err(error) = self.open().await {
+                        tracing::error!(input = %self.input, %error, "A queue cannot be opened.");
+                    }
+                }
+                changed = shed.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    let now = *shed.borrow_and_update();
+                    self.station.shed(now - std::mem::replace(&mut shed_before, now)).await;
+                }
+                () = at(next) => {
+                    let now = Instant::now();
+                    rests_until = rests_until.filter(|until| *until > now);
+                    if save_at.is_some_and(|at| at <= now) {
+                        self.station.save().await;
+                        save_at = None;
+                    }
+                    if !takes && sweep_at <= now {
+                        self.station.sweep().await;
+                        sweep_at = Instant::now() + self.sweep_every;
+                    }
+                }
+            }
+        }
+        self.station.save().await;
+    }
+
+    /// Opens the queues of this input that are there now.
+    async fn open(&mut self) -> Result<(), CursorError> {
+        let queues = Arc::clone(&self.queues.borrow_and_update());
+        let own = |name: &&QueueName| match &name.endpoint {
+            Endpoint::Input { module, input } => *module == self.module && **input == *self.input,
+            Endpoint::Upstream => false,
+        };
+        let names: Vec<QueueName> = queues.keys().filter(own).cloned().collect();
+        self.station.open(names.into_iter()).await
+    }
+
+    fn hand(&mut self, live: Option<&Live>, ready: Ready) {
+        let Ready { letter, place, again } = ready;
+        let ticket = self.station.ticket(place);
+        let Some(live) = live else { return drop(ticket) };
+        live.hand(Item {
+            letter,
+            input: Some(Arc::clone(&self.input)),
+            again: again > 0,
+            sequence: place.sequence.number(),
+            enqueued: Timestamp::NEVER,
+            deliveries: again,
+            ticket,
+        });
+    }
+
+    fn take_fate(&mut self, place: Place, fate: Fate, rests_until: &mut Option<Instant>) {
+        match fate {
+            Fate::Delivered => {
+                let to = self.id.to_string();
+                let priority = self.station.name(place).priority.to_string();
+                let labels = [("to", to.as_str()), ("to_route_input", &self.input), ("priority", &priority)];
+                self.spool.figures.messages_sent.add(&labels, 1);
+                self.station.settle(place);
+            }
+            Fate::Returned | Fate::Barred { .. } => self.station.give_back(place),
+            Fate::Abandoned => {
+                // It goes out again, but not in a whirl.
+                *rests_until = Some(Instant::now() + PAUSE);
+                self.station.give_back(place);
+            }
+            Fate::Refused { why } => {
+                tracing::info!(id = %self.id, input = %self.input, why, "A letter is refused by its module, and dropped.");
+                self.spool.drop_counted("rejected", &self.id.to_string(), &self.input);
+                self.station.settle(place);
+            }
+        }
+    }
+}
+
+/// Never, without a moment.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

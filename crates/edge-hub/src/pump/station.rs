@@ -1,0 +1,266 @@
+//! The queues before one endpoint, by priority, and what of them is on the way.
+
+use std::collections::HashMap;
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use skerry_store::log::{
+    CursorError, CursorId, CursorKind, Durability, From, LeaseError, Leased, Log, Queue, QueueOptions,
+    Record, Start,
+};
+use tokio::sync::mpsc;
+
+use crate::endpoint::QueueName;
+use crate::letter::{Letter, Stored};
+use crate::spool::Spool;
+use crate::ticket::{Fate, Fates, Place, Ticket};
+
+/// Settled letters that the log was not told of; with so many it is told at once.
+const UNSAVED_MAX: usize = 256;
+
+/// A letter that may go out now.
+pub(crate) struct Ready {
+    pub(crate) letter: Letter,
+    pub(crate) place: Place,
+    /// How often it was on its way before, since the queue was opened.
+    pub(crate) again: u32,
+}
+
+/// What became of letters, in the order in which it was known.
+pub(crate) type Returning = mpsc::UnboundedReceiver<(Place, Fate)>;
+
+pub(crate) struct Station {
+    spool: Arc<Spool>,
+    queues: Vec<Open>,
+    /// The log's bytes of what is on the way, for letters that have to wait apart.
+    on_the_way: HashMap<Place, Record>,
+    keeps_records: bool,
+    tell: Fates,
+    window: usize,
+    unsaved: usize,
+    /// After so many letters of one priority the next one has its turn.
+    fairness: Option<u32>,
+    streak: u32,
+}
+
+struct Open {
+    name: QueueName,
+    cursor: CursorId,
+    queue: Queue,
+}
+
+impl Station {
+    /// With what comes back of letters that were handed on.
+    pub(crate) fn new(
+        spool: Arc<Spool>,
+        window: usize,
+        fairness: Option<u32>,
+        keeps_records: bool,
+    ) -> (Self, Returning) {
+        let (tell, fates) = mpsc::unbounded_channel();
+        let station = Self {
+            spool,
+            queues: Vec::new(),
+            on_the_way: HashMap::new(),
+            keeps_records,
+            tell,
+            window,
+            unsaved: 0,
+            fairness,
+            streak: 0,
+        };
+        (station, fates)
+    }
+
+    /// Opens queues that are new; places of others keep their numbers.
+    pub(crate) async fn open(&mut self, names: impl Iterator<Item = QueueName>) -> Result<(), CursorError> {
+        for name in names {
+            if self.queues.iter().any(|open| open.name == name) {
+                continue;
+            }
+            let start = Start { kind: CursorKind::Wanted, from: From::Newest, ..Start::default() };
+            let options = QueueOptions {
+                in_flight_max: self.window,
+                prefetch_records: self.window,
+                unsaved_max: UNSAVED_MAX * 4,
+                durability: Durability::Written,
+                ..QueueOptions::default()
+            };
+            let log: Arc<dyn Log> = Arc::clone(&self.spool.log);
+            let queue = Queue::open(log, &name.cursor(), start, options).await?;
+            self.queues.push(Open { cursor: queue.cursor(), queue, name });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn name(&self, place: Place) -> &QueueName {
+        &self.queues[place.queue].name
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.queues.iter().map(|open| open.queue.in_flight()).sum()
+    }
+
+    pub(crate) fn has_room(&self) -> bool {
+        self.in_flight() < self.window
+    }
+
+    /// Comes back with what became of the letter.
+    pub(crate) fn ticket(&self, place: Place) -> Ticket {
+        Ticket::of_pump(self.tell.clone(), place)
+    }
+
+    /// The next letter that counts. Giving up the wait loses nothing. Only where there is room.
+    pub(crate) async fn next(&mut self) -> Result<Ready, LeaseError> {
+        loop {
+            let (at, leased) = self.lease().await?;
+            if let Some(ready) = self.judge(at, leased) {
+                return Ok(ready);
+            }
+        }
+    }
+
+    async fn lease(&mut self) -> Result<(usize, Leased), LeaseError> {
+        let mut order: Vec<usize> = (0..self.queues.len()).collect();
+        order.sort_by_key(|at| self.queues[*at].name.priority);
+        if self.fairness.is_some_and(|most| self.streak >= most) && order.len() > 1 {
+            // The one that just had its turns stands back once.
+            order.rotate_left(1);
+            self.streak = 0;
+        }
+        if let [only] = order[..] {
+            return Ok((only, self.queues[only].queue.lease().await?));
+        }
+        let first = order.first().copied();
+        let mut rank = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(rank_of, at)| rank[*at] = rank_of);
+        let mut leases: Vec<_> = self.queues.iter_mut().map(|open| Box::pin(open.queue.lease())).collect();
+        let (at, leased) = poll_fn(|context| {
+            for at in &order {
+                if let Poll::Ready(leased) = leases[*at].as_mut().poll(context) {
+                    return Poll::Ready((*at, leased));
+                }
+            }
+            Poll::Pending
+        })
+        .await;
+        drop(leases);
+        self.streak = if Some(at) == first { self.streak + 1 } else { 0 };
+        Ok((at, leased?))
+    }
+
+    /// Drops what is too old, and what cannot be read.
+    fn judge(&mut self, at: usize, leased: Leased) -> Option<Ready> {
+        let Leased { record, leased_before } = leased;
+        let place = Place { queue: at, sequence: record.sequence };
+        let stored = match Stored::decode(&record.headers, record.payload.clone()) {
+            Ok(stored) => stored,
+            Err(error) => {
+                tracing::error!(queue = %self.queues[at].name.cursor(), %error, "A letter is dropped.");
+                self.spool.drop_counted("unreadable", "", "");
+                self.settle(place);
+                return None;
+            }
+        };
+        let remaining = stored.remaining(self.queues[at].cursor.number(), self.spool.now());
+        if remaining == Some(Duration::ZERO) {
+            self.spool.drop_letter("ttl_expiry", &stored.letter);
+            self.settle(place);
+            return None;
+        }
+        if self.keeps_records {
+            self.on_the_way.insert(place, record);
+        }
+        Some(Ready { letter: stored.letter, place, again: leased_before })
+    }
+
+    /// The letter is done with.
+    pub(crate) fn settle(&mut self, place: Place) -> Option<Record> {
+        if self.queues[place.queue].queue.settle(place.sequence) {
+            self.unsaved += 1;
+        }
+        self.on_the_way.remove(&place)
+    }
+
+    /// The letter is to go out again.
+    pub(crate) fn give_back(&mut self, place: Place) {
+        self.on_the_way.remove(&place);
+        self.queues[place.queue].queue.give_back(place.sequence);
+    }
+
+    pub(crate) fn record(&self, place: Place) -> Option<&Record> {
+        self.on_the_way.get(&place)
+    }
+
+    pub(crate) fn is_to_be_saved(&self) -> bool {
+        self.unsaved >= UNSAVED_MAX
+    }
+
+    pub(crate) fn has_unsaved(&self) -> bool {
+        self.unsaved > 0
+    }
+
+    /// Tells the log what was settled.
+    pub(crate) async fn save(&mut self) {
+        self.unsaved = 0;
+        for open in &mut self.queues {
+            match open.queue.save().await {
+                // The rest is told when the oldest is settled, or when there is room.
+                Ok(()) | Err(CursorError::TooFarAhead { .. } | CursorError::Full(_)) => {}
+                Err(error) => {
+                    tracing::error!(queue = %open.name.cursor(), %error, "What was delivered could not be noted, it may go out again.");
+                }
+            }
+        }
+    }
+
+    /// Drops what is too old at the head of each queue, while nobody takes letters.
+    pub(crate) async fn sweep(&mut self) {
+        for at in 0..self.queues.len() {
+            loop {
+                if !self.has_room() {
+                    break;
+                }
+                let Some(leased) = now_or_never(self.queues[at].queue.lease()).await else { break };
+                match leased {
+                    Ok(leased) => match self.judge(at, leased) {
+                        Some(ready) => {
+                            self.give_back(ready.place);
+                            break;
+                        }
+                        None if self.is_to_be_saved() => self.save().await,
+                        None => {}
+                    },
+                    Err(error) => {
+                        tracing::warn!(%error, "A queue cannot be looked through at the moment.");
+                        break;
+                    }
+                }
+            }
+        }
+        self.save().await;
+    }
+
+    /// Drops so many of the oldest letters of the last priority.
+    pub(crate) async fn shed(&mut self, count: u64) {
+        let Some(at) = (0..self.queues.len()).max_by_key(|at| self.queues[*at].name.priority) else { return };
+        for _ in 0..count {
+            let Some(Ok(leased)) = now_or_never(self.queues[at].queue.lease()).await else { break };
+            if let Some(ready) = self.judge(at, leased) {
+                self.spool.drop_letter("storage_full", &ready.letter);
+                self.settle(ready.place);
+            }
+        }
+        self.save().await;
+    }
+}
+
+/// What is there after one look, which may read from the disk.
+async fn now_or_never<T>(future: impl Future<Output = T>) -> Option<T> {
+    /// Long enough for a page from a slow disk.
+    const LOOK: Duration = Duration::from_millis(200);
+    tokio::time::timeout(LOOK, pin!(future)).await.ok()
+}

@@ -1,0 +1,271 @@
+//! Store and forward: a letter is written once, and read by every queue that wants it.
+//!
+//! ```text
+//!  publish ──► table of routes ──► one record, wanted by the cursors of its queues ──► durable ──► done
+//!                                        └── pumps read: pump/
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use skerry_front::device::{PublishRefused, Unavailable};
+use skerry_model::limits::DEVICE_MESSAGE_BYTES_MAX;
+use skerry_model::message::Message;
+use skerry_store::log::{
+    AppendError, Batch, CursorError, CursorId, CursorKind, Draft, Durability, From, Full, Log, Order, Start,
+};
+use tokio::sync::watch;
+
+use crate::config::{Config, WhenFull};
+use crate::endpoint::QueueName;
+use crate::figures::Figures;
+use crate::letter::{Kind, Letter, Letterhead, Life};
+use crate::lifetime::{Lifetime, MachineTime};
+use crate::routes::{Table, compile, destinations};
+
+/// Says that a property was set by a hub: a client that sets it itself would be believed.
+const HUBS_OWN: [&str; 2] = ["$.cdid", "$.cmid"];
+/// How long a sender waits while the oldest letters make room, and how often it looks.
+const ROOM_TRIES: u32 = 20;
+const ROOM_PAUSE: Duration = Duration::from_millis(50);
+
+pub(crate) struct Spool {
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) figures: Arc<Figures>,
+    durability: Durability,
+    lifetime: Lifetime,
+    machine: Arc<dyn MachineTime>,
+    rules: ArcSwap<Rules>,
+    queues: watch::Sender<Arc<Queues>>,
+    /// One change of the configuration at a time.
+    turn: tokio::sync::Mutex<()>,
+    /// Letters that are to give way, for the pumps.
+    pub(crate) shed: watch::Sender<u64>,
+    refused: AtomicU64,
+    is_configured: AtomicBool,
+}
+
+/// The queues that letters may go to, by name.
+pub(crate) type Queues = BTreeMap<QueueName, CursorId>;
+
+#[derive(Default)]
+struct Rules {
+    table: Table,
+    queues: Arc<Queues>,
+    lasts: Option<Duration>,
+    bytes_max: Option<u64>,
+    when_full: WhenFull,
+}
+
+impl Spool {
+    /// Queues that are in the log are there from the beginning, whatever the configuration says later.
+    pub(crate) fn open(
+        log: Arc<dyn Log>,
+        durability: Durability,
+        lifetime: Lifetime,
+        machine: Arc<dyn MachineTime>,
+        figures: Arc<Figures>,
+    ) -> Self {
+        let kept = log.cursors().into_iter();
+        let queues = kept.filter_map(|cursor| Some((QueueName::parse(&cursor.name)?, cursor.id)));
+        let queues = Arc::new(queues.collect::<Queues>());
+        let rules = Rules { queues: Arc::clone(&queues), ..Rules::default() };
+        Self {
+            log,
+            figures,
+            durability,
+            lifetime,
+            machine,
+            rules: ArcSwap::from_pointee(rules),
+            queues: watch::Sender::new(queues),
+            turn: tokio::sync::Mutex::default(),
+            shed: watch::Sender::new(0),
+            refused: AtomicU64::new(0),
+            is_configured: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes a configuration. Letters that wait in queues which nothing leads to any more are still delivered.
+    pub(crate) async fn configure(
+        &self,
+        config: &Config,
+        mut faults: BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, String>, CursorError> {
+        let _turn = self.turn.lock().await;
+        let before = self.rules.load_full();
+        let table = compile(&config.routes, &before.table, &mut faults);
+        let wanted: Vec<QueueName> = table.values().map(|compiled| compiled.queue()).collect();
+        let mut queues = Queues::clone(&before.queues);
+        for name in &wanted {
+            if !queues.contains_key(name) {
+                let start = Start { kind: CursorKind::Wanted, from: From::Newest, ..Start::default() };
+                let cursor = self.log.cursor(&name.cursor(), start).await?;
+                queues.insert(name.clone(), cursor.id);
+            }
+        }
+        // Only while nobody publishes yet: later somebody may still be following the old table.
+        let unused =
+            if self.is_configured.swap(true, Relaxed) { Vec::new() } else { self.unused(&queues, &wanted) };
+        for (name, _) in &unused {
+            queues.remove(name);
+        }
+        let queues = Arc::new(queues);
+        let Config { lasts, bytes_max, when_full, .. } = config;
+        let (lasts, bytes_max, when_full) = (*lasts, *bytes_max, *when_full);
+        self.rules.store(Arc::new(Rules { table, queues: Arc::clone(&queues), lasts, bytes_max, when_full }));
+        self.queues.send_replace(queues);
+        for (_, cursor) in unused {
+            self.log.drop_cursor(cursor).await?;
+        }
+        Ok(faults)
+    }
+
+    /// Queues that no route leads to, and that are empty.
+    fn unused(&self, queues: &Queues, wanted: &[QueueName]) -> Vec<(QueueName, CursorId)> {
+        let cursors = self.log.cursors();
+        let is_empty = |id: &CursorId| cursors.iter().any(|cursor| cursor.id == *id && cursor.records == 0);
+        let unused = queues.iter().filter(|(name, cursor)| !wanted.contains(name) && is_empty(cursor));
+        unused.map(|(name, cursor)| (name.clone(), *cursor)).collect()
+    }
+
+    /// Changes when queues come or go.
+    pub(crate) fn queues(&self) -> watch::Receiver<Arc<Queues>> {
+        self.queues.subscribe()
+    }
+
+    /// What the edge's own clock shows.
+    pub(crate) fn now(&self) -> Duration {
+        self.lifetime.at(self.machine.now().up)
+    }
+
+    pub(crate) fn keep_time(&self) -> crate::lifetime::Kept {
+        self.lifetime.keep(self.machine.now().up)
+    }
+
+    /// Whether somebody wants to hear of changes of twins.
+    pub(crate) fn wants_twin_changes(&self) -> bool {
+        self.rules.load().table.values().any(|compiled| compiled.takes_twin_changes())
+    }
+
+    /// Keeps the messages of one sender in order, in every queue that a route leads to.
+    pub(crate) async fn publish(
+        &self,
+        letterhead: &Letterhead,
+        order: &Order,
+        letters: Vec<Letter>,
+    ) -> Result<(), PublishRefused> {
+        let Some(first) = letters.first() else { return Ok(()) };
+        let from = first.from.clone();
+        let id = from.to_string();
+        let mut drafts = Vec::with_capacity(letters.len());
+        let now = self.now();
+        let rules = self.rules.load_full();
+        for mut letter in letters {
+            letter.message.application.retain(|(name, _)| !HUBS_OWN.contains(&name.as_str()));
+            let checked = letter.message.check(DEVICE_MESSAGE_BYTES_MAX);
+            checked.map_err(|error| PublishRefused::Invalid { what: error.to_string() })?;
+            let output = letter.message.system.output.clone().unwrap_or_default();
+            if letter.kind == Kind::Telemetry {
+                self.figures.messages_received.add(&[("route_output", &output), ("id", &id)], 1);
+            }
+            let to = destinations(&rules.table, &letter, rules.lasts);
+            if to.is_empty() {
+                if letter.kind == Kind::Telemetry {
+                    self.drop_counted("no_route", &id, &output);
+                }
+                continue;
+            }
+            drafts.push(draft(letterhead, &rules, &letter.message, now, &to));
+        }
+        if drafts.is_empty() {
+            return Ok(());
+        }
+        self.append(order, drafts, &rules).await.inspect_err(|_| {
+            self.figures
+                .messages_unacknowledged
+                .add(&[("reason", "storage_failure"), ("from", &id), ("from_route_output", "")], 1);
+        })
+    }
+
+    async fn append(&self, order: &Order, drafts: Vec<Draft>, rules: &Rules) -> Result<(), PublishRefused> {
+        let count = drafts.len() as u64;
+        for _ in 0..ROOM_TRIES {
+            let outcome = match self.has_room(rules) {
+                true => self.append_once(order, drafts.clone()).await,
+                false => Err(AppendError::Full(Full::Cap {
+                    bytes: self.log.figures().disk_bytes,
+                    bytes_max: rules.bytes_max.unwrap_or_default(),
+                })),
+            };
+            match outcome {
+                Ok(()) => return Ok(()),
+                Err(AppendError::Full(_)) if rules.when_full == WhenFull::DropOldest => {
+                    order.resume();
+                    self.shed.send_modify(|shed| *shed += count);
+                    tokio::time::sleep(ROOM_PAUSE).await;
+                }
+                Err(error) => {
+                    self.refused.fetch_add(count, Relaxed);
+                    return Err(Unavailable { what: format!("the message is not stored: {error}") }.into());
+                }
+            }
+        }
+        self.refused.fetch_add(count, Relaxed);
+        Err(Unavailable { what: "the message is not stored: nothing made room for it".to_owned() }.into())
+    }
+
+    async fn append_once(&self, order: &Order, drafts: Vec<Draft>) -> Result<(), AppendError> {
+        let batch = Batch::new(drafts, self.durability).in_order(order).patient();
+        self.log.append(batch).await.into_iter().find_map(Result::err).map_or(Ok(()), Err)
+    }
+
+    /// Whether what the manifest allows is not used up yet.
+    fn has_room(&self, rules: &Rules) -> bool {
+        rules.bytes_max.is_none_or(|max| self.log.figures().disk_bytes < max)
+    }
+
+    /// A letter goes nowhere any more.
+    pub(crate) fn drop_counted(&self, reason: &str, from: &str, output: &str) {
+        let labels = [("reason", reason), ("from", from), ("from_route_output", output)];
+        self.figures.messages_dropped.add(&labels, 1);
+    }
+
+    /// The same for one that was stored.
+    pub(crate) fn drop_letter(&self, reason: &str, letter: &Letter) {
+        let output = letter.message.system.output.as_deref().unwrap_or_default();
+        self.drop_counted(reason, &letter.from.to_string(), output);
+    }
+
+    /// How many letters wait in each queue, with their bytes.
+    pub(crate) fn lengths(&self) -> Vec<(QueueName, u64, u64)> {
+        let cursors = self.log.cursors().into_iter();
+        cursors
+            .filter_map(|cursor| Some((QueueName::parse(&cursor.name)?, cursor.records, cursor.bytes)))
+            .collect()
+    }
+
+    /// Letters that were not taken because there was no room for them.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Relaxed)
+    }
+}
+
+fn draft(
+    letterhead: &Letterhead,
+    rules: &Rules,
+    message: &Message,
+    now: Duration,
+    to: &[crate::routes::Destination],
+) -> Draft {
+    let queue = |to: &crate::routes::Destination| rules.queues.get(&to.queue).copied();
+    let wanted_by: Arc<[CursorId]> = to.iter().filter_map(queue).collect();
+    let lives: Vec<Life> =
+        to.iter().filter_map(|to| Some(Life { queue: queue(to)?.number(), lasts: to.lasts? })).collect();
+    // A slice of what was read would keep the whole block while it waits.
+    let payload = message.body.clone();
+    let headers = letterhead.stamp(message, now, &lives);
+    Draft { wanted_by, headers, payload, ..Draft::default() }
+}
