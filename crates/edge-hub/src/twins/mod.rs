@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use crate::cabinet::{Cabinet, CabinetError, TWINS};
 use crate::line::{State, Wants};
 use crate::service::Shared;
-use record::{Patched, Record};
+use record::{NotReported, Patched, Record};
 
 /// Between two reports of one twin to the hub.
 const REPORT_PAUSE: Duration = Duration::from_secs(5);
@@ -210,7 +210,10 @@ impl Shared {
         patch.shift_remove("$version");
         patch.shift_remove("$metadata");
         let merged = self.twins.with(id, |record| record.report(&patch)).await;
-        merged.map_err(|error| unavailable(&error))?.map_err(|error| malformed(&error.to_string()))?;
+        merged.map_err(|error| unavailable(&error))?.map_err(|error| match error {
+            NotReported::Twin(error) => malformed(&error.to_string()),
+            NotReported::TooMany => refusal(ErrorCode::ThrottlingException, &error.to_string()),
+        })?;
         self.figures.reported.add(&[("target", "edge_hub"), ("id", &id.to_string())], 1);
         self.twins.note_unsent(id);
         self.announce_twin_change(id, &patch).await;

@@ -1,5 +1,7 @@
 //! One twin as the edge knows it, pure.
 
+use std::collections::VecDeque;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use skerry_model::twin::{TwinError, check_report, difference, merge};
@@ -13,10 +15,22 @@ pub(crate) struct Record {
     /// With everything that the client reported.
     reported: Map<String, Value>,
     reported_version: u64,
-    /// Merged, with nulls for what is gone.
-    pending: Map<String, Value>,
-    /// On its way to the hub.
-    sending: Map<String, Value>,
+    /// Joined as far as one patch can say it, with nulls for what is gone; in order.
+    pending: VecDeque<Map<String, Value>>,
+    /// The first of them may be with the hub already.
+    is_sending: bool,
+}
+
+/// Patches that could not be joined; with one more the client has to wait for the hub.
+const PENDING_MAX: usize = 32;
+
+/// Why a report is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotReported {
+    #[error(transparent)]
+    Twin(#[from] TwinError),
+    #[error("too many changes wait for the hub: report again when it is reached")]
+    TooMany,
 }
 
 /// What a patch of desired properties means.
@@ -39,7 +53,7 @@ impl Record {
     }
 
     pub(crate) fn has_pending(&self) -> bool {
-        !self.pending.is_empty() || !self.sending.is_empty()
+        !self.pending.is_empty()
     }
 
     pub(crate) fn patch(&mut self, version: u64, patch: &Map<String, Value>) -> Patched {
@@ -63,7 +77,7 @@ impl Record {
         let new_version = version(&desired).unwrap_or(1);
         self.reported_version = version(&reported).unwrap_or(1);
         self.reported = properties(reported);
-        for patch in [&self.sending, &self.pending] {
+        for patch in &self.pending {
             merge(&mut self.reported, patch);
         }
         let desired = properties(desired);
@@ -76,25 +90,32 @@ impl Record {
     }
 
     /// Takes what the client reports; nothing is changed by what the hub would not take.
-    pub(crate) fn report(&mut self, patch: &Map<String, Value>) -> Result<(), TwinError> {
+    pub(crate) fn report(&mut self, patch: &Map<String, Value>) -> Result<(), NotReported> {
         let mut reported = self.reported.clone();
         merge(&mut reported, patch);
         check_report(patch, &reported)?;
+        // What may be on its way already stays as it is.
+        let is_open = self.pending.len() > usize::from(self.is_sending);
+        let is_full = self.pending.len() >= PENDING_MAX;
+        match self.pending.back_mut() {
+            Some(last) if is_open && can_join(last, patch) => join(last, patch),
+            _ if is_full => return Err(NotReported::TooMany),
+            _ => self.pending.push_back(patch.clone()),
+        }
         self.reported = reported;
-        join(&mut self.pending, patch);
         Ok(())
     }
 
     /// What is to be sent to the hub now.
     pub(crate) fn send(&mut self) -> Option<Map<String, Value>> {
-        let pending = std::mem::take(&mut self.pending);
-        join(&mut self.sending, &pending);
-        (!self.sending.is_empty()).then(|| self.sending.clone())
+        self.is_sending = !self.pending.is_empty();
+        self.pending.front().cloned()
     }
 
     /// The hub has what was sent, or will never take it.
     pub(crate) fn sent(&mut self, version: Option<u64>) {
-        self.sending = Map::new();
+        self.pending.pop_front();
+        self.is_sending = false;
         self.reported_version = version.unwrap_or(self.reported_version + 1);
     }
 
@@ -115,6 +136,16 @@ impl Record {
 /// Without what the hub says about them.
 fn properties(section: Map<String, Value>) -> Map<String, Value> {
     section.into_iter().filter(|(key, _)| !key.starts_with('$')).collect()
+}
+
+/// Whether one patch can say what two do. What goes and then comes as an object cannot be said in one: the hub
+/// would keep what was in there before.
+fn can_join(first: &Map<String, Value>, second: &Map<String, Value>) -> bool {
+    second.iter().all(|(key, value)| match (first.get(key), value) {
+        (Some(Value::Object(present)), Value::Object(inner)) => can_join(present, inner),
+        (Some(_), Value::Object(_)) => false,
+        _ => true,
+    })
 }
 
 /// Joins two patches into one that does the same: what is gone stays null.
@@ -165,17 +196,24 @@ mod tests {
         assert_eq!(record.document()["reported"], json!({"b": {"c": 2, "d": 3}, "$version": 1}));
         assert_eq!(record.send(), Some(map(&json!({"a": null, "b": {"c": 2, "d": 3}}))));
         record.report(&map(&json!({"e": 4}))).unwrap();
-        // The hub did not answer: both go.
-        assert_eq!(record.send(), Some(map(&json!({"a": null, "b": {"c": 2, "d": 3}, "e": 4}))));
+        // The hub did not answer: the same goes again, and then the other.
+        assert_eq!(record.send(), Some(map(&json!({"a": null, "b": {"c": 2, "d": 3}}))));
         record.replace(&json!({"desired": {"$version": 1}, "reported": {"a": 1, "x": 1, "$version": 7}}));
         assert_eq!(
             record.document()["reported"],
             json!({"x": 1, "b": {"c": 2, "d": 3}, "e": 4, "$version": 7})
         );
         record.sent(Some(8));
+        assert_eq!((record.has_pending(), record.send()), (true, Some(map(&json!({"e": 4})))));
+        record.sent(Some(9));
         assert_eq!((record.has_pending(), record.send()), (false, None));
         assert!(record.report(&map(&json!({"a.b": 1}))).is_err());
         assert!(!record.has_pending());
+        for number in 0..PENDING_MAX + 2 {
+            let patch = if number % 2 == 0 { json!({"a": null}) } else { json!({"a": {"n": number}}) };
+            let taken = record.report(&map(&patch));
+            assert_eq!(taken.is_ok(), record.pending.len() <= PENDING_MAX, "{number}");
+        }
     }
 
     fn patch() -> impl Strategy<Value = Value> {
@@ -187,6 +225,33 @@ mod tests {
 
     proptest! {
         #[test]
+        fn the_hub_comes_to_what_the_client_reported(
+            start in patch(), steps in prop::collection::vec((patch(), 0..4), 1..12),
+        ) {
+            let mut hub = skerry_model::twin::without_nulls(&map(&start));
+            let mut record = Record::default();
+            record.replace(&json!({"desired": {"$version": 1}, "reported": hub.clone()}));
+            for (patch, then) in steps {
+                record.report(&map(&patch)).unwrap();
+                // Nothing, sent and heard, sent and heard twice, sent and not heard.
+                for turn in 0..then {
+                    let Some(sent) = record.send() else { break };
+                    if turn < 3 {
+                        merge(&mut hub, &sent);
+                    }
+                    if turn != 1 {
+                        record.sent(None);
+                    }
+                }
+            }
+            while let Some(sent) = record.send() {
+                merge(&mut hub, &sent);
+                record.sent(None);
+            }
+            prop_assert_eq!(hub, record.reported);
+        }
+
+        #[test]
         fn a_joined_patch_does_what_both_did(start in patch(), first in patch(), second in patch()) {
             let mut one_by_one = map(&start);
             merge(&mut one_by_one, &map(&first));
@@ -194,7 +259,7 @@ mod tests {
             let (mut joined, mut together) = (map(&first), map(&start));
             join(&mut joined, &map(&second));
             merge(&mut together, &joined);
-            prop_assert_eq!(together, one_by_one);
+            prop_assert!(!can_join(&map(&first), &map(&second)) || together == one_by_one);
         }
     }
 }
