@@ -8,9 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use skerry_keys::{
-    CaSource, CertificateStore, EDGE_CA, EdgeCa, EdgeCaOptions, FileKeyStore, FileOptions,
-    IDENTITY_MASTER_KEY, KeyStore, LocalCa, MASTER_ENCRYPTION_KEY, Preloaded, Subject, TrustBundle,
-    read_file,
+    CaSource, CertificateStore, EdgeCa, EdgeCaOptions, FileKeyStore, FileOptions, IDENTITY_MASTER_KEY,
+    KeyStore, LocalCa, MASTER_ENCRYPTION_KEY, Preloaded, Subject, TrustBundle, read_file,
 };
 use skerry_model::DeviceId;
 use skerry_tokens::Host;
@@ -20,14 +19,13 @@ use crate::cloud::{
     Cloud, CloudOptions, DEVICE_KEY, Https, HttpsOptions, Proof, client_config, trusted_roots,
 };
 use crate::config::{
-    CertificatePlace, Config, DeviceCredential, EdgeCaConfig, IssuanceMethod, KeyPlace, KeySource,
+    CertificatePlace, Config, DeviceCredential, EdgeCaConfig, IssuanceMethod, KeyPlace, KeySource, LOCAL_CA,
     Provisioning,
 };
 use crate::identities::{Device, Identities, IdentitiesOptions, IdentityCache};
 use crate::options::Options;
 use crate::outcome::StartError;
 
-const LOCAL_CA: &str = "local-ca";
 /// X.509's bound, with what stands before the device's id.
 const COMMON_NAME_CHARS_MAX: usize = 64;
 
@@ -48,7 +46,7 @@ pub(crate) fn prepare(options: &Options) -> Result<Prepared, StartError> {
         Provisioning::Dps(_) => return Err(StartError::Dps),
         Provisioning::Off => return Err(StartError::NotProvisioned),
     };
-    let (key_files, certificate_files) = preloaded(config, credential)?;
+    let (key_files, certificate_files) = preloaded(config)?;
     let keys: Arc<dyn KeyStore> = Arc::new(FileKeyStore::open(FileOptions {
         directory: options.places.keys.clone(),
         preloaded: key_files,
@@ -87,31 +85,8 @@ pub(crate) fn prepare(options: &Options) -> Result<Prepared, StartError> {
 type Files = (BTreeMap<String, PathBuf>, BTreeMap<String, Preloaded>);
 
 /// Keys and certificates that the operator names.
-fn preloaded(config: &Config, credential: &DeviceCredential) -> Result<Files, StartError> {
-    let mut places = config.preloaded_keys.clone();
-    let mut certificates = config.preloaded_certs.clone();
-    match credential {
-        DeviceCredential::Sas(KeySource::At(place)) => {
-            places.insert(DEVICE_KEY.to_owned(), place.clone());
-        }
-        DeviceCredential::Sas(KeySource::Inline(_)) => {}
-        DeviceCredential::X509(x509) => {
-            if let (CertificatePlace::File(path), Some(key)) = (&x509.certificate, &x509.key) {
-                places.insert(DEVICE_KEY.to_owned(), key.clone());
-                certificates.insert(DEVICE_KEY.to_owned(), Preloaded::File(path.clone()));
-            }
-        }
-    }
-    if let EdgeCaConfig::Preloaded { certificate, key } = &config.edge_ca {
-        places.insert(EDGE_CA.to_owned(), key.clone());
-        certificates.insert(EDGE_CA.to_owned(), Preloaded::File(certificate.clone()));
-    }
-    if let Some(local) = &config.cert_issuance.local_ca
-        && let (CertificatePlace::File(path), Some(key)) = (&local.certificate, &local.key)
-    {
-        places.insert(LOCAL_CA.to_owned(), key.clone());
-        certificates.insert(LOCAL_CA.to_owned(), Preloaded::File(path.clone()));
-    }
+fn preloaded(config: &Config) -> Result<Files, StartError> {
+    let (places, certificates) = (config.named_keys(), config.named_certificates());
     let mut keys = BTreeMap::new();
     for (id, place) in places {
         match place {

@@ -5,6 +5,8 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair,
 };
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize, SignatureAlgorithm};
+use x509_parser::prelude::FromDer as _;
+use x509_parser::public_key::RSAPublicKey;
 use zeroize::Zeroizing;
 
 use crate::error::KeyError;
@@ -46,7 +48,30 @@ pub struct PublicKey {
     pub bytes: Vec<u8>,
 }
 
+/// What a public key consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublicParts {
+    /// Big end first, without zeros before.
+    Rsa { modulus: Vec<u8>, exponent: Vec<u8> },
+    /// On P-256, uncompressed.
+    Ec { point: Vec<u8> },
+}
+
 impl PublicKey {
+    /// The public half of a private key in PEM; `None` for what is none, or on another curve than P-256.
+    pub fn of_private_pem(pem: &[u8]) -> Option<Self> {
+        Pair::from_pem(pem).map(|pair| pair.public())
+    }
+
+    pub fn parts(&self) -> PublicParts {
+        if !self.is_rsa {
+            return PublicParts::Ec { point: self.bytes.clone() };
+        }
+        let (_, key) = RSAPublicKey::from_der(&self.bytes).expect("an RSA key shows itself as PKCS#1");
+        let bare = |bytes: &[u8]| bytes.iter().copied().skip_while(|byte| *byte == 0).collect();
+        PublicParts::Rsa { modulus: bare(key.modulus), exponent: bare(key.exponent) }
+    }
+
     pub(crate) fn certificate_algorithm(&self) -> &'static SignatureAlgorithm {
         if self.is_rsa { &PKCS_RSA_SHA256 } else { &PKCS_ECDSA_P256_SHA256 }
     }

@@ -13,17 +13,15 @@ use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::proxy::{Proxy, ProxySettings};
+use super::proxy::ProxySettings;
+use super::tunnel::tunnel;
 use super::{CloudRequest, CloudResponse, NetworkError, Sending, Transport};
 
 /// A hub has at most fifty modules on a device; what is longer is no list of them.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
-/// A proxy's answer to `CONNECT`.
-const PROXY_ANSWER_BYTES_MAX: usize = 8 << 10;
 
 pub struct HttpsOptions {
     /// The hub, or the parent that stands before it.
@@ -55,37 +53,11 @@ impl Https {
         let HttpsOptions { host, port, address, proxy, .. } = &self.options;
         let failed = |error: std::io::Error| error.to_string();
         if let Some(proxy) = proxy.of(host) {
-            return self.tunnel(proxy).await;
+            return tunnel(proxy, &self.place()).await;
         }
         match address {
             Some(address) => TcpStream::connect((*address, *port)).await.map_err(failed),
             None => TcpStream::connect((host.as_str(), *port)).await.map_err(failed),
-        }
-    }
-
-    async fn tunnel(&self, proxy: &Proxy) -> Result<TcpStream, String> {
-        let failed = |error: std::io::Error| format!("the proxy {}:{}: {error}", proxy.host, proxy.port);
-        let mut stream = TcpStream::connect((proxy.host.as_str(), proxy.port)).await.map_err(failed)?;
-        let place = self.place();
-        let mut request = format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n");
-        if let Some(authorization) = &proxy.authorization {
-            request.push_str(&format!("Proxy-Authorization: Basic {}\r\n", authorization.reveal()));
-        }
-        request.push_str("\r\n");
-        stream.write_all(request.as_bytes()).await.map_err(failed)?;
-        // Byte by byte: what follows the head belongs to TLS.
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            if head.len() == PROXY_ANSWER_BYTES_MAX {
-                return Err(format!("the proxy {}:{} does not speak HTTP", proxy.host, proxy.port));
-            }
-            head.push(stream.read_u8().await.map_err(failed)?);
-        }
-        let line = String::from_utf8_lossy(&head);
-        let line = line.lines().next().unwrap_or_default();
-        match line.split(' ').nth(1) {
-            Some(status) if status.len() == 3 && status.starts_with('2') => Ok(stream),
-            _ => Err(format!("the proxy {}:{} refuses: {line}", proxy.host, proxy.port)),
         }
     }
 

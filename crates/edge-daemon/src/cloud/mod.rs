@@ -12,6 +12,7 @@ mod https;
 mod modules;
 mod proxy;
 mod tls;
+mod tunnel;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -26,6 +27,7 @@ pub use https::{Https, HttpsOptions};
 pub use modules::{Cloud, CloudOptions, HubModule};
 pub use proxy::{Proxy, ProxyError, ProxySettings};
 pub use tls::{TlsSetupError, client_config, trusted_roots};
+pub use tunnel::tunnel;
 
 /// One request to the hub.
 #[derive(Clone, Debug)]

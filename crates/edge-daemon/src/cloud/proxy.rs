@@ -32,7 +32,8 @@ impl ProxySettings {
         })
     }
 
-    pub(super) fn of(&self, host: &str) -> Option<&Proxy> {
+    /// The proxy on the way to a host.
+    pub fn of(&self, host: &str) -> Option<&Proxy> {
         let host = host.to_ascii_lowercase();
         let is_except = |name: &String| {
             let domain = name.trim_start_matches("*.").trim_start_matches('.');

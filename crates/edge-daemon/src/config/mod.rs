@@ -5,6 +5,7 @@
 
 mod apply;
 mod certificates;
+mod named;
 mod own;
 mod problem;
 mod provisioning;
@@ -30,6 +31,7 @@ pub use provisioning::{Attestation, DeviceCertificate, DeviceCredential, Dps, Ke
 pub use runtime::{Agent, Endpoints, ImageCollection, MobyRuntime, Network, RegistryAuth, Subnet};
 pub use uri::{KeyPlace, SocketPlace, UriError};
 
+pub(crate) use named::LOCAL_CA;
 use provisioning::{file, parsed};
 use reader::{Notes, Reader};
 use tree::At;

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use skerry_keys::{KeyError, KeyStore, PairAlgorithm, Symmetric};
+use skerry_keys::{KeyError, KeyStore, PairAlgorithm, PublicParts, Symmetric};
 
 use super::handles::{Handles, Key};
 use super::{blocking, check_local};
@@ -17,6 +17,8 @@ use crate::caller::Callers;
 
 /// Behind the ciphertext.
 const TAG_BYTES: usize = 16;
+/// The curve's number, as it is encoded: 1.2.840.10045.3.1.7.
+const P256_OID: [u8; 8] = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 
 pub(crate) struct KeyService {
     pub(crate) keys: Arc<dyn KeyStore>,
@@ -115,9 +117,9 @@ impl KeyService {
             ("POST", ["sign"]) => self.sign(call.json()?).await,
             ("POST", ["encrypt"]) => self.encrypt(call.json()?).await,
             ("POST", ["decrypt"]) => self.decrypt(call.json()?).await,
-            ("POST", ["parameters", "algorithm"]) => self.algorithm(call.json()?).await,
+            ("POST", ["parameters", name]) => self.parameter(name, call.json()?).await,
             (_, ["key" | "keypair" | "derivedkey" | "sign" | "encrypt" | "decrypt"])
-            | (_, ["key" | "keypair", _] | ["derivedkey", "export"] | ["parameters", "algorithm"]) => {
+            | (_, ["key" | "keypair", _] | ["derivedkey", "export"] | ["parameters", _]) => {
                 Err(Problem::method())
             }
             _ => Err(Problem::not_found()),
@@ -243,13 +245,23 @@ impl KeyService {
         .await
     }
 
-    async fn algorithm(&self, by: ByHandle) -> Result<Reply, Problem> {
-        self.work(move |keys, handles| match open(handles, &by.key_handle)? {
-            Key::Pair(id) => {
-                let public = keys.public_key(&id).map_err(failed)?;
-                Ok(json!({ "value": if public.is_rsa { "RSA" } else { "ECDSA" } }))
-            }
-            _ => Err(Problem::parameter("keyHandle")),
+    /// What there is to know of the public half of a pair.
+    async fn parameter(&self, name: &str, by: ByHandle) -> Result<Reply, Problem> {
+        let name = name.to_owned();
+        self.work(move |keys, handles| {
+            let Key::Pair(id) = open(handles, &by.key_handle)? else {
+                return Err(Problem::parameter("keyHandle"));
+            };
+            let value = match (name.as_str(), keys.public_key(&id).map_err(failed)?.parts()) {
+                ("algorithm", PublicParts::Rsa { .. }) => "RSA".to_owned(),
+                ("algorithm", PublicParts::Ec { .. }) => "ECDSA".to_owned(),
+                ("rsa-modulus", PublicParts::Rsa { modulus, .. }) => STANDARD.encode(modulus),
+                ("rsa-exponent", PublicParts::Rsa { exponent, .. }) => STANDARD.encode(exponent),
+                ("ec-curve-oid", PublicParts::Ec { .. }) => STANDARD.encode(P256_OID),
+                ("ec-point", PublicParts::Ec { point }) => STANDARD.encode(point),
+                _ => return Err(Problem::parameter("name")),
+            };
+            Ok(json!({ "value": value }))
         })
         .await
     }

@@ -114,6 +114,40 @@ async fn keys_are_made_used_and_deleted_by_handles() {
 }
 
 #[tokio::test]
+async fn the_public_half_of_a_pair_is_told_in_its_parts() {
+    let world = World::new().await;
+    let daemon = world.start().await;
+    let keyd = world.service("keyd");
+    let pair = async |id: &str, algorithm: &str| {
+        let body = json!({ "keyId": id, "preferredAlgorithms": algorithm });
+        ask(&keyd, "POST", "/keypair", body).await.expect(200)["keyHandle"].clone()
+    };
+    let (ec, rsa) = (pair("ec", "ec-p256").await, pair("rsa", "rsa-2048").await);
+    let told = async |name: &str, handle: &Value| {
+        ask(&keyd, "POST", &format!("/parameters/{name}"), json!({ "keyHandle": handle })).await
+    };
+    let value = async |name: &str, handle: &Value| {
+        let told = told(name, handle).await.expect(200);
+        told["value"].as_str().unwrap().to_owned()
+    };
+    let bytes = async |name: &str, handle: &Value| STANDARD.decode(value(name, handle).await).unwrap();
+    assert_eq!(
+        (value("algorithm", &ec).await, value("algorithm", &rsa).await),
+        ("ECDSA".into(), "RSA".into())
+    );
+    let modulus = bytes("rsa-modulus", &rsa).await;
+    assert_eq!((modulus.len(), bytes("rsa-exponent", &rsa).await), (256, vec![1, 0, 1]));
+    assert_ne!(modulus[0], 0);
+    let point = bytes("ec-point", &ec).await;
+    assert_eq!((point.len(), point[0]), (65, 4));
+    assert_eq!(bytes("ec-curve-oid", &ec).await.len(), 8);
+    for (name, handle) in [("ec-point", &rsa), ("rsa-modulus", &ec), ("shoe-size", &ec)] {
+        told(name, handle).await.refused(400, "invalid parameter: name");
+    }
+    daemon.stop().await;
+}
+
+#[tokio::test]
 async fn forged_handles_open_nothing() {
     let world = World::new().await;
     let daemon = world.start().await;

@@ -22,4 +22,4 @@ pub use journal::LEVEL_VARIABLE;
 pub use options::{EdgeRunOptions, PlaceOptions};
 pub use places::Directories;
 pub use run::run;
-pub use way::client_config;
+pub use way::{client_config, upstream_host, upstream_protocol};

@@ -11,7 +11,7 @@ use rustls::pki_types::ServerName;
 use skerry_edge_agent::link::{Way, WayError, WayIn};
 use skerry_edge_daemon::Handle;
 use skerry_edge_daemon::cloud::trusted_roots;
-use skerry_edge_daemon::config::Config;
+use skerry_edge_daemon::config::{Config, Provisioning};
 use skerry_model::{Clock, Random};
 use skerry_runtime::Answer;
 use skerry_tokens::{Claim, Draft, resource};
@@ -128,6 +128,17 @@ impl WayIn for HubWay {
 pub fn upstream_protocol(config: &Config) -> Option<String> {
     let env = &config.agent.env;
     env.iter().find(|(name, _)| name.eq_ignore_ascii_case("UpstreamProtocol")).map(|(_, value)| value.clone())
+}
+
+/// Whom the device speaks to: its parent, or the hub; nobody knows without either.
+pub fn upstream_host(config: &Config) -> Option<String> {
+    if let Some(parent) = &config.parent_hostname {
+        return Some(parent.name().to_owned());
+    }
+    match &config.provisioning {
+        Provisioning::Manual { hub, .. } => Some(hub.name().to_owned()),
+        Provisioning::Dps(_) | Provisioning::Off => None,
+    }
 }
 
 /// Both kinds of WebSockets: the agent's own line is MQTT, on the port that was asked for.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use skerry_model::{Clock as _, Timestamp};
 
-use super::socket::{Management, piece};
+use super::socket::{Local, piece};
 use crate::failure::Failure;
 use crate::output;
 use crate::world::MachineClock;
@@ -33,7 +33,7 @@ pub struct BundleArgs {
     quiet: bool,
 }
 
-pub async fn run(management: &Management, args: &BundleArgs) -> Result<(), Failure> {
+pub async fn run(management: &Local, args: &BundleArgs) -> Result<(), Failure> {
     let is_stdout = args.output.as_ref().is_some_and(|path| path.as_os_str() == "-");
     let say = |text: &str| {
         // Beside the archive itself there is no room for words.

@@ -7,7 +7,7 @@ use skerry_edge_daemon::config::{Snapshot, apply, write_minimal};
 use skerry_runtime::{DockerOptions, DockerRuntime, Runtime as _};
 
 use super::Place;
-use super::socket::Management;
+use super::socket::Local;
 use crate::failure::Failure;
 use crate::output;
 
@@ -93,7 +93,7 @@ async fn apply_file(config: Option<PathBuf>, strict: bool, place: &Place) -> Res
     }
 }
 
-async fn tell(management: &Management) -> Result<(), Failure> {
+async fn tell(management: &Local) -> Result<(), Failure> {
     management.post("/skerry/v1/reload").await
 }
 

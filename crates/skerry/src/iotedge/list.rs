@@ -3,7 +3,7 @@
 use serde_json::Value;
 use skerry_model::{Clock as _, Timestamp};
 
-use super::socket::Management;
+use super::socket::Local;
 use super::time::roughly;
 use crate::failure::Failure;
 use crate::output;
@@ -13,7 +13,7 @@ const HEADINGS: [&str; 4] = ["NAME", "STATUS", "DESCRIPTION", "Config"];
 /// Columns are this wide at least, with two spaces between.
 const WIDTH_MIN: usize = 15;
 
-pub async fn run(management: &Management) -> Result<(), Failure> {
+pub async fn run(management: &Local) -> Result<(), Failure> {
     let listed = management.get("/modules").await?;
     for line in table(&rows(&listed, MachineClock.now())) {
         output::line(&line)?;

@@ -6,6 +6,7 @@
 mod bundle;
 mod check;
 mod config;
+mod diagnostics;
 mod list;
 mod modules;
 mod socket;
@@ -21,7 +22,7 @@ use tokio::runtime::Builder;
 use crate::edge::{Directories, PlaceOptions};
 use crate::failure::Failure;
 use crate::output;
-use socket::Management;
+use socket::Local;
 
 const NAME: &str = "iotedge";
 
@@ -67,6 +68,8 @@ enum Command {
     /// Write and apply the configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    #[command(subcommand, hide = true)]
+    Diagnostics(diagnostics::DiagnosticsCommand),
     /// List modules.
     List,
     /// Show what a module has written.
@@ -103,6 +106,7 @@ async fn dispatch(args: IotedgeArgs) -> Result<ExitCode, Failure> {
         Command::Check(args) => return check::run(&args, &place).await,
         Command::CheckList => check::list(),
         Command::Config(command) => config::run(command, &place).await,
+        Command::Diagnostics(command) => diagnostics::run(command).await,
         Command::List => list::run(&place.management()?).await,
         Command::Logs(args) => modules::logs(&place.management()?, &args).await,
         Command::Restart { module } => modules::restart(&place.management()?, &module).await,
@@ -125,10 +129,10 @@ impl Place {
         Directories::new(&PlaceOptions { config, data: self.data.clone(), sockets: self.sockets.clone() })
     }
 
-    fn management(&self) -> Result<Management, Failure> {
+    fn management(&self) -> Result<Local, Failure> {
         match &self.host {
-            Some(uri) => Management::of_uri(uri),
-            None => Ok(Management::at(self.directories(None).management())),
+            Some(uri) => Local::of_uri(uri),
+            None => Ok(Local::management(self.directories(None).management())),
         }
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use http_body_util::BodyExt as _;
 use skerry_runtime::LogFrames;
 
-use super::socket::{Management, piece};
+use super::socket::{Local, piece};
 use crate::failure::Failure;
 use crate::output;
 
@@ -29,7 +29,7 @@ pub struct LogsArgs {
 }
 
 /// Everything to stdout, as the original does.
-pub async fn logs(management: &Management, args: &LogsArgs) -> Result<(), Failure> {
+pub async fn logs(management: &Local, args: &LogsArgs) -> Result<(), Failure> {
     let mut path = format!(
         "/modules/{}/logs?follow={}&tail={}&since={}",
         piece(&args.module),
@@ -60,7 +60,7 @@ pub async fn logs(management: &Management, args: &LogsArgs) -> Result<(), Failur
 }
 
 /// Stops and starts it; one that cannot be stopped is started all the same.
-pub async fn restart(management: &Management, module: &str) -> Result<(), Failure> {
+pub async fn restart(management: &Local, module: &str) -> Result<(), Failure> {
     let path = format!("/modules/{}", piece(module));
     if let Err(failure) = management.post(&format!("{path}/stop")).await {
         eprintln!("warn: {module} could not be stopped: {failure}");

@@ -1,71 +1,106 @@
-//! What the checks go by, looked at once.
+//! What several checks go by, looked at once.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
 use serde_json::{Value, json};
-use skerry_edge_daemon::config::{CertificatePlace, Config, DeviceCredential, Provisioning, Snapshot};
-use skerry_keys::{CertificateStore, Chain, EDGE_CA, read_file};
-use skerry_model::{Clock as _, Timestamp};
-use skerry_runtime::{DockerOptions, DockerRuntime, Runtime as _};
+use skerry_edge_daemon::config::{Config, Problem, Severity, Snapshot};
+use skerry_model::Timestamp;
 
+use super::world::{LocalApi, LocalCall, World};
 use super::{CheckArgs, Outcome, settings};
 use crate::edge::{Directories, client_config};
-use crate::iotedge::Place;
-use crate::world::{MachineClock, host_name};
+use crate::failure::Failure;
+
+/// Which keys of the configuration were whose in the original; all others are the edge daemon's.
+const OWNERS: [(&str, &[&str]); 4] = [
+    ("keyd", &["aziot_keys", "preloaded_keys"]),
+    ("certd", &["cert_issuance", "preloaded_certs"]),
+    ("tpmd", &["tpm"]),
+    (
+        "identityd",
+        &[
+            "hostname",
+            "parent_hostname",
+            "local_gateway_hostname",
+            "provisioning",
+            "localid",
+            "cloud_timeout_sec",
+            "cloud_retries",
+            "prefer_module_identity_cache",
+            "aziot_max_requests",
+        ],
+    ),
+];
+const EDGED: &str = "aziot-edged";
+
+/// A module, as the daemon lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub name: String,
+    pub image: String,
+    /// It lives in the daemon's own process.
+    pub is_built_in: bool,
+}
 
 pub struct Facts {
-    directories: Directories,
+    pub world: Arc<dyn World>,
+    pub args: CheckArgs,
+    pub directories: Directories,
     pub now: Timestamp,
-    pub machine: Option<String>,
-    /// The operator's file, where it can be used.
-    pub config: Option<Config>,
-    pub config_warnings: Vec<String>,
-    /// Why it cannot.
-    pub config_trouble: Outcome,
-    pub up_to_date: Outcome,
+    /// The operator's file, where it can be used; whoever needs it is not asked without it.
+    config: Option<Config>,
+    /// Why the file cannot be read.
+    unread: Option<Outcome>,
+    problems: Vec<Problem>,
     pub engine: Outcome,
     engine_version: Option<String>,
     /// The engine's own configuration.
     pub engine_file: Option<Value>,
     pub daemon: Outcome,
     pub daemon_version: Option<String>,
-    /// Names of modules, and their images, where the daemon answers.
-    pub images: Option<Vec<(String, String)>>,
-    /// The hub, where the operator names another.
-    pub hub: Option<String>,
+    /// Where the daemon answers.
+    pub modules: Option<Vec<Seen>>,
+    resources: Value,
     /// Whom to trust; an error is told where it matters.
     pub tls: Result<Arc<ClientConfig>, String>,
 }
 
 impl Facts {
-    pub async fn gather(args: &CheckArgs, place: &Place) -> Self {
-        let directories = place.directories(args.config_file.clone());
+    pub async fn gather(args: &CheckArgs, directories: Directories, world: Arc<dyn World>) -> Self {
         let mut facts = Self {
-            now: MachineClock.now(),
-            machine: host_name(),
+            now: world.now(),
             config: None,
-            config_warnings: Vec::new(),
-            config_trouble: Outcome::Ignored,
-            up_to_date: up_to_date(&directories),
+            unread: None,
+            problems: Vec::new(),
             engine: Outcome::Skipped,
             engine_version: None,
             engine_file: engine_file(&args.container_engine_config_file),
             daemon: Outcome::Skipped,
             daemon_version: None,
-            images: None,
-            hub: args.iothub_hostname.clone(),
+            modules: None,
+            resources: Value::Null,
             tls: Err("there is no configuration".to_owned()),
+            args: args.clone(),
             directories,
+            world,
         };
         facts.read_config();
         if let Some(config) = facts.config.clone() {
             facts.tls = client_config(&config).map_err(|failure| failure.to_string());
             facts.ask_engine(&config).await;
         }
-        facts.ask_daemon(place).await;
+        facts.ask_daemon().await;
         facts
+    }
+
+    pub fn config(&self) -> &Config {
+        self.config.as_ref().expect("checks that need a configuration are skipped without one")
+    }
+
+    pub fn has_config(&self) -> bool {
+        self.config.is_some()
     }
 
     fn read_config(&mut self) {
@@ -74,30 +109,52 @@ impl Facts {
             Ok(text) => text,
             Err(error) => {
                 let told = format!("{}: {error}", path.display());
-                self.config_trouble = match error.kind() {
+                self.unread = Some(match error.kind() {
                     std::io::ErrorKind::PermissionDenied => {
                         Outcome::Fatal(vec![format!("{told}. Run it as root: sudo iotedge check")])
                     }
                     _ => Outcome::error(format!("{told}. Write it, or let `iotedge config mp` write it")),
-                };
+                });
                 return;
             }
         };
         match Config::parse(&text, false) {
             Ok(parsed) => {
-                let told = parsed.warnings.iter().map(|warning| format!("{}:{warning}", path.display()));
-                self.config_warnings = told.collect();
+                self.problems = parsed.warnings;
                 self.config = Some(parsed.config);
             }
-            Err(error) => {
-                self.config_trouble = Outcome::error(format!("{} cannot be used:\n{error}", path.display()));
-            }
+            Err(error) => self.problems = error.problems,
         }
+    }
+
+    /// What stands in the configuration for one of the original's services.
+    pub fn well_formed(&self, service: &str) -> Outcome {
+        match &self.unread {
+            Some(fatal @ Outcome::Fatal(_)) => return fatal.clone(),
+            Some(missing) if service == EDGED => return missing.clone(),
+            Some(_) => return Outcome::Skipped,
+            None => {}
+        }
+        let owner = |problem: &Problem| {
+            let top = problem.key.split('.').next().unwrap_or_default();
+            OWNERS.iter().find(|(_, keys)| keys.contains(&top)).map_or(EDGED, |(owner, _)| owner)
+        };
+        let path = self.directories.config.display();
+        Outcome::worst(std::iter::once(Outcome::Ok).chain(
+            self.problems.iter().filter(|problem| owner(problem) == service).map(|problem| {
+                let told = format!("{path}:{problem}");
+                if problem.severity == Severity::Error {
+                    Outcome::error(told)
+                } else {
+                    Outcome::warning(told)
+                }
+            }),
+        ))
     }
 
     async fn ask_engine(&mut self, config: &Config) {
         let socket = &config.moby_runtime.socket;
-        match DockerRuntime::new(DockerOptions::new(socket)).info().await {
+        match self.world.engine(socket).info().await {
             Ok(info) => {
                 self.engine = Outcome::Ok;
                 self.engine_version = Some(info.version);
@@ -105,85 +162,66 @@ impl Facts {
             Err(error) => {
                 let told = format!("the container engine does not answer at {}", socket.display());
                 let told = format!("{told}: install it, or start it (Debian: apt install docker.io)");
-                self.engine = Outcome::Error(vec![told, error.to_string()]);
+                self.engine = Outcome::because(told, error.to_string());
             }
         }
     }
 
-    async fn ask_daemon(&mut self, place: &Place) {
-        let asked = async {
-            let management = place.management()?;
-            Ok::<_, crate::failure::Failure>((
-                management.get("/modules").await,
-                management.get("/systeminfo").await?,
-            ))
-        };
-        match asked.await {
-            Ok((modules, system)) => {
+    async fn ask_daemon(&mut self) {
+        let world = Arc::clone(&self.world);
+        let get = async |path: &str| world.ask(LocalCall::get(LocalApi::Management, path)).await;
+        match get("/systeminfo").await {
+            Ok(system) => {
                 self.daemon_version = system["version"].as_str().map(str::to_owned);
                 self.daemon = Outcome::Ok;
-                let text = |of: &Value| of.as_str().unwrap_or_default().to_owned();
+                self.resources = get("/systeminfo/resources").await.unwrap_or_default();
                 // A daemon without its engine lists none, which the engine's own check tells.
-                let modules = modules.unwrap_or_default();
-                let listed = modules["modules"].as_array().into_iter().flatten();
-                let images = listed
-                    .map(|module| (text(&module["name"]), text(&module["config"]["settings"]["image"])));
-                self.images = Some(images.collect());
+                self.modules = Some(seen(&get("/modules").await.unwrap_or_default()));
             }
             Err(failure) => {
                 let told = "the daemon does not answer: `iotedge system status`, `iotedge system logs`";
-                self.daemon = Outcome::Error(vec![told.to_owned(), failure.to_string()]);
+                self.daemon = Outcome::because(told, failure.to_string());
             }
         }
     }
 
-    /// Of devices that prove themselves by one.
-    pub fn identity_certificate(&self, config: &Config) -> Outcome {
-        let Provisioning::Manual { credential: DeviceCredential::X509(x509), .. } = &config.provisioning
-        else {
-            return Outcome::Ignored;
-        };
-        let CertificatePlace::File(path) = &x509.certificate else { return Outcome::Ignored };
-        let what = "the device's certificate";
-        let pem = match read_file(path) {
-            Ok(Some(pem)) => pem,
-            Ok(None) => return Outcome::error(format!("{what} is not there: {}", path.display())),
-            Err(error) => return Outcome::error(error.to_string()),
-        };
-        self.expiry(what, Chain::from_pem(&pem, what).map_err(|error| error.to_string()))
-    }
-
-    pub fn edge_ca(&self) -> Outcome {
-        let directory = self.directories.for_daemon().certificates;
-        if !directory.is_dir() {
-            // The daemon makes it when it starts.
-            return Outcome::Skipped;
-        }
-        let store = CertificateStore::open(directory, std::collections::BTreeMap::new());
-        match store.and_then(|store| store.chain(EDGE_CA)) {
-            Ok(Some(chain)) => self.expiry("the Edge CA", Ok(chain)),
-            // One of the operator's own, which the daemon checks when it starts.
-            Ok(None) => Outcome::Ignored,
-            Err(error) => Outcome::error(error.to_string()),
-        }
-    }
-
-    fn expiry(&self, what: &str, chain: Result<Chain, String>) -> Outcome {
-        match chain {
-            Ok(chain) => {
-                settings::expiry(what, chain.validity.not_before, chain.validity.not_after, self.now)
+    pub fn up_to_date(&self) -> Outcome {
+        const CURE: &str = "run `iotedge config apply`";
+        match Snapshot::load(&self.directories.applied()) {
+            Ok(None) => Outcome::warning(format!("nothing was applied yet: {CURE}")),
+            Ok(Some(snapshot)) => match snapshot.is_of(&self.directories.config) {
+                Ok(true) => Outcome::Ok,
+                Ok(false) => Outcome::warning(format!(
+                    "{} was changed since it was applied: {CURE}",
+                    self.directories.config.display()
+                )),
+                // Without the file, what was applied counts.
+                Err(_) => Outcome::Ignored,
+            },
+            Err(error) => {
+                Outcome::because(format!("what was applied cannot be read: {CURE}"), error.to_string())
             }
-            Err(error) => Outcome::error(error),
         }
     }
 
-    pub fn disk(&self) -> Outcome {
-        // The nearest folder that is there is on the same disk.
-        let data = self.directories.data();
-        let there = data.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/"));
-        match rustix::fs::statvfs(there) {
-            Ok(found) => settings::room(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize),
+    pub fn room(&self) -> Outcome {
+        let there = self.data_folder();
+        match self.world.disk(there) {
+            Ok(disk) => settings::room(disk.free_bytes, disk.bytes),
             Err(error) => Outcome::error(format!("{}: {error}", there.display())),
+        }
+    }
+
+    /// The nearest folder that is there is on the same disk.
+    pub fn data_folder(&self) -> &Path {
+        self.directories.data().ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/"))
+    }
+
+    /// Whether a local service was reached at all: what it says itself is an answer, too.
+    pub async fn answers(&self, api: LocalApi) -> Result<(), Failure> {
+        match self.world.ask(LocalCall::get(api, "/")).await {
+            Err(failure @ (Failure::Unreachable(_) | Failure::NotAuthorised(_))) => Err(failure),
+            _ => Ok(()),
         }
     }
 
@@ -194,6 +232,11 @@ impl Facts {
             let line = release.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
             line.map(|value| value.trim_matches('"').to_owned())
         };
+        let mut system = self.resources.clone();
+        if let Some(system) = system.as_object_mut() {
+            // A text of its own, and long.
+            system.remove("docker_stats");
+        }
         json!({
             "docker_version": self.engine_version,
             "aziot_edged_version": self.daemon_version,
@@ -204,29 +247,22 @@ impl Facts {
                 "arch": std::env::consts::ARCH,
                 "bitness": usize::BITS,
             },
+            "system_info": system,
         })
     }
 }
 
-fn up_to_date(directories: &Directories) -> Outcome {
-    const CURE: &str = "run `iotedge config apply`";
-    match Snapshot::load(&directories.applied()) {
-        Ok(None) => Outcome::warning(format!("nothing was applied yet: {CURE}")),
-        Ok(Some(snapshot)) => match snapshot.is_of(&directories.config) {
-            Ok(true) => Outcome::Ok,
-            Ok(false) => Outcome::warning(format!(
-                "{} was changed since it was applied: {CURE}",
-                directories.config.display()
-            )),
-            // Without the file, what was applied counts.
-            Err(_) => Outcome::Ignored,
-        },
-        Err(error) => {
-            Outcome::Error(vec![format!("what was applied cannot be read: {CURE}"), error.to_string()])
-        }
-    }
+fn seen(listed: &Value) -> Vec<Seen> {
+    let text = |of: &Value| of.as_str().unwrap_or_default().to_owned();
+    let listed = listed["modules"].as_array().into_iter().flatten();
+    let seen = listed.map(|module| Seen {
+        name: text(&module["name"]),
+        image: text(&module["config"]["settings"]["image"]),
+        is_built_in: module["type"] == "built-in",
+    });
+    seen.collect()
 }
 
-fn engine_file(path: &PathBuf) -> Option<Value> {
+fn engine_file(path: &Path) -> Option<Value> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }

@@ -1,46 +1,85 @@
 //! `iotedge check`: what would keep this device from working, or from working for long.
 //!
 //! ```text
-//! catalogue.rs  ids, descriptions, sections      facts.rs   what is looked at once, before anything
-//! settings.rs   the pure part: one function a check         reach.rs  what goes over the network
+//! catalogue.rs  every check: id, section, the function that performs it
+//! facts.rs      what several of them go by, looked at once     world.rs   what they ask; here.rs is this machine
+//! settings.rs   what is written somewhere, pure               certificates.rs, keys.rs, engine.rs, programs.rs
+//! reach.rs      over the network from here                     inside.rs  from within a container
 //! report.rs     text and JSON, in the original's form
 //! ```
 //!
 //! Ids of the original are its interface for scripts, so its checks keep them; ours have names of their own.
 
 mod catalogue;
+mod certificates;
+mod engine;
 mod facts;
+mod here;
+mod inside;
+mod keys;
+mod outcome;
+mod programs;
 mod reach;
 mod report;
 mod settings;
+#[cfg(test)]
+mod tests;
+mod world;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use skerry_tokens::Host;
+use serde_json::Value;
 
 use super::Place;
+use crate::edge::Directories;
 use crate::failure::Failure;
 use crate::output;
-use catalogue::{CHECKS, Check};
+use catalogue::{CHECKS, Check, Work};
 use facts::Facts;
+use here::Here;
+use outcome::Outcome;
 use report::Report;
 
-#[derive(Args)]
+pub use here::handshake;
+pub use world::{Inside, Target};
+
+#[derive(Args, Clone, Debug)]
 pub struct CheckArgs {
     /// The engine's own configuration.
-    #[arg(long, default_value = "/etc/docker/daemon.json", value_name = "FILE")]
+    #[arg(
+        long,
+        visible_alias = "container-engine-config-path",
+        default_value = "/etc/docker/daemon.json",
+        value_name = "FILE"
+    )]
     container_engine_config_file: PathBuf,
+    /// An image that is there, to run in what looks from within a container [default: an empty one].
+    #[arg(long, value_name = "IMAGE")]
+    diagnostics_image_name: Option<String>,
     /// Ids of checks that are left out; `iotedge check-list` shows them.
     #[arg(long, num_args = 1.., value_name = "ID")]
     dont_run: Vec<String>,
     /// The version that the daemon should have.
     #[arg(long, value_name = "VERSION")]
     expected_aziot_edged_version: Option<String>,
+    /// The version that the identity service should have, which is a part of the daemon.
+    #[arg(long, value_name = "VERSION")]
+    expected_aziot_version: Option<String>,
+    /// The daemon's program, asked for its version instead of the daemon that runs.
+    #[arg(long, value_name = "FILE")]
+    aziot_edged: Option<PathBuf>,
     /// The hub, instead of the configuration's.
     #[arg(long, value_name = "NAME")]
     iothub_hostname: Option<String>,
+    /// The proxy for HTTPS [default: https_proxy of [agent.env], or of the environment].
+    #[arg(long, value_name = "URI")]
+    proxy_uri: Option<String>,
+    /// Compare the clock with this server's [default: with the hub's own].
+    #[arg(long, value_name = "HOST:PORT")]
+    ntp_server: Option<String>,
     /// The configuration [default: /etc/aziot/config.toml].
     #[arg(short = 'c', long, value_name = "FILE")]
     config_file: Option<PathBuf>,
@@ -54,53 +93,44 @@ pub struct CheckArgs {
     warnings_as_errors: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+impl Default for CheckArgs {
+    fn default() -> Self {
+        Self {
+            container_engine_config_file: PathBuf::from("/etc/docker/daemon.json"),
+            diagnostics_image_name: None,
+            dont_run: Vec::new(),
+            expected_aziot_edged_version: None,
+            expected_aziot_version: None,
+            aziot_edged: None,
+            iothub_hostname: None,
+            proxy_uri: None,
+            ntp_server: None,
+            config_file: None,
+            output: Format::Text,
+            verbose: false,
+            warnings_as_errors: false,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     Text,
     Json,
 }
 
-/// What came of a check; reasons have the outermost first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Ok,
-    Warning(Vec<String>),
-    /// It does not apply here.
-    Ignored,
-    /// What it needs has failed already.
-    Skipped,
-    Error(Vec<String>),
-    /// Nothing after it would make sense.
-    Fatal(Vec<String>),
-}
-
-impl Outcome {
-    fn warning(text: impl Into<String>) -> Self {
-        Self::Warning(vec![text.into()])
-    }
-
-    fn error(text: impl Into<String>) -> Self {
-        Self::Error(vec![text.into()])
-    }
-}
-
 pub async fn run(args: &CheckArgs, place: &Place) -> Result<ExitCode, Failure> {
-    let mut facts = Facts::gather(args, place).await;
+    let directories = place.directories(args.config_file.clone());
+    let facts = Facts::gather(args, directories, Arc::new(Here::new(place))).await;
     let mut report = Report::new(args.verbose, args.warnings_as_errors);
     let is_text = args.output == Format::Text;
     let mut section = None;
     for check in CHECKS {
         if is_text && section != Some(check.section) {
             section = Some(check.section);
-            for line in report::heading(check.section) {
-                output::line(&line)?;
-            }
+            report::heading(check.section).iter().try_for_each(|line| output::line(line))?;
         }
-        let outcome = if args.dont_run.iter().any(|id| id == check.id) {
-            Outcome::Ignored
-        } else {
-            Box::pin(perform(check, &mut facts, args)).await
-        };
+        let outcome = perform(check, &facts).await;
         let is_fatal = matches!(outcome, Outcome::Fatal(_));
         let lines = report.note(check, outcome);
         if is_text {
@@ -118,39 +148,32 @@ pub async fn run(args: &CheckArgs, place: &Place) -> Result<ExitCode, Failure> {
     Ok(if report.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn perform(check: &Check, facts: &mut Facts, args: &CheckArgs) -> Outcome {
-    let Some(config) = facts.config.clone() else {
-        // Everything else leans on it.
-        return if check.id == "aziot-edged-config-well-formed" {
-            facts.config_trouble.clone()
-        } else {
-            Outcome::Skipped
-        };
-    };
-    match check.id {
-        "aziot-edged-config-well-formed" => settings::warnings(&facts.config_warnings),
-        "config-up-to-date" => facts.up_to_date.clone(),
-        "hostname" => settings::hostname(config.hostname.as_deref(), facts.machine.as_deref()),
-        "parent_hostname" => settings::parent(config.parent_hostname.as_ref().map(Host::name)),
-        "identity-certificate-expiry" => facts.identity_certificate(&config),
-        "edge-ca-certificate-expiry" => facts.edge_ca(),
-        "container-engine-uri" => facts.engine.clone(),
-        "connect-management-uri" => facts.daemon.clone(),
-        "aziot-edge-version" => {
-            settings::version(args.expected_aziot_edged_version.as_deref(), facts.daemon_version.as_deref())
+/// What `-o json` prints, for whoever wants to keep it.
+pub async fn report(directories: Directories, hub: Option<String>, place: &Place) -> Value {
+    let args = CheckArgs { iothub_hostname: hub, ..CheckArgs::default() };
+    let facts = Facts::gather(&args, directories, Arc::new(Here::new(place))).await;
+    let mut report = Report::new(false, false);
+    for check in CHECKS {
+        let outcome = perform(check, &facts).await;
+        let is_fatal = matches!(outcome, Outcome::Fatal(_));
+        report.note(check, outcome);
+        if is_fatal {
+            break;
         }
-        "container-engine-dns" => settings::dns(facts.engine_file.as_ref()),
-        "container-engine-ipv6" => {
-            settings::ipv6(facts.engine_file.as_ref(), config.moby_runtime.network.ipv6)
-        }
-        "container-engine-logrotate" => settings::logrotate(facts.engine_file.as_ref()),
-        "image-tags" => facts.images.as_deref().map_or(Outcome::Skipped, settings::tags),
-        "disk-space" => facts.disk(),
-        "host-local-time" => reach::clock(&config, facts).await,
-        "host-connect-iothub-amqp" => reach::connect(&config, facts, reach::AMQP).await,
-        "host-connect-iothub-https" => reach::connect(&config, facts, config.own.hub_https_port).await,
-        "host-connect-iothub-mqtt" => reach::connect(&config, facts, config.own.hub_mqtt_port).await,
-        _ => Outcome::Ignored,
+    }
+    report.json(&facts.additional())
+}
+
+async fn perform(check: &Check, facts: &Facts) -> Outcome {
+    if facts.args.dont_run.iter().any(|id| id == check.id) {
+        return Outcome::Ignored;
+    }
+    if check.needs_config && !facts.has_config() {
+        return Outcome::Skipped;
+    }
+    match check.work {
+        Work::Seen(look) => look(facts),
+        Work::Asked(ask) => ask(facts).await,
     }
 }
 

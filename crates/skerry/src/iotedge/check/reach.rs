@@ -1,115 +1,130 @@
-//! Checks that go over the network: the hub's ports, and its clock.
+//! Checks that go over the network from this machine: the hub's ports, and clocks.
 
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
-
-use rustls::pki_types::ServerName;
+use skerry_edge_daemon::cloud::{Proxy, ProxySettings};
 use skerry_edge_daemon::config::{Config, Provisioning};
-use skerry_model::Clock as _;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 use super::facts::Facts;
+use super::world::{OtherClock, Target};
 use super::{Outcome, settings};
-use crate::world::MachineClock;
+use crate::edge::upstream_host;
 
-pub const AMQP: u16 = 5671;
-const LIMIT: Duration = Duration::from_secs(20);
-/// Of an answer's head.
-const HEAD_BYTES_MAX: usize = 16 << 10;
+const AMQP: u16 = 5671;
+const HTTPS: u16 = 443;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    Amqp,
+    Https,
+    Mqtt,
+}
+
+impl Port {
+    pub fn of(self, config: &Config) -> u16 {
+        match self {
+            Self::Amqp => AMQP,
+            Self::Https => config.own.hub_https_port,
+            Self::Mqtt => config.own.hub_mqtt_port,
+        }
+    }
+}
 
 /// Where the hub is reached: what the operator names, the parent, or the hub itself.
-fn target(config: &Config, facts: &Facts) -> Option<String> {
-    if let Some(name) = &facts.hub {
-        return Some(name.clone());
-    }
-    if let Some(parent) = &config.parent_hostname {
-        return Some(parent.name().to_owned());
-    }
-    match &config.provisioning {
-        Provisioning::Manual { hub, .. } => Some(hub.name().to_owned()),
-        Provisioning::Dps(_) | Provisioning::Off => None,
+pub fn upstream(facts: &Facts) -> Option<String> {
+    facts.args.iothub_hostname.clone().or_else(|| upstream_host(facts.config()))
+}
+
+pub fn unknown_hub(facts: &Facts) -> Outcome {
+    match facts.config().provisioning {
+        Provisioning::Off => Outcome::Ignored,
+        _ => Outcome::warning("the hub is not named in the configuration: give --iothub-hostname"),
     }
 }
 
-pub async fn connect(config: &Config, facts: &Facts, port: u16) -> Outcome {
-    let Some(name) = target(config, facts) else {
-        return Outcome::warning("the hub is not named in the configuration: give --iothub-hostname");
+/// The proxy that is named to us, to the agent, or in the environment.
+pub fn proxy_uri(facts: &Facts) -> Option<String> {
+    let env = &facts.config().agent.env;
+    let of_agent = || {
+        let found = env.iter().find(|(name, _)| name.eq_ignore_ascii_case("https_proxy"));
+        found.map(|(_, value)| value.clone())
     };
-    match handshake(config, facts, &name, port).await {
-        Ok(_) => Outcome::Ok,
-        Err(reason) => Outcome::Error(vec![
+    let of_environment =
+        || ["HTTPS_PROXY", "https_proxy"].into_iter().find_map(|name| facts.world.variable(name));
+    facts.args.proxy_uri.clone().or_else(of_agent).or_else(of_environment)
+}
+
+fn proxy(facts: &Facts, host: &str) -> Result<Option<Proxy>, String> {
+    let except = ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| facts.world.variable(name));
+    let settings = ProxySettings::new(proxy_uri(facts).as_deref(), except.as_deref());
+    Ok(settings.map_err(|error| error.to_string())?.of(host).cloned())
+}
+
+fn target(facts: &Facts, host: &str, port: Port) -> Result<Target, String> {
+    let config = facts.config();
+    let proxy = if port == Port::Https { proxy(facts, host)? } else { None };
+    Ok(Target {
+        host: host.to_owned(),
+        address: config.own.hub_address,
+        port: port.of(config),
+        proxy,
+        tls: facts.tls.clone()?,
+    })
+}
+
+pub async fn hub(facts: &Facts, port: Port) -> Outcome {
+    let Some(host) = upstream(facts) else { return unknown_hub(facts) };
+    let number = port.of(facts.config());
+    let connected = match target(facts, &host, port) {
+        Ok(target) => facts.world.connect(&target).await,
+        Err(reason) => Err(reason),
+    };
+    told(connected, &host, number)
+}
+
+fn told(connected: Result<(), String>, host: &str, port: u16) -> Outcome {
+    match connected {
+        Ok(()) => Outcome::Ok,
+        Err(reason) => Outcome::because(
             format!(
-                "{name}:{port} cannot be reached with a trusted connection: is the port open, and the name right?"
+                "{host}:{port} cannot be reached with a trusted connection: is the port open, and the name right?"
             ),
             reason,
-        ]),
+        ),
     }
 }
 
-async fn handshake(
-    config: &Config,
-    facts: &Facts,
-    name: &str,
-    port: u16,
-) -> Result<TlsStream<TcpStream>, String> {
-    let tls = facts.tls.clone()?;
-    let server = ServerName::try_from(name.to_owned()).map_err(|error| error.to_string())?;
-    let connecting = async {
-        let tcp = match config.own.hub_address {
-            Some(address) => TcpStream::connect(SocketAddr::new(address, port)).await?,
-            None => TcpStream::connect((name, port)).await?,
-        };
-        TlsConnector::from(Arc::clone(&tls)).connect(server, tcp).await
+pub async fn dps(facts: &Facts) -> Outcome {
+    let Provisioning::Dps(dps) = &facts.config().provisioning else { return Outcome::Ignored };
+    let endpoint = dps.global_endpoint.trim_start_matches("https://").trim_end_matches('/');
+    let (host, port) = match endpoint.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().unwrap_or(HTTPS)),
+        None => (endpoint, HTTPS),
     };
-    let late = || format!("no answer within {} s", LIMIT.as_secs());
-    timeout(LIMIT, connecting).await.map_err(|_| late())?.map_err(|error: io::Error| error.to_string())
-}
-
-/// The hub's own clock, from the head of any answer.
-pub async fn clock(config: &Config, facts: &Facts) -> Outcome {
-    let Some(name) = target(config, facts) else { return Outcome::Skipped };
-    let asked = async {
-        let mut stream = handshake(config, facts, &name, config.own.hub_https_port).await?;
-        let request = format!("GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.map_err(|error| error.to_string())?;
-        let mut head = Vec::new();
-        // Whoever closes without a farewell has said what is needed before.
-        let _ = stream.take(HEAD_BYTES_MAX as u64).read_to_end(&mut head).await;
-        date(&String::from_utf8_lossy(&head)).ok_or_else(|| "its answer has no date".to_owned())
+    let connected = async {
+        let (proxy, tls) = (proxy(facts, host)?, facts.tls.clone()?);
+        let target = Target { host: host.to_owned(), address: None, port, proxy, tls };
+        facts.world.connect(&target).await
     };
-    match timeout(2 * LIMIT, asked).await {
-        Ok(Ok(hub)) => settings::clock(hub - MachineClock.now().unix_seconds()),
-        Ok(Err(reason)) => Outcome::Warning(vec![format!("{name} does not tell its time"), reason]),
-        Err(_) => Outcome::warning(format!("{name} does not tell its time")),
-    }
+    told(connected.await, host, port)
 }
 
-fn date(head: &str) -> Option<i64> {
-    let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with("date:"))?;
-    let (_, date) = line.split_once(':')?;
-    let time = httpdate::parse_http_date(date.trim()).ok()?;
-    i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_hubs_date_is_read() {
-        for (head, expected) in [
-            ("HTTP/1.1 404 Not Found\r\nDate: Thu, 01 Jan 1970 00:01:40 GMT\r\n\r\n", Some(100)),
-            ("HTTP/1.1 200 OK\r\ndate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n", Some(0)),
-            ("HTTP/1.1 200 OK\r\nDate: today\r\n\r\n", None),
-            ("nothing", None),
-        ] {
-            assert_eq!(date(head), expected, "{head}");
+/// An NTP server where one is named, the hub's own clock otherwise: that is the one that tokens are judged by.
+pub async fn clock(facts: &Facts) -> Outcome {
+    let other = match &facts.args.ntp_server {
+        Some(server) => OtherClock::Ntp(server.clone()),
+        None => {
+            let Some(host) = upstream(facts) else { return Outcome::Skipped };
+            match target(facts, &host, Port::Https) {
+                Ok(target) => OtherClock::Https(target),
+                Err(reason) => return Outcome::warning(reason),
+            }
         }
+    };
+    let name = match &other {
+        OtherClock::Ntp(server) => server,
+        OtherClock::Https(target) => &target.host,
+    };
+    match facts.world.time(&other).await {
+        Ok(seconds) => settings::clock(seconds - facts.world.now().unix_seconds()),
+        Err(reason) => Outcome::Warning(vec![format!("{name} does not tell its time"), reason]),
     }
 }

@@ -29,16 +29,8 @@ impl Report {
     /// Counts it, and gives the lines that tell it.
     pub fn note(&mut self, check: &Check, outcome: Outcome) -> Vec<String> {
         let Check { id, description, .. } = check;
-        let (word, details) = match &outcome {
-            Outcome::Ok => ("ok", None),
-            Outcome::Warning(reasons) => ("warning", Some(reasons)),
-            Outcome::Ignored => ("ignored", None),
-            Outcome::Skipped => ("skipped", None),
-            Outcome::Error(reasons) => ("error", Some(reasons)),
-            Outcome::Fatal(reasons) => ("fatal", Some(reasons)),
-        };
-        let mut result = json!({ "result": word });
-        if let Some(details) = details {
+        let mut result = json!({ "result": outcome.word() });
+        if let Some(details) = outcome.reasons() {
             result["details"] = json!(details);
         }
         self.checks.insert((*id).to_owned(), json!({ "result": result, "additional_info": {} }));
@@ -57,6 +49,12 @@ impl Report {
                     format!("‼ {description} - Warning"),
                     "    skipping because of previous failures".to_owned(),
                 ]
+            }
+            Outcome::Needless(reason) => {
+                if !self.is_verbose {
+                    return Vec::new();
+                }
+                vec![format!("√ {description} - OK"), format!("    skipping because of {reason}")]
             }
             Outcome::Warning(reasons) => {
                 self.warned += 1;
@@ -128,6 +126,11 @@ mod tests {
                 Outcome::Skipped,
                 true,
                 vec!["‼ DNS server - Warning", "    skipping because of previous failures"],
+            ),
+            (
+                Outcome::Needless("it".to_owned()),
+                true,
+                vec!["√ DNS server - OK", "    skipping because of it"],
             ),
             (Outcome::Warning(chain()), false, vec!["‼ DNS server - Warning", "    it is so", "    and so"]),
             (

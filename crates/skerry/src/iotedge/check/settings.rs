@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use skerry_model::Timestamp;
+use skerry_tokens::Host;
 
 use super::Outcome;
+use super::facts::Facts;
 
 /// X.509's bound of a common name.
 const NAME_CHARS_MAX: usize = 64;
@@ -13,19 +15,25 @@ const LABEL_CHARS_MAX: usize = 63;
 /// A certificate that ends sooner is warned of.
 const EXPIRY_WARNING: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Clocks that are further apart are warned of.
-const CLOCK_SECONDS_MAX: i64 = 10;
+pub const CLOCK_SECONDS_MAX: i64 = 10;
 const ROOM_BYTES_MIN: u64 = 1 << 30;
 const ROOM_PERCENT_MIN: u64 = 10;
 
-pub fn warnings(warnings: &[String]) -> Outcome {
-    if warnings.is_empty() {
-        return Outcome::Ok;
-    }
-    Outcome::warning(warnings.join("\n"))
+pub fn hostname_of(facts: &Facts) -> Outcome {
+    hostname(facts.config().hostname.as_deref(), facts.world.host_name().as_deref())
+}
+
+pub fn parent_of(facts: &Facts) -> Outcome {
+    parent(facts.config().parent_hostname.as_ref().map(Host::name))
+}
+
+/// The identity service is a part of the same program.
+pub fn identity_version(facts: &Facts) -> Outcome {
+    version(facts.args.expected_aziot_version.as_deref(), facts.daemon_version.as_deref())
 }
 
 /// The machine's own name, or one below it.
-pub fn hostname(configured: Option<&str>, machine: Option<&str>) -> Outcome {
+fn hostname(configured: Option<&str>, machine: Option<&str>) -> Outcome {
     let Some(name) = configured.or(machine) else {
         return Outcome::error("this machine has no name that could be used: set hostname in config.toml");
     };
@@ -43,7 +51,7 @@ pub fn hostname(configured: Option<&str>, machine: Option<&str>) -> Outcome {
     shape(name, "hostname")
 }
 
-pub fn parent(name: Option<&str>) -> Outcome {
+fn parent(name: Option<&str>) -> Outcome {
     match name {
         None => Outcome::Ignored,
         Some(name) if name.parse::<std::net::IpAddr>().is_ok() => Outcome::Ok,
@@ -183,14 +191,14 @@ pub fn room(free: u64, total: u64) -> Outcome {
     ))
 }
 
-/// Seconds that the hub is ahead of this machine.
+/// Seconds that the reference is ahead of this machine.
 pub fn clock(ahead_seconds: i64) -> Outcome {
     if ahead_seconds.abs() < CLOCK_SECONDS_MAX {
         return Outcome::Ok;
     }
     let (by, way) = (ahead_seconds.abs(), if ahead_seconds > 0 { "behind" } else { "ahead of" });
     Outcome::warning(format!(
-        "this machine's clock is {by} s {way} the hub's: tokens may be refused. Set up NTP"
+        "this machine's clock is {by} s {way} the reference: tokens may be refused. Set up NTP"
     ))
 }
 
@@ -201,14 +209,7 @@ mod tests {
     use super::*;
 
     fn word(outcome: &Outcome) -> &'static str {
-        match outcome {
-            Outcome::Ok => "ok",
-            Outcome::Warning(_) => "warning",
-            Outcome::Ignored => "ignored",
-            Outcome::Skipped => "skipped",
-            Outcome::Error(_) => "error",
-            Outcome::Fatal(_) => "fatal",
-        }
+        outcome.word()
     }
 
     #[test]

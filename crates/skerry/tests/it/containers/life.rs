@@ -82,3 +82,38 @@ fn modules_run_on_while_the_daemon_and_the_hub_are_away() {
     bed.stop_edge();
     bed.stop_hub();
 }
+
+/// The hub is reached by the address of the modules' own bridge, as another machine would be.
+#[test]
+fn checks_look_from_within_containers() {
+    let mut bed = Bed::new();
+    bed.configure();
+    bed.start_edge();
+    let format = "{{(index .IPAM.Config 0).Gateway}}";
+    let inspect = ["network", "inspect", "azure-iot-edge", "--format", format];
+    let bridge = bed.wait("the network of the modules is there", |bed| bed.engine.docker(&inspect).ok());
+    let config = std::fs::read_to_string(bed.config()).unwrap();
+    let config = config.replace("hub_address = \"127.0.0.1\"", &format!("hub_address = {:?}", bridge.trim()));
+    std::fs::write(bed.config(), config).unwrap();
+    let (_, checks) = bed.check();
+    assert_eq!(checks["container-local-time"]["result"], "ok", "{checks:#?}");
+    for (id, expected) in [
+        ("container-connect-upstream-amqp", "skipped"),
+        ("container-connect-upstream-https", "ok"),
+        ("container-connect-upstream-mqtt", "ok"),
+        // This engine was started without a network of its own.
+        ("container-default-connect-upstream-amqp", "skipped"),
+        ("container-default-connect-upstream-https", "error"),
+        ("container-default-connect-upstream-mqtt", "error"),
+    ] {
+        assert_eq!(checks[id]["result"], expected, "{id}: {checks:#?}");
+    }
+    bed.stop_hub();
+    let (_, checks) = bed.check();
+    let result = &checks["container-connect-upstream-mqtt"];
+    assert_eq!(result["result"], "error", "{result}");
+    assert!(result.to_string().contains("refused"), "the reason comes out of the container: {result}");
+    let left = bed.engine.docker(&["ps", "-aq", "--filter", "name=skerry-diagnostics"]).unwrap();
+    assert_eq!(left, "", "nothing is left behind");
+    bed.stop_edge();
+}
