@@ -22,6 +22,7 @@ use crate::local::{CertificateService, Handles, IdentityService, KeyService};
 use crate::management::{Management, Request, Shared, SystemFacts};
 use crate::options::Options;
 use crate::outcome::{Outcome, StartError};
+use crate::parts::Parts;
 use crate::prepare::{Prepared, prepare};
 use crate::sockets::{Activated, ModuleSockets, bind, notify};
 use crate::workload::Workload;
@@ -209,6 +210,7 @@ pub(crate) struct Wiring {
     pub(crate) server_names: Vec<String>,
     callers: Callers,
     pub(crate) runtime: Arc<dyn skerry_runtime::Runtime>,
+    pub(crate) parts: Parts,
     requests: mpsc::Sender<Request>,
     pub(crate) clock: Arc<dyn Clock>,
     random: Arc<dyn skerry_model::Random>,
@@ -231,6 +233,7 @@ impl Wiring {
             server_names,
             callers: Callers::new(asked, options.pid, options.owners.clone()),
             runtime: Arc::clone(&options.runtime),
+            parts: options.parts.clone(),
             requests,
             clock: Arc::clone(&options.clock),
             random: Arc::clone(&options.random),
@@ -284,6 +287,7 @@ impl Wiring {
             trust: self.prepared.trust.clone(),
             callers: self.callers.clone(),
             runtime: Arc::clone(&self.runtime),
+            parts: self.parts.clone(),
             server_names: self.server_names.clone(),
             module_keys: config.own.module_keys,
         })
@@ -298,6 +302,7 @@ impl Wiring {
         Arc::new(Management {
             shared: Arc::new(Shared {
                 runtime: Arc::clone(&self.runtime),
+                parts: self.parts.clone(),
                 identities: Arc::clone(&self.prepared.identities),
                 callers: self.callers.clone(),
                 sockets,

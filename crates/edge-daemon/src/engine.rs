@@ -10,13 +10,15 @@ use skerry_runtime::{
     NetworkOptions, OnProgress, PullError, PullRequest, Runtime,
 };
 
+use crate::parts::Parts;
 use crate::sockets::ModuleSockets;
 
-/// A socket is open before its container exists, and closed once it is removed. Everything else is the
-/// engine's.
+/// A socket is open before its container exists, and closed once it is removed. What lives in this process
+/// is asked for its logs and restarted like a container, and never listed as one. Everything else is the engine's.
 pub(crate) struct WithSockets {
     pub(crate) engine: Arc<dyn Runtime>,
     pub(crate) sockets: ModuleSockets,
+    pub(crate) parts: Parts,
 }
 
 impl Runtime for WithSockets {
@@ -85,11 +87,20 @@ impl Runtime for WithSockets {
     }
 
     fn restart<'a>(&'a self, name: &'a str) -> Answer<'a, (), EngineError> {
-        self.engine.restart(name)
+        match self.parts.find(name) {
+            Some(part) => {
+                part.restart();
+                Box::pin(std::future::ready(Ok(())))
+            }
+            None => self.engine.restart(name),
+        }
     }
 
     fn logs<'a>(&'a self, name: &'a str, query: &'a LogQuery) -> Answer<'a, LogStream, EngineError> {
-        self.engine.logs(name, query)
+        match self.parts.find(name) {
+            Some(part) => Box::pin(std::future::ready(Ok(part.logs(query)))),
+            None => self.engine.logs(name, query),
+        }
     }
 
     fn stats<'a>(&'a self, name: &'a str) -> Answer<'a, Value, EngineError> {

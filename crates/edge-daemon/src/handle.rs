@@ -20,6 +20,7 @@ use crate::daemon::{Figures, Wiring};
 use crate::engine::WithSockets;
 use crate::identities::{Device, Identities};
 use crate::management::{BundleQuery, support_bundle, usage};
+use crate::parts::Parts;
 use crate::sockets::{ModuleSockets, SocketError};
 
 /// Cheap to clone.
@@ -37,6 +38,7 @@ struct Inside {
     server_names: Vec<String>,
     sockets: ModuleSockets,
     runtime: Arc<dyn Runtime>,
+    parts: Parts,
     workload_uri: String,
     root: PathBuf,
     clock: Arc<dyn Clock>,
@@ -57,7 +59,12 @@ impl Handle {
             edge_ca: Arc::clone(&prepared.edge_ca),
             trust: prepared.trust.clone(),
             server_names: wiring.server_names.clone(),
-            runtime: Arc::new(WithSockets { engine: Arc::clone(&wiring.runtime), sockets: sockets.clone() }),
+            runtime: Arc::new(WithSockets {
+                engine: Arc::clone(&wiring.runtime),
+                sockets: sockets.clone(),
+                parts: wiring.parts.clone(),
+            }),
+            parts: wiring.parts.clone(),
             sockets,
             workload_uri: wiring.workload_uri.clone(),
             root: wiring.root.clone(),
@@ -86,7 +93,7 @@ impl Handle {
 
     /// What the modules have written and how they were made, as a ZIP archive.
     pub async fn support_bundle(&self, query: BundleQuery) -> Result<Vec<u8>, EngineError> {
-        support_bundle(&*self.shared.runtime, query, self.shared.clock.now()).await
+        support_bundle(&*self.shared.runtime, &self.shared.parts, query, self.shared.clock.now()).await
     }
 
     /// What the machine uses now, as `/systeminfo/resources` tells it, without the modules.

@@ -10,6 +10,7 @@
 //!   api/         HTTP on unix sockets as the original's clients expect it
 //!   management/  modules, identities, the machine        workload/  what modules have done for them
 //!   local/       the identity, key and certificate services for other software
+//!   parts/       what lives in this process and looks like a module
 //!   sockets/     from systemd or made here; one directory for each module
 //! ```
 //!
@@ -30,6 +31,7 @@ mod local;
 mod management;
 mod options;
 mod outcome;
+mod parts;
 mod prepare;
 mod sockets;
 mod workload;
@@ -41,4 +43,5 @@ pub use handle::Handle;
 pub use management::BundleQuery;
 pub use options::{Options, Places};
 pub use outcome::{Outcome, StartError};
+pub use parts::{Part, PartState, Parts};
 pub use sockets::{Activated, ActivationError, Inherited, NotifyError, SocketError, inherited, notify};

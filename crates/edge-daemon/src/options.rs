@@ -8,6 +8,7 @@ use skerry_runtime::Runtime;
 
 use crate::cloud::ProxySettings;
 use crate::config::Config;
+use crate::parts::Parts;
 use crate::sockets::Activated;
 
 /// Where things are kept; the defaults are the original's, so that an installation can move here and back.
@@ -55,6 +56,8 @@ pub struct Options {
     pub owners: Vec<u32>,
     pub version: String,
     pub runtime: Arc<dyn Runtime>,
+    /// What of the runtime lives in this process.
+    pub parts: Parts,
     /// Who is in which container; `None`: the runtime is asked.
     pub processes: Option<Arc<dyn crate::caller::Processes>>,
     pub clock: Arc<dyn Clock>,

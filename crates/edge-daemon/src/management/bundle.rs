@@ -8,13 +8,15 @@
 use bytes::Bytes;
 use serde_json::json;
 use skerry_model::{EDGE_AGENT, EDGE_HUB, Timestamp};
-use skerry_runtime::{Container, EngineError, LogFrames, LogQuery, Runtime};
+use skerry_runtime::{Container, EngineError, LogFrames, LogQuery, LogStream, Runtime};
 
 use super::Shared;
+use super::details::part_details;
 use super::modules::engine;
 use super::time::moment;
 use super::zip::{Archive, Full};
 use crate::api::{Call, Problem, Reply};
+use crate::parts::Parts;
 
 /// Of one module; what it wrote first is left out.
 const LOG_BYTES_MAX: usize = 16 << 20;
@@ -30,6 +32,12 @@ pub struct BundleQuery {
     pub edge_runtime_only: bool,
 }
 
+impl BundleQuery {
+    fn of_logs(self) -> LogQuery {
+        LogQuery { since: self.since, until: self.until, timestamps: true, ..LogQuery::default() }
+    }
+}
+
 impl Shared {
     pub(super) async fn support_bundle(&self, call: &Call) -> Result<Reply, Problem> {
         let now = self.clock.now();
@@ -42,7 +50,7 @@ impl Shared {
             until: time("until")?,
             edge_runtime_only: call.flag("edge_runtime_only")?.unwrap_or(false),
         };
-        let zip = support_bundle(&*self.runtime, query, now).await.map_err(engine)?;
+        let zip = support_bundle(&*self.runtime, &self.parts, query, now).await.map_err(engine)?;
         Ok(Reply::bytes(200, "application/zip", Bytes::from(zip)).with("content-encoding", "deflate"))
     }
 }
@@ -51,10 +59,16 @@ impl Shared {
 /// all is an error.
 pub(crate) async fn support_bundle(
     runtime: &dyn Runtime,
+    parts: &Parts,
     query: BundleQuery,
     now: Timestamp,
 ) -> Result<Vec<u8>, EngineError> {
     let mut bundle = Bundle { archive: Archive::new(now), bytes: 0 };
+    for part in parts.iter() {
+        let (name, stream) = (part.name(), part.logs(&query.of_logs()));
+        bundle.add(&format!("logs/{name}_log.txt"), &text_of(stream).await?);
+        bundle.add(&format!("inspect/{name}.json"), part_details(part).to_string().as_bytes());
+    }
     for container in runtime.list().await? {
         if query.edge_runtime_only && !is_runtime(&container) {
             continue;
@@ -107,8 +121,10 @@ impl Bundle {
 
 /// The last of what a module has written, without the engine's frames.
 async fn log(runtime: &dyn Runtime, name: &str, query: BundleQuery) -> Result<Vec<u8>, EngineError> {
-    let query = LogQuery { since: query.since, until: query.until, timestamps: true, ..LogQuery::default() };
-    let mut stream = runtime.logs(name, &query).await?;
+    text_of(runtime.logs(name, &query.of_logs()).await?).await
+}
+
+async fn text_of(mut stream: LogStream) -> Result<Vec<u8>, EngineError> {
     let (mut frames, mut text) = (LogFrames::default(), Vec::new());
     while let Some(piece) = stream.next().await? {
         frames.push(&piece);

@@ -1,7 +1,9 @@
-//! A container as the API shows it.
+//! A container as the API shows it, and what lives in this process instead of one.
 
 use serde_json::{Value, json};
 use skerry_runtime::Container;
+
+use crate::parts::{Part, PartState};
 
 /// With the status `failed` where it ended with a code, as it was asked for in its label.
 pub(super) fn details(container: &Container) -> Value {
@@ -24,6 +26,27 @@ pub(super) fn details(container: &Container) -> Value {
             },
             "env": [],
         },
+        "status": status,
+    })
+}
+
+pub(super) fn part_details(part: &Part) -> Value {
+    let status = match part.state() {
+        PartState::New => json!({ "runtimeStatus": { "status": "stopped" } }),
+        PartState::Running { since } => {
+            json!({ "runtimeStatus": { "status": "running" }, "startTime": since })
+        }
+        PartState::Ended { since, at, code } => json!({
+            "runtimeStatus": { "status": if code == 0 { "stopped" } else { "failed" } },
+            "startTime": since,
+            "exitStatus": { "exitTime": at, "statusCode": code.to_string() },
+        }),
+    };
+    json!({
+        "id": "id",
+        "name": part.name(),
+        "type": "built-in",
+        "config": { "settings": { "image": part.image(), "createOptions": {} }, "env": [] },
         "status": status,
     })
 }

@@ -36,7 +36,10 @@ impl Shared {
             follow: call.flag("follow")?.unwrap_or(false),
             timestamps: call.flag("timestamps")?.unwrap_or(false),
         };
-        let stream = self.runtime.logs(name, &query).await.map_err(engine)?;
+        let stream = match self.parts.find(name) {
+            Some(part) => part.logs(&query),
+            None => self.runtime.logs(name, &query).await.map_err(engine)?,
+        };
         let (sender, receiver) = mpsc::channel(FRAMES_MAX);
         tokio::spawn(pump(stream, sender));
         Ok(Reply::stream(200, "text/plain", Received(receiver).boxed_unsync()))

@@ -28,6 +28,7 @@ pub(crate) use modules::list_modules;
 
 use crate::caller::Callers;
 use crate::identities::Identities;
+use crate::parts::Parts;
 use crate::sockets::ModuleSockets;
 
 /// What somebody asked the daemon to do with itself.
@@ -47,6 +48,7 @@ pub(crate) struct Management {
 /// What the routes work with; work that outlives its request holds on to it.
 pub(crate) struct Shared {
     pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) parts: Parts,
     pub(crate) identities: Arc<Identities>,
     pub(crate) callers: Callers,
     pub(crate) sockets: ModuleSockets,

@@ -6,21 +6,26 @@ use serde_json::json;
 use skerry_runtime::{CreateError, EngineError, PullError, Runtime};
 
 use super::Shared;
-use super::details::details;
+use super::details::{details, part_details};
 use super::spec::ModuleSpec;
 use crate::api::{Call, Problem, Reply};
 use crate::caller::AGENT_CONTAINER;
+use crate::parts::Parts;
 use crate::sockets::SocketError;
 
-/// Every container of ours, on either API.
-pub(crate) async fn list_modules(runtime: &dyn Runtime) -> Result<Reply, Problem> {
+/// Every container of ours, and what lives in this process, on either API.
+pub(crate) async fn list_modules(runtime: &dyn Runtime, parts: &Parts) -> Result<Reply, Problem> {
     let containers = runtime.list().await.map_err(engine)?;
-    let modules: Vec<_> = containers.iter().map(details).collect();
+    let others = containers.iter().filter(|container| parts.find(&container.name).is_none());
+    let modules: Vec<_> = parts.iter().map(|part| part_details(part)).chain(others.map(details)).collect();
     Ok(Reply::json(200, &json!({ "modules": modules })))
 }
 
 impl Shared {
     pub(super) async fn show_module(&self, name: &str) -> Result<Reply, Problem> {
+        if let Some(part) = self.parts.find(name) {
+            return Ok(Reply::json(200, &part_details(part)));
+        }
         let container = self.runtime.inspect(name).await.map_err(engine)?;
         Ok(Reply::json(200, &details(&container)))
     }
@@ -85,17 +90,29 @@ impl Shared {
     }
 
     pub(super) async fn start_module(&self, name: &str) -> Result<Reply, Problem> {
+        if let Some(part) = self.parts.find(name) {
+            part.start().await;
+            return Ok(Reply::empty());
+        }
         self.open_socket(name).await?;
         self.runtime.start(name).await.map_err(engine)?;
         Ok(Reply::empty())
     }
 
     pub(super) async fn stop_module(&self, name: &str) -> Result<Reply, Problem> {
+        if let Some(part) = self.parts.find(name) {
+            part.stop().await;
+            return Ok(Reply::empty());
+        }
         self.runtime.stop(name, None).await.map_err(engine)?;
         Ok(Reply::empty())
     }
 
     pub(super) async fn restart_module(&self, name: &str) -> Result<Reply, Problem> {
+        if let Some(part) = self.parts.find(name) {
+            part.restart();
+            return Ok(Reply::empty());
+        }
         self.runtime.restart(name).await.map_err(engine)?;
         Ok(Reply::empty())
     }

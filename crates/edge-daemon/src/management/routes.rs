@@ -28,7 +28,7 @@ impl Management {
         let agent = async || shared.callers.check_agent(call.peer).await;
         let is = |method: Method| call.method == method;
         match words.as_slice() {
-            ["modules"] if is(Method::GET) => super::list_modules(&*shared.runtime).await,
+            ["modules"] if is(Method::GET) => super::list_modules(&*shared.runtime, &shared.parts).await,
             ["modules"] if is(Method::POST) => {
                 agent().await?;
                 shared.create_module(call).await

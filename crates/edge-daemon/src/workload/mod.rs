@@ -9,6 +9,7 @@ use skerry_runtime::Runtime;
 
 use crate::caller::Callers;
 use crate::identities::Identities;
+use crate::parts::Parts;
 
 /// Answers modules on their sockets.
 pub(crate) struct Workload {
@@ -18,6 +19,7 @@ pub(crate) struct Workload {
     pub(crate) trust: TrustBundle,
     pub(crate) callers: Callers,
     pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) parts: Parts,
     /// Names under which this device is reached, for server certificates.
     pub(crate) server_names: Vec<String>,
     pub(crate) module_keys: PairAlgorithm,

@@ -64,7 +64,7 @@ impl Workload {
         match words.as_slice() {
             ["modules"] => {
                 only(Method::GET)?;
-                list_modules(&*self.runtime).await
+                list_modules(&*self.runtime, &self.parts).await
             }
             ["trust-bundle"] => {
                 only(Method::GET)?;

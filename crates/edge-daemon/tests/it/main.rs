@@ -17,6 +17,7 @@ mod lifetime;
 mod local;
 mod management;
 mod modules;
+mod parts;
 mod protocol;
 mod provisioning;
 mod real_hub;

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use skerry_edge_daemon::cloud::ProxySettings;
 use skerry_edge_daemon::config::Config;
-use skerry_edge_daemon::{Activated, Daemon, Handle, Options, Outcome, Pids, Places, Processes, StartError};
+use skerry_edge_daemon::{
+    Activated, Daemon, Handle, Options, Outcome, Parts, Pids, Places, Processes, StartError,
+};
 use skerry_runtime::{Behaviour, CreateRequest, CreateRules, Machine, MemoryRuntime, PullRequest, Runtime};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -43,6 +45,7 @@ pub struct World {
     pub runtime: Arc<MemoryRuntime>,
     pub machine: Machine,
     pub processes: Arc<Told>,
+    pub parts: Parts,
     /// What stands in the configuration besides the provisioning and the sockets.
     pub more: String,
     pub provisioning: String,
@@ -83,6 +86,7 @@ impl World {
             machine,
             runtime,
             processes: Arc::default(),
+            parts: Parts::default(),
             more: String::new(),
             provisioning: format!("[provisioning]\nsource = 'manual'\nconnection_string = {key}\n"),
             pid: std::process::id(),
@@ -132,6 +136,7 @@ impl World {
             owners: self.owners.clone(),
             version: "1.2.3".to_owned(),
             runtime: self.runtime.clone(),
+            parts: self.parts.clone(),
             processes: Some(self.processes.clone()),
             clock: self.clock.clone(),
             random: Arc::new(Dice::default()),

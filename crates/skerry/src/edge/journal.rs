@@ -4,13 +4,19 @@
 use std::fmt::{self, Write as _};
 use std::io::IsTerminal as _;
 
-use skerry_model::Clock as _;
+use skerry_edge_daemon::Parts;
+use skerry_model::{Clock as _, Timestamp};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use super::parts::part_of;
 
 use crate::failure::Failure;
 use crate::world::{MachineClock, variable};
@@ -18,15 +24,50 @@ use crate::world::{MachineClock, variable};
 /// The level, as `iotedge system set-log-level` sets it.
 pub const LEVEL_VARIABLE: &str = "AZIOT_LOG";
 
-pub fn start() -> Result<(), Failure> {
+/// Lines of the parts that live in this process are kept for `iotedge logs` as well.
+pub fn start(parts: Parts) -> Result<(), Failure> {
     let filter = variable("SKERRY_LOG").or_else(|| variable(LEVEL_VARIABLE));
     let filter = filter.unwrap_or_else(|| "info".to_owned());
     let filter = EnvFilter::try_new(&filter).map_err(|error| {
         Failure::usage(format!("the log level {filter:?} cannot be used: {error}. Try info or debug"))
     })?;
     let lines = Lines { has_number: !std::io::stderr().is_terminal() };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).event_format(lines).init();
+    let shown = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).event_format(lines);
+    tracing_subscriber::registry().with(filter).with(shown).with(Kept { parts }).init();
     Ok(())
+}
+
+/// Gives each line to the part that it comes from.
+struct Kept {
+    parts: Parts,
+}
+
+impl<S: Subscriber> Layer<S> for Kept {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let part = part_of(event.metadata().target()).and_then(|name| self.parts.find(name));
+        if let Some(part) = part {
+            let mut line = String::new();
+            let now = MachineClock.now();
+            // Writing to a text does not fail.
+            let _ = write_line(&mut line, event, true, now);
+            part.write(now, &line);
+        }
+    }
+}
+
+fn write_line(out: &mut dyn fmt::Write, event: &Event<'_>, has_number: bool, now: Timestamp) -> fmt::Result {
+    let level = *event.metadata().level();
+    let (number, word) = words(level);
+    if has_number {
+        write!(out, "<{number}>")?;
+    }
+    write!(out, "{now} [{word}] - ")?;
+    if level >= Level::DEBUG {
+        write!(out, "[{}] ", event.metadata().target())?;
+    }
+    let mut text = Text::default();
+    event.record(&mut text);
+    write!(out, "{}{}", text.message, text.fields)
 }
 
 struct Lines {
@@ -49,18 +90,8 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let level = *event.metadata().level();
-        let (number, word) = words(level);
-        if self.has_number {
-            write!(out, "<{number}>")?;
-        }
-        write!(out, "{} [{word}] - ", MachineClock.now())?;
-        if level >= Level::DEBUG {
-            write!(out, "[{}] ", event.metadata().target())?;
-        }
-        let mut text = Text::default();
-        event.record(&mut text);
-        writeln!(out, "{}{}", text.message, text.fields)
+        write_line(&mut out, event, self.has_number, MachineClock.now())?;
+        writeln!(out)
     }
 }
 

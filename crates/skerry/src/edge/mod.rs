@@ -9,9 +9,11 @@
 //! Daemon and agent share the process. `ports.rs` is what the agent leans on, given by the daemon;
 //! `way.rs` its way to the hub. Modules outlive the process.
 
+mod agent;
 mod figures;
 mod journal;
 mod options;
+mod parts;
 mod places;
 mod ports;
 mod run;

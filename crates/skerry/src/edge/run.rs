@@ -1,27 +1,25 @@
 //! `skerry edge run`: daemon and agent, until told to stop.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use skerry_edge_agent::link::{MqttLink, MqttLinkOptions};
-use skerry_edge_agent::plan::Limits;
-use skerry_edge_agent::{Agent, AgentOptions, Device, FolderShelf, Pace};
 use skerry_edge_daemon::cloud::ProxySettings;
 use skerry_edge_daemon::config::{Config, Snapshot, apply};
-use skerry_edge_daemon::{Activated, Daemon, Handle, Inherited, Options, Outcome, inherited};
+use skerry_edge_daemon::{Activated, Daemon, Inherited, Options, Outcome, Part, Parts, inherited};
 use skerry_model::{Clock, Random};
-use skerry_runtime::{CreateRules, Credentials, DockerOptions, DockerRuntime, Runtime};
+use skerry_runtime::{CreateRules, DockerOptions, DockerRuntime, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
-use super::options::{EdgeRunOptions, Metrics};
+use super::agent::Seat;
+use super::journal;
+use super::options::EdgeRunOptions;
+use super::parts::{AGENT, keep_running, over, parts};
 use super::places::Directories;
-use super::ports::{Ports, agent_id};
 use super::uploads::BlobUploads;
-use super::way::{HubWay, client_config, upstream_protocol};
-use super::{figures, journal};
+use super::way::{HubWay, client_config};
 use crate::failure::Failure;
 use crate::world::{MachineClock, MachineRandom, host_name, uid, variable};
 
@@ -29,15 +27,13 @@ use crate::world::{MachineClock, MachineRandom, host_name, uid, variable};
 const UNCONFIGURED: u8 = 153;
 /// It is to be started again: the device is provisioned anew, or sockets of systemd's are to be opened anew.
 const AGAIN: u8 = 154;
-/// After the agent was told to end.
-const GOODBYE: Duration = Duration::from_secs(10);
-/// Between tries to reach the hub.
-const PAUSE_FIRST: Duration = Duration::from_secs(1);
-const PAUSE_LAST: Duration = Duration::from_secs(120);
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// After the parts were told to end, which have a little less.
+const GOODBYE: Duration = Duration::from_secs(12);
 
 pub fn run(options: &EdgeRunOptions) -> Result<ExitCode, Failure> {
-    journal::start()?;
+    // What they have written is kept while configurations come and go.
+    let parts = parts();
+    journal::start(parts.clone())?;
     // Before anything else opens files.
     let (pid, count, names) = (variable("LISTEN_PID"), variable("LISTEN_FDS"), variable("LISTEN_FDNAMES"));
     let environment = Inherited { pid: pid.as_deref(), count: count.as_deref(), names: names.as_deref() };
@@ -45,13 +41,14 @@ pub fn run(options: &EdgeRunOptions) -> Result<ExitCode, Failure> {
     let is_activated = pid.is_some_and(|pid| pid == std::process::id().to_string());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
-    runtime.block_on(Box::pin(until_stopped(options, activated, is_activated)))
+    runtime.block_on(Box::pin(until_stopped(options, activated, is_activated, &parts)))
 }
 
 async fn until_stopped(
     options: &EdgeRunOptions,
     mut activated: Activated,
     is_activated: bool,
+    parts: &Parts,
 ) -> Result<ExitCode, Failure> {
     let directories = Directories::new(&options.places);
     let stop = stop_signal()?;
@@ -63,7 +60,8 @@ async fn until_stopped(
                 return Ok(ExitCode::from(UNCONFIGURED));
             }
         };
-        let edge = Edge::start(options, &directories, config, std::mem::take(&mut activated), is_activated);
+        let inherited = std::mem::take(&mut activated);
+        let edge = Edge::start(options, &directories, config, inherited, is_activated, parts);
         match Box::pin(Box::pin(edge).await?.run(&stop)).await {
             Outcome::Stopped => return Ok(ExitCode::SUCCESS),
             Outcome::Reprovision => return Ok(ExitCode::from(AGAIN)),
@@ -103,13 +101,9 @@ fn configuration(directories: &Directories) -> Result<Config, Failure> {
 /// A daemon that has started, and what the agent will be made of.
 struct Edge {
     daemon: Daemon,
-    config: Config,
-    way: HubWay,
-    uploads: BlobUploads,
-    shelf: FolderShelf,
-    metrics: Option<Metrics>,
+    seat: Seat,
+    agent: Arc<Part>,
     clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
 }
 
 impl Edge {
@@ -119,6 +113,7 @@ impl Edge {
         mut config: Config,
         activated: Activated,
         is_activated: bool,
+        parts: &Parts,
     ) -> Result<Self, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(MachineClock);
         let random: Arc<dyn Random> = Arc::new(MachineRandom::new());
@@ -139,6 +134,7 @@ impl Edge {
             owners: vec![0, uid],
             version: env!("CARGO_PKG_VERSION").to_owned(),
             runtime: engine(&config),
+            parts: parts.clone(),
             processes: None,
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
@@ -148,85 +144,55 @@ impl Edge {
         let folder = directories.agent();
         private_folder(&folder)
             .map_err(|error| Failure::failed(format!("{} cannot be made: {error}", folder.display())))?;
+        let agent = parts.find(AGENT).expect("the agent is always in this process");
         Ok(Self {
-            way: HubWay::new(daemon.handle(), &config, Arc::clone(&clock), Arc::clone(&random))?,
-            uploads: BlobUploads { tls: client_config(&config)? },
-            shelf: FolderShelf::new(folder),
-            metrics: options.metrics,
+            agent: Arc::clone(agent),
+            clock: Arc::clone(&clock),
+            seat: Seat {
+                way: Arc::new(HubWay::new(
+                    daemon.handle(),
+                    &config,
+                    Arc::clone(&clock),
+                    Arc::clone(&random),
+                )?),
+                uploads: Arc::new(BlobUploads { tls: client_config(&config)? }),
+                shelf: folder,
+                metrics: options.metrics,
+                handle: daemon.handle(),
+                config,
+                clock,
+                random,
+            },
             daemon,
-            config,
-            clock,
-            random,
         })
     }
 
     async fn run(self, stop: &Stop) -> Outcome {
-        let Self { daemon, config, way, uploads, shelf, metrics, clock, random } = self;
+        let Self { daemon, seat, agent, clock } = self;
         let (ending, is_ending) = watch::channel(false);
         let handle = daemon.handle();
-        let mut stopped = is_ending.clone();
-        let agent = async move {
+        let mut stopped = is_ending;
+        let mut parts = tokio::spawn(async move {
             tokio::select! {
                 () = handle.adopted() => {}
-                // Only a sender that is gone fails; either way it is over.
-                _ = stopped.wait_for(|is_over| *is_over) => return,
+                () = over(&mut stopped) => return,
             }
-            let gateway = gateway(&*handle.runtime(), &config.moby_runtime.network.name).await;
-            let device = device(&handle, &config, gateway);
-            let link = MqttLink::new(MqttLinkOptions {
-                device: handle.device().id.clone(),
-                module: agent_id(),
-                way_in: Arc::new(way),
-                random: Arc::clone(&random),
-                pause_first: PAUSE_FIRST,
-                pause_last: PAUSE_LAST,
-                answer_timeout: ANSWER_TIMEOUT,
-            });
-            let ports = Arc::new(Ports { daemon: handle.clone(), random: Arc::clone(&random) });
-            let (agent, asked) = Agent::new(
-                AgentOptions {
-                    device,
-                    version: env!("CARGO_PKG_VERSION").to_owned(),
-                    is_hub_inside: true,
-                    limits: Limits::default(),
-                    pace: Pace::default(),
-                    runtime: handle.runtime(),
-                    identities: Arc::clone(&ports) as _,
-                    shelf: Arc::new(shelf),
-                    sealer: Arc::clone(&ports) as _,
-                    uploads: Arc::new(uploads),
-                    bundles: Arc::clone(&ports) as _,
-                    host: ports,
-                    clock,
-                    random,
-                },
-                Box::new(link),
-            );
-            let shown = addresses(metrics, gateway).into_iter().map(|at| figures::serve(at, asked.clone()));
-            let shown: Vec<_> = shown.map(tokio::spawn).collect();
-            agent.run(stopped).await;
-            shown.iter().for_each(tokio::task::JoinHandle::abort);
-        };
-        let mut agent = tokio::spawn(agent);
+            let seat = Arc::new(seat);
+            keep_running(agent, clock, stopped, |ending| Arc::clone(&seat).run_agent(ending)).await;
+        });
         let outcome = daemon
             .run(async {
-                tokio::select! {
-                    () = stop.asked() => {}
-                    // An agent that broke off takes the process with it, so that it is started anew.
-                    ended = &mut agent => if let Err(error) = ended {
-                        tracing::error!(%error, "The agent broke off.");
-                    },
-                }
+                stop.asked().await;
                 // The agent says goodbye to the hub while the daemon still signs for it.
                 ending.send_replace(true);
-                if !agent.is_finished() && tokio::time::timeout(GOODBYE, &mut agent).await.is_err() {
-                    agent.abort();
+                if timeout(GOODBYE, &mut parts).await.is_err() {
+                    parts.abort();
                 }
             })
             .await;
         ending.send_replace(true);
-        if !agent.is_finished() && tokio::time::timeout(GOODBYE, &mut agent).await.is_err() {
-            agent.abort();
+        if !parts.is_finished() && timeout(GOODBYE, &mut parts).await.is_err() {
+            parts.abort();
         }
         outcome
     }
@@ -243,59 +209,6 @@ fn engine(config: &Config) -> Arc<dyn Runtime> {
 fn private_folder(path: &std::path::Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-fn device(handle: &Handle, config: &Config, gateway: Option<IpAddr>) -> Device {
-    let device = handle.device();
-    let is_nested = device.gateway != device.hub;
-    let auth = config.agent.auth.as_ref().and_then(|auth| {
-        Some(Credentials {
-            address: auth.server.clone()?,
-            username: auth.username.clone()?,
-            password: auth.password.as_ref()?.reveal().to_owned(),
-            email: auth.email.clone(),
-        })
-    });
-    let env = |name: &str| config.agent.env.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-    Device {
-        hub_host: device.hub.name().to_owned(),
-        device_id: device.id.to_string(),
-        edge_host: handle.host_name().to_owned(),
-        edge_address: gateway.map(|address| address.to_string()),
-        parent_host: is_nested.then(|| device.gateway.name().to_owned()),
-        workload_uri: handle.workload_uri().to_owned(),
-        workload_folder: handle.workload_directory().to_owned(),
-        network: config.moby_runtime.network.name.clone(),
-        log_level: env("RuntimeLogLevel").map_or_else(|| "info".to_owned(), |(_, level)| level.clone()),
-        upstream_protocol: upstream_protocol(config),
-        credentials: auth.into_iter().collect(),
-    }
-}
-
-/// Where modules find this machine: the address of the bridge that their network is.
-async fn gateway(runtime: &dyn Runtime, network: &str) -> Option<IpAddr> {
-    let networks = match runtime.networks().await {
-        Ok(networks) => networks,
-        Err(error) => {
-            tracing::warn!(%error, "Modules are not told where this machine is.");
-            return None;
-        }
-    };
-    let own = networks.iter().find(|known| known["Name"] == network)?;
-    let ranges = own["IPAM"]["Config"].as_array()?;
-    ranges.iter().find_map(|range| range["Gateway"].as_str()?.split('/').next()?.parse().ok())
-}
-
-/// Loopback for the machine's own tools, and the bridge for modules that gather figures.
-fn addresses(asked: Option<Metrics>, gateway: Option<IpAddr>) -> Vec<SocketAddr> {
-    match asked {
-        Some(Metrics::Off) => Vec::new(),
-        Some(Metrics::At(address)) => vec![address],
-        None => {
-            let all = [Some(IpAddr::from(Ipv4Addr::LOCALHOST)), gateway];
-            all.into_iter().flatten().map(|ip| SocketAddr::new(ip, figures::PORT)).collect()
-        }
-    }
 }
 
 /// Told once, heard by every run.

@@ -111,19 +111,18 @@ pub async fn upstream(facts: &Facts, port: Port, net: Net) -> Outcome {
     }
 }
 
-/// Ports that nobody uses with the protocol that was chosen; without a choice it is MQTT.
+/// Ports that nobody uses with the protocol that was chosen; without a choice it is AMQP, with or without WebSockets.
 fn needless(protocol: Option<&str>, port: Port) -> Option<String> {
     let lower = protocol.map(str::to_ascii_lowercase);
     let used = match lower.as_deref() {
         Some("amqp") => [Port::Amqp].as_slice(),
         Some("amqpws" | "mqttws") => &[Port::Https],
         Some("mqtt") => &[Port::Mqtt],
-        // Identities of modules are asked for over HTTPS whatever was chosen.
-        _ => &[Port::Mqtt, Port::Https],
+        _ => &[Port::Amqp, Port::Https],
     };
     (!used.contains(&port)).then(|| match protocol {
         Some(protocol) => format!("the upstream protocol {protocol}, which does not use this port"),
-        None => "the upstream protocol, which is MQTT unless another is chosen".to_owned(),
+        None => "the upstream protocol, which is AMQP unless another is chosen".to_owned(),
     })
 }
 
@@ -134,7 +133,7 @@ mod tests {
     #[test]
     fn only_ports_that_are_used_are_needed() {
         for (protocol, amqp, https, mqtt) in [
-            (None, false, true, true),
+            (None, true, true, false),
             (Some("Amqp"), true, false, false),
             (Some("AmqpWs"), false, true, false),
             (Some("Mqtt"), false, false, true),

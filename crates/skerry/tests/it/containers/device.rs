@@ -31,6 +31,8 @@ impl Bed {
         let mut engine = Engine::start();
         engine.serve();
         let mut bed = Self { engine, hub: None, edge: None, folder };
+        // Without a hub inside, the edge's own is a container like the others.
+        bed.publish("hub:1.5", "\"/helper\", \"talk\"");
         bed.start_hub();
         bed.skerry(&["device", "create", DEVICE, "--edge"]);
         bed
@@ -265,7 +267,7 @@ fn manifest(modules: &[(&str, &str)]) -> Value {
             "systemModules": {
                 "edgeAgent": {"type": "docker", "settings": {"image": "agent:1.5", "createOptions": "{}"}},
                 "edgeHub": {"type": "docker", "status": "running", "restartPolicy": "always",
-                            "settings": {"image": "hub:1.5", "createOptions": "{}"}},
+                            "settings": {"image": format!("{OPEN}/hub:1.5"), "createOptions": "{}"}},
             },
             "modules": modules,
         }},

@@ -26,7 +26,22 @@ fn a_device_is_configured_gets_modules_and_returns_from_an_update_that_fails() {
     });
     assert!(said.contains("one\n") && said.contains("two\n"), "{said:?}");
 
+    // The agent is none, and looks like one: it has its row and its log, and is restarted alone.
+    let agent = |bed: &Bed| bed.list().into_iter().find(|row| row[0] == "edgeAgent").unwrap();
+    let row = agent(&bed);
+    let program = concat!("skerry ", env!("CARGO_PKG_VERSION"));
+    assert_eq!([row[1].as_str(), row[3].as_str()], ["running", program], "{row:?}");
     let started = bed.inspect("sensor", "{{.State.StartedAt}}");
+    let goodbyes = |bed: &Bed| ok(&bed.iotedge(&["logs", "edgeAgent"])).lines().count();
+    let before = goodbyes(&bed);
+    assert!(before > 0, "it has written something");
+    assert_eq!(ok(&bed.iotedge(&["restart", "edgeAgent"])), "Restarted edgeAgent\n\n");
+    assert_eq!(agent(&bed)[1], "running");
+    bed.wait("it writes on", |bed| (goodbyes(bed) > before).then_some(()));
+    let daemon = ok(&bed.iotedge(&["logs", "edgeAgent", "--tail", "1"]));
+    assert_eq!(daemon.lines().count(), 1, "{daemon}");
+    assert_eq!(bed.inspect("sensor", "{{.State.StartedAt}}"), started, "nothing else was");
+
     assert_eq!(ok(&bed.iotedge(&["restart", "sensor"])), "Restarted sensor\n\n");
     assert_ne!(bed.inspect("sensor", "{{.State.StartedAt}}"), started);
     let unknown = bed.iotedge(&["restart", "absent"]);

@@ -27,8 +27,8 @@ fn est(patient: &mut Patient, url: &str) {
     patient.add(&EST.replace("URL", url));
 }
 
-fn amqp(patient: &mut Patient) {
-    patient.add("[agent.env]\nUpstreamProtocol = 'Amqp'\n");
+fn mqtt(patient: &mut Patient) {
+    patient.add("[agent.env]\nUpstreamProtocol = 'Mqtt'\n");
 }
 
 pub const ILLNESSES: &[Illness] = &[
@@ -140,23 +140,23 @@ pub const ILLNESSES: &[Illness] = &[
     }),
     warning("disk-space", "make room", |p| p.disk.free_bytes = 1 << 20),
     error("container-default-connect-upstream-amqp", "the engine's default", |p| {
-        amqp(p);
         p.closed_inside.insert("default top.plant.lan:5671".to_owned());
     }),
     error("container-default-connect-upstream-https", "top.plant.lan:443", |p| {
         p.closed_inside.insert("default top.plant.lan:443".to_owned());
     }),
     error("container-default-connect-upstream-mqtt", "top.plant.lan:8883", |p| {
+        mqtt(p);
         p.closed_inside.insert("default top.plant.lan:8883".to_owned());
     }),
     error("container-connect-upstream-amqp", "the network modules", |p| {
-        amqp(p);
         p.closed_inside.insert("modules top.plant.lan:5671".to_owned());
     }),
     error("container-connect-upstream-https", "the network modules", |p| {
         p.closed_inside.insert("modules top.plant.lan:443".to_owned());
     }),
     error("container-connect-upstream-mqtt", "the network modules", |p| {
+        mqtt(p);
         p.closed_inside.insert("modules top.plant.lan:8883".to_owned());
     }),
 ];

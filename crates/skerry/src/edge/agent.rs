@@ -1,0 +1,139 @@
+//! The agent in this process: made anew for each of its runs.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use skerry_edge_agent::link::{MqttLink, MqttLinkOptions};
+use skerry_edge_agent::plan::Limits;
+use skerry_edge_agent::{Agent, AgentOptions, Device, FolderShelf, Pace};
+use skerry_edge_daemon::Handle;
+use skerry_edge_daemon::config::Config;
+use skerry_model::{Clock, Random};
+use skerry_runtime::{Credentials, Runtime};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::figures;
+use super::options::Metrics;
+use super::parts::HUB_IS_INSIDE;
+use super::ports::{Ports, agent_id};
+use super::uploads::BlobUploads;
+use super::way::{HubWay, upstream_protocol};
+
+/// Between tries to reach the hub.
+const PAUSE_FIRST: Duration = Duration::from_secs(1);
+const PAUSE_LAST: Duration = Duration::from_secs(120);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What every run of the agent begins with.
+pub struct Seat {
+    pub handle: Handle,
+    pub config: Config,
+    pub way: Arc<HubWay>,
+    pub uploads: Arc<BlobUploads>,
+    /// Its backup and history.
+    pub shelf: PathBuf,
+    pub metrics: Option<Metrics>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+}
+
+impl Seat {
+    /// Until `stopped` is true. Modules run on.
+    pub async fn run_agent(self: Arc<Self>, stopped: watch::Receiver<bool>) {
+        let Self { handle, config, random, .. } = &*self;
+        let gateway = gateway(&*handle.runtime(), &config.moby_runtime.network.name).await;
+        let device = device(handle, config, gateway);
+        let link = MqttLink::new(MqttLinkOptions {
+            device: handle.device().id.clone(),
+            module: agent_id(),
+            way_in: Arc::clone(&self.way) as _,
+            random: Arc::clone(random),
+            pause_first: PAUSE_FIRST,
+            pause_last: PAUSE_LAST,
+            answer_timeout: ANSWER_TIMEOUT,
+        });
+        let ports = Arc::new(Ports { daemon: handle.clone(), random: Arc::clone(random) });
+        let (agent, asked) = Agent::new(
+            AgentOptions {
+                device,
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                is_hub_inside: HUB_IS_INSIDE,
+                limits: Limits::default(),
+                pace: Pace::default(),
+                runtime: handle.runtime(),
+                identities: Arc::clone(&ports) as _,
+                shelf: Arc::new(FolderShelf::new(&self.shelf)),
+                sealer: Arc::clone(&ports) as _,
+                uploads: Arc::clone(&self.uploads) as _,
+                bundles: Arc::clone(&ports) as _,
+                host: ports,
+                clock: Arc::clone(&self.clock),
+                random: Arc::clone(random),
+            },
+            Box::new(link),
+        );
+        let mut shown = JoinSet::new();
+        for address in addresses(self.metrics, gateway) {
+            shown.spawn(figures::serve(address, asked.clone()));
+        }
+        agent.run(stopped).await;
+        // The next run has the same address.
+        shown.shutdown().await;
+    }
+}
+
+fn device(handle: &Handle, config: &Config, gateway: Option<IpAddr>) -> Device {
+    let device = handle.device();
+    let is_nested = device.gateway != device.hub;
+    let auth = config.agent.auth.as_ref().and_then(|auth| {
+        Some(Credentials {
+            address: auth.server.clone()?,
+            username: auth.username.clone()?,
+            password: auth.password.as_ref()?.reveal().to_owned(),
+            email: auth.email.clone(),
+        })
+    });
+    let env = |name: &str| config.agent.env.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+    Device {
+        hub_host: device.hub.name().to_owned(),
+        device_id: device.id.to_string(),
+        edge_host: handle.host_name().to_owned(),
+        edge_address: gateway.map(|address| address.to_string()),
+        parent_host: is_nested.then(|| device.gateway.name().to_owned()),
+        workload_uri: handle.workload_uri().to_owned(),
+        workload_folder: handle.workload_directory().to_owned(),
+        network: config.moby_runtime.network.name.clone(),
+        log_level: env("RuntimeLogLevel").map_or_else(|| "info".to_owned(), |(_, level)| level.clone()),
+        upstream_protocol: upstream_protocol(config),
+        credentials: auth.into_iter().collect(),
+    }
+}
+
+/// Where modules find this machine: the address of the bridge that their network is.
+async fn gateway(runtime: &dyn Runtime, network: &str) -> Option<IpAddr> {
+    let networks = match runtime.networks().await {
+        Ok(networks) => networks,
+        Err(error) => {
+            tracing::warn!(%error, "Modules are not told where this machine is.");
+            return None;
+        }
+    };
+    let own = networks.iter().find(|known| known["Name"] == network)?;
+    let ranges = own["IPAM"]["Config"].as_array()?;
+    ranges.iter().find_map(|range| range["Gateway"].as_str()?.split('/').next()?.parse().ok())
+}
+
+/// Loopback for the machine's own tools, and the bridge for modules that gather figures.
+fn addresses(asked: Option<Metrics>, gateway: Option<IpAddr>) -> Vec<SocketAddr> {
+    match asked {
+        Some(Metrics::Off) => Vec::new(),
+        Some(Metrics::At(address)) => vec![address],
+        None => {
+            let all = [Some(IpAddr::from(Ipv4Addr::LOCALHOST)), gateway];
+            all.into_iter().flatten().map(|ip| SocketAddr::new(ip, figures::PORT)).collect()
+        }
+    }
+}
