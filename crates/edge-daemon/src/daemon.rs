@@ -19,7 +19,7 @@ use crate::caller::{Callers, EngineProcesses, Processes};
 use crate::config::{Config, Reprovisioning, SocketPlace};
 use crate::handle::Handle;
 use crate::local::{CertificateService, Handles, IdentityService, KeyService};
-use crate::management::{Management, Request, Shared, SystemFacts};
+use crate::management::{Management, Request, Shared, SystemFacts, Witness};
 use crate::options::Options;
 use crate::outcome::{Outcome, StartError};
 use crate::parts::Parts;
@@ -211,6 +211,7 @@ pub(crate) struct Wiring {
     callers: Callers,
     pub(crate) runtime: Arc<dyn skerry_runtime::Runtime>,
     pub(crate) parts: Parts,
+    pub(crate) witness: Option<Arc<dyn Witness>>,
     requests: mpsc::Sender<Request>,
     pub(crate) clock: Arc<dyn Clock>,
     random: Arc<dyn skerry_model::Random>,
@@ -234,6 +235,7 @@ impl Wiring {
             callers: Callers::new(asked, options.pid, options.owners.clone()),
             runtime: Arc::clone(&options.runtime),
             parts: options.parts.clone(),
+            witness: options.witness.clone(),
             requests,
             clock: Arc::clone(&options.clock),
             random: Arc::clone(&options.random),
@@ -303,6 +305,7 @@ impl Wiring {
             shared: Arc::new(Shared {
                 runtime: Arc::clone(&self.runtime),
                 parts: self.parts.clone(),
+                witness: self.witness.clone(),
                 identities: Arc::clone(&self.prepared.identities),
                 callers: self.callers.clone(),
                 sockets,

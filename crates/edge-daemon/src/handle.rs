@@ -19,7 +19,7 @@ use crate::caller::container_of;
 use crate::daemon::{Figures, Wiring};
 use crate::engine::WithSockets;
 use crate::identities::{Device, Identities};
-use crate::management::{BundleQuery, support_bundle, usage};
+use crate::management::{BundleQuery, Witness, usage, whole_bundle};
 use crate::parts::Parts;
 use crate::sockets::{ModuleSockets, SocketError};
 
@@ -39,6 +39,7 @@ struct Inside {
     sockets: ModuleSockets,
     runtime: Arc<dyn Runtime>,
     parts: Parts,
+    witness: Option<Arc<dyn Witness>>,
     workload_uri: String,
     root: PathBuf,
     clock: Arc<dyn Clock>,
@@ -65,6 +66,7 @@ impl Handle {
                 parts: wiring.parts.clone(),
             }),
             parts: wiring.parts.clone(),
+            witness: wiring.witness.clone(),
             sockets,
             workload_uri: wiring.workload_uri.clone(),
             root: wiring.root.clone(),
@@ -93,7 +95,9 @@ impl Handle {
 
     /// What the modules have written and how they were made, as a ZIP archive.
     pub async fn support_bundle(&self, query: BundleQuery) -> Result<Vec<u8>, EngineError> {
-        support_bundle(&*self.shared.runtime, &self.shared.parts, query, self.shared.clock.now()).await
+        let shared = &self.shared;
+        let witness = shared.witness.as_deref();
+        whole_bundle(&*shared.runtime, &shared.parts, witness, &query, shared.clock.now()).await
     }
 
     /// What the machine uses now, as `/systeminfo/resources` tells it, without the modules.

@@ -35,13 +35,15 @@ mod parts;
 mod prepare;
 mod sockets;
 mod workload;
+mod zip;
 
 pub use api::ServerFigures;
 pub use caller::{AGENT_CONTAINER, Pids, Processes};
 pub use daemon::{Daemon, Figures};
 pub use handle::Handle;
-pub use management::BundleQuery;
+pub use management::{BundleQuery, Files, Witness, moment, support_bundle};
 pub use options::{Options, Places};
 pub use outcome::{Outcome, StartError};
 pub use parts::{Part, PartState, Parts};
 pub use sockets::{Activated, ActivationError, Inherited, NotifyError, SocketError, inherited, notify};
+pub use zip::{Archive, Full};

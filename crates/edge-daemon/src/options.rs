@@ -8,6 +8,7 @@ use skerry_runtime::Runtime;
 
 use crate::cloud::ProxySettings;
 use crate::config::Config;
+use crate::management::Witness;
 use crate::parts::Parts;
 use crate::sockets::Activated;
 
@@ -58,6 +59,8 @@ pub struct Options {
     pub runtime: Arc<dyn Runtime>,
     /// What of the runtime lives in this process.
     pub parts: Parts,
+    /// Who adds to support bundles.
+    pub witness: Option<Arc<dyn Witness>>,
     /// Who is in which container; `None`: the runtime is asked.
     pub processes: Option<Arc<dyn crate::caller::Processes>>,
     pub clock: Arc<dyn Clock>,

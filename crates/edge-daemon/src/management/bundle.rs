@@ -1,9 +1,13 @@
-//! The support bundle: what the modules have written and how they were made, in one archive. What only the
-//! command line can see (its checks, the journal) it adds itself.
+//! The support bundle: what the modules have written and how they were made, in one archive, and what a witness
+//! adds, who sees more of the machine than the daemon does.
 //!
 //! ```text
 //! logs/<module>_log.txt     inspect/<module>.json     network/<name>.json     (…_err.json: why it is not there)
+//! check.json     logs/aziot-edged.txt     logs/docker.txt                     the witness's
 //! ```
+
+use std::future::Future;
+use std::pin::Pin;
 
 use bytes::Bytes;
 use serde_json::json;
@@ -14,9 +18,9 @@ use super::Shared;
 use super::details::part_details;
 use super::modules::engine;
 use super::time::moment;
-use super::zip::{Archive, Full};
 use crate::api::{Call, Problem, Reply};
 use crate::parts::Parts;
+use crate::zip::{Archive, Full};
 
 /// Of one module; what it wrote first is left out.
 const LOG_BYTES_MAX: usize = 16 << 20;
@@ -24,16 +28,26 @@ const LOG_BYTES_MAX: usize = 16 << 20;
 const BUNDLE_BYTES_MAX: usize = 128 << 20;
 
 /// What goes into a bundle.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BundleQuery {
     pub since: Option<Timestamp>,
     pub until: Option<Timestamp>,
     /// Without the logs of modules that are not the runtime's own.
     pub edge_runtime_only: bool,
+    /// The hub that checks connect to, where it is not the configuration's.
+    pub hub: Option<String>,
+}
+
+pub type Files<'a> = Pin<Box<dyn Future<Output = Vec<(String, Vec<u8>)>> + Send + 'a>>;
+
+/// Whoever put the daemon together, and can look at what it cannot.
+pub trait Witness: Send + Sync {
+    /// Names and contents. What cannot be had is told in its place.
+    fn files<'a>(&'a self, query: &'a BundleQuery) -> Files<'a>;
 }
 
 impl BundleQuery {
-    fn of_logs(self) -> LogQuery {
+    fn of_logs(&self) -> LogQuery {
         LogQuery { since: self.since, until: self.until, timestamps: true, ..LogQuery::default() }
     }
 }
@@ -49,18 +63,41 @@ impl Shared {
             since: time("since")?,
             until: time("until")?,
             edge_runtime_only: call.flag("edge_runtime_only")?.unwrap_or(false),
+            hub: call.query("iothub_hostname").filter(|name| !name.is_empty()).map(str::to_owned),
         };
-        let zip = support_bundle(&*self.runtime, &self.parts, query, now).await.map_err(engine)?;
+        // Ours: how the command line says that it is a witness itself.
+        let is_alone = call.flag("containers_only")?.unwrap_or(false);
+        let witness = self.witness.as_deref().filter(|_| !is_alone);
+        let zip = whole_bundle(&*self.runtime, &self.parts, witness, &query, now).await.map_err(engine)?;
         Ok(Reply::bytes(200, "application/zip", Bytes::from(zip)).with("content-encoding", "deflate"))
     }
 }
 
-/// Makes the archive. A part that cannot be had is told in its place; only an engine that does not answer at
-/// all is an error.
-pub(crate) async fn support_bundle(
+/// With what a witness adds.
+pub(crate) async fn whole_bundle(
     runtime: &dyn Runtime,
     parts: &Parts,
-    query: BundleQuery,
+    witness: Option<&dyn Witness>,
+    query: &BundleQuery,
+    now: Timestamp,
+) -> Result<Vec<u8>, EngineError> {
+    let zip = support_bundle(runtime, parts, query, now).await?;
+    let Some(witness) = witness else { return Ok(zip) };
+    let bytes = zip.len();
+    let archive = Archive::reopen(zip, now).expect("it was made here");
+    let mut bundle = Bundle { archive, bytes };
+    for (name, content) in witness.files(query).await {
+        bundle.add(&name, &content);
+    }
+    Ok(bundle.archive.finish())
+}
+
+/// Makes the archive. A part that cannot be had is told in its place; only an engine that does not answer at
+/// all is an error.
+pub async fn support_bundle(
+    runtime: &dyn Runtime,
+    parts: &Parts,
+    query: &BundleQuery,
     now: Timestamp,
 ) -> Result<Vec<u8>, EngineError> {
     let mut bundle = Bundle { archive: Archive::new(now), bytes: 0 };
@@ -120,7 +157,7 @@ impl Bundle {
 }
 
 /// The last of what a module has written, without the engine's frames.
-async fn log(runtime: &dyn Runtime, name: &str, query: BundleQuery) -> Result<Vec<u8>, EngineError> {
+async fn log(runtime: &dyn Runtime, name: &str, query: &BundleQuery) -> Result<Vec<u8>, EngineError> {
     text_of(runtime.logs(name, &query.of_logs()).await?).await
 }
 

@@ -11,7 +11,6 @@ mod routes;
 mod spec;
 mod system;
 mod time;
-mod zip;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,10 +20,11 @@ use skerry_model::Clock;
 use skerry_runtime::Runtime;
 use tokio::sync::mpsc;
 
-pub use bundle::BundleQuery;
-pub(crate) use bundle::support_bundle;
+pub(crate) use bundle::whole_bundle;
+pub use bundle::{BundleQuery, Files, Witness, support_bundle};
 pub(crate) use host::usage;
 pub(crate) use modules::list_modules;
+pub use time::moment;
 
 use crate::caller::Callers;
 use crate::identities::Identities;
@@ -49,6 +49,7 @@ pub(crate) struct Management {
 pub(crate) struct Shared {
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) parts: Parts,
+    pub(crate) witness: Option<Arc<dyn Witness>>,
     pub(crate) identities: Arc<Identities>,
     pub(crate) callers: Callers,
     pub(crate) sockets: ModuleSockets,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use skerry_model::Timestamp;
 
-pub(super) fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
+pub fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
     if let Ok(seconds) = text.parse::<i64>() {
         return Some(Timestamp::from_unix_seconds(seconds));
     }

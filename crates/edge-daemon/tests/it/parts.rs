@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use skerry_edge_daemon::{BundleQuery, Part, Parts};
+use skerry_edge_daemon::{BundleQuery, Files, Part, Parts, Witness};
 use skerry_model::Clock as _;
 use skerry_runtime::{LogFrames, LogQuery};
 
@@ -79,4 +79,33 @@ async fn a_part_looks_like_a_module_and_its_neighbours_do_not_notice() {
     }
     daemon.stop().await;
     running.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+struct Passerby;
+
+impl Witness for Passerby {
+    fn files<'a>(&'a self, query: &'a BundleQuery) -> Files<'a> {
+        let seen = format!("seen with {:?}", query.hub.as_deref());
+        Box::pin(async move { vec![("check.json".to_owned(), seen.into_bytes())] })
+    }
+}
+
+#[tokio::test]
+async fn a_witness_adds_to_bundles_unless_whoever_asks_is_one() {
+    let world = World::new().await;
+    let mut options = world.options();
+    options.witness = Some(Arc::new(Passerby));
+    let daemon = world.try_start(options).await.unwrap();
+    let api = world.management();
+    let bundle = async |query: &str| {
+        let answer = api.get(&format!("/systeminfo/supportbundle?{query}")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        String::from_utf8_lossy(&answer.chunks.concat()).into_owned()
+    };
+    let whole = bundle("iothub_hostname=hub2.test").await;
+    assert!(whole.contains("check.jsonseen with Some(\"hub2.test\")"), "{whole}");
+    assert!(!bundle("containers_only=true").await.contains("check.json"));
+    let made = daemon.handle.support_bundle(BundleQuery::default()).await.unwrap();
+    assert!(String::from_utf8_lossy(&made).contains("seen with None"));
+    daemon.stop().await;
 }

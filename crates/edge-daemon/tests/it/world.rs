@@ -137,6 +137,7 @@ impl World {
             version: "1.2.3".to_owned(),
             runtime: self.runtime.clone(),
             parts: self.parts.clone(),
+            witness: None,
             processes: Some(self.processes.clone()),
             clock: self.clock.clone(),
             random: Arc::new(Dice::default()),

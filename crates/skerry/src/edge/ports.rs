@@ -98,7 +98,7 @@ impl Bundles for Ports {
         runtime_only: bool,
     ) -> Answer<'_, Bytes, UploadError> {
         Box::pin(async move {
-            let query = BundleQuery { since, until, edge_runtime_only: runtime_only };
+            let query = BundleQuery { since, until, edge_runtime_only: runtime_only, hub: None };
             let made = self.daemon.support_bundle(query).await;
             made.map(Bytes::from).map_err(|error| UploadError { reason: error.to_string() })
         })

@@ -21,6 +21,7 @@ use super::places::Directories;
 use super::uploads::BlobUploads;
 use super::way::{HubWay, client_config};
 use crate::failure::Failure;
+use crate::iotedge::Evidence;
 use crate::world::{MachineClock, MachineRandom, host_name, uid, variable};
 
 /// The configuration cannot be read: systemd does not start it again.
@@ -135,6 +136,7 @@ impl Edge {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             runtime: engine(&config),
             parts: parts.clone(),
+            witness: Some(Arc::new(Evidence::new(directories.clone()))),
             processes: None,
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),

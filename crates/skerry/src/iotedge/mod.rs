@@ -7,6 +7,7 @@ mod bundle;
 mod check;
 mod config;
 mod diagnostics;
+mod evidence;
 mod list;
 mod modules;
 mod socket;
@@ -23,6 +24,8 @@ use crate::edge::{Directories, PlaceOptions};
 use crate::failure::Failure;
 use crate::output;
 use socket::Local;
+
+pub use evidence::Evidence;
 
 const NAME: &str = "iotedge";
 
@@ -110,7 +113,7 @@ async fn dispatch(args: IotedgeArgs) -> Result<ExitCode, Failure> {
         Command::List => list::run(&place.management()?).await,
         Command::Logs(args) => modules::logs(&place.management()?, &args).await,
         Command::Restart { module } => modules::restart(&place.management()?, &module).await,
-        Command::SupportBundle(args) => bundle::run(&place.management()?, &args).await,
+        Command::SupportBundle(args) => bundle::run(&place, &args).await,
         Command::System(command) => return system::run(command, &place).await,
         Command::Version => output::line(&format!("{NAME} {}", env!("CARGO_PKG_VERSION"))),
     }?;

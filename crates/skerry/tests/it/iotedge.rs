@@ -99,11 +99,10 @@ fn a_configuration_is_written_and_applied_or_refused() {
 #[test]
 fn commands_that_need_the_daemon_say_how_to_find_out_about_it() {
     let machine = Machine::new();
-    for line in
-        ["list", "logs sensor", "restart sensor", "support-bundle -o FOLDER/b.zip", "system reprovision"]
-    {
+    for line in ["list", "logs sensor", "restart sensor", "system reprovision"] {
         machine.ends(line, 1, "iotedge system status");
     }
+    machine.ends("support-bundle --since yesterday", 1, "--since");
     machine.ends("list -H http://example.test", 1, "unix:///path/to/mgmt.sock");
     machine.ends("system set-log-level loud", 2, "debug");
     machine.ends("restart", 2, "MODULE");

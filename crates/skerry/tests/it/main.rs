@@ -20,6 +20,7 @@ mod mqtt;
 mod process;
 mod sdk;
 mod simulate;
+mod system;
 mod telemetry;
 mod units;
 mod uploads;

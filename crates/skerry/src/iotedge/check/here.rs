@@ -19,6 +19,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::world::{Disk, Inside, LocalApi, LocalCall, OtherClock, Target, World};
+use crate::edge::Directories;
 use crate::failure::Failure;
 use crate::iotedge::Place;
 use crate::iotedge::diagnostics::run_in_container;
@@ -45,10 +46,12 @@ pub struct Here {
 
 impl Here {
     pub fn new(place: &Place) -> Self {
-        Self {
-            management: place.management().map(Local::into_socket).map_err(|failure| failure.to_string()),
-            services: place.directories(None).services(),
-        }
+        let management = place.management().map(Local::into_socket).map_err(|failure| failure.to_string());
+        Self { management, services: place.directories(None).services() }
+    }
+
+    pub fn of(directories: &Directories) -> Self {
+        Self { management: Ok(directories.management()), services: directories.services() }
     }
 
     fn api(&self, api: LocalApi) -> Result<Local, Failure> {

@@ -149,9 +149,10 @@ pub async fn run(args: &CheckArgs, place: &Place) -> Result<ExitCode, Failure> {
 }
 
 /// What `-o json` prints, for whoever wants to keep it.
-pub async fn report(directories: Directories, hub: Option<String>, place: &Place) -> Value {
+pub async fn report(directories: Directories, hub: Option<String>) -> Value {
     let args = CheckArgs { iothub_hostname: hub, ..CheckArgs::default() };
-    let facts = Facts::gather(&args, directories, Arc::new(Here::new(place))).await;
+    let here = Here::of(&directories);
+    let facts = Facts::gather(&args, directories, Arc::new(here)).await;
     let mut report = Report::new(false, false);
     for check in CHECKS {
         let outcome = perform(check, &facts).await;

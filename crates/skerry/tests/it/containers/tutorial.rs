@@ -51,7 +51,13 @@ fn a_device_is_configured_gets_modules_and_returns_from_an_update_that_fails() {
     let bundle = bed.path("bundle.zip");
     let told = ok(&bed.iotedge(&["support-bundle", "-o", bundle.to_str().unwrap()]));
     assert!(told.ends_with(&format!("Created support bundle at {}\n", bundle.display())), "{told}");
-    assert!(std::fs::read(&bundle).unwrap().starts_with(b"PK"));
+    let whole = std::fs::read(&bundle).unwrap();
+    let text = String::from_utf8_lossy(&whole);
+    for name in ["check.json", "logs/edgeAgent_log.txt", "logs/sensor_log.txt", "network/azure-iot-edge.json"]
+    {
+        // Once before its content, once in the list at the end.
+        assert_eq!(text.matches(name).count(), 2, "{name}");
+    }
     let probe = "exec 3<>/dev/tcp/127.0.0.1/9600; printf 'GET /metrics HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n' >&3; cat <&3";
     let figures = ok(&bed.command("bash".as_ref()).args(["-c", probe]).output().unwrap());
     assert!(figures.contains("edgeAgent_"), "{figures}");

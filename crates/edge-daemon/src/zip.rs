@@ -14,11 +14,14 @@ const VERSION: u16 = 20;
 const UTF8: u16 = 1 << 11;
 
 /// Sizes and counts stay below what the format's first version holds.
-pub(super) const BYTES_MAX: usize = 1 << 30;
-pub(super) const FILES_MAX: usize = 10_000;
+const BYTES_MAX: usize = 1 << 30;
+const FILES_MAX: usize = 10_000;
+
+/// A longer comment would hide the end; ours have none.
+const END_BYTES: usize = 22;
 
 /// An archive in memory.
-pub(super) struct Archive {
+pub struct Archive {
     bytes: Vec<u8>,
     central: Vec<u8>,
     count: u16,
@@ -27,12 +30,27 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    pub(super) fn new(now: Timestamp) -> Self {
+    pub fn new(now: Timestamp) -> Self {
         Self { bytes: Vec::new(), central: Vec::new(), count: 0, stamp: stamp(now) }
     }
 
+    /// Takes an archive up again that was made here; `None` for any other bytes.
+    pub fn reopen(mut bytes: Vec<u8>, now: Timestamp) -> Option<Self> {
+        let end = bytes.len().checked_sub(END_BYTES)?;
+        let word = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+        let half = |at: usize| Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?));
+        let (start, length) = (word(end + 16)? as usize, word(end + 12)? as usize);
+        if word(end)? != END || half(end + 20)? != 0 || start.checked_add(length)? != end {
+            return None;
+        }
+        let count = half(end + 10)?;
+        bytes.truncate(end);
+        let central = bytes.split_off(start);
+        Some(Self { bytes, central, count, stamp: stamp(now) })
+    }
+
     /// Adds a file, unless the archive is full.
-    pub(super) fn add(&mut self, name: &str, content: &[u8]) -> Result<(), Full> {
+    pub fn add(&mut self, name: &str, content: &[u8]) -> Result<(), Full> {
         let grown = self.bytes.len() + self.central.len() + content.len() + 2 * name.len();
         if grown > BYTES_MAX || usize::from(self.count) >= FILES_MAX || name.len() > usize::from(u16::MAX) {
             return Err(Full);
@@ -65,7 +83,7 @@ impl Archive {
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> Vec<u8> {
+    pub fn finish(mut self) -> Vec<u8> {
         let start = self.bytes.len() as u32;
         let length = self.central.len() as u32;
         self.bytes.append(&mut self.central);
@@ -84,7 +102,7 @@ impl Archive {
 
 /// The archive takes no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Full;
+pub struct Full;
 
 /// Seconds in steps of two, years from 1980.
 fn stamp(now: Timestamp) -> u32 {
@@ -95,4 +113,29 @@ fn stamp(now: Timestamp) -> u32 {
     let (hour, minute, second) = (number(11, 13), number(14, 16), number(17, 19));
     let date = (year.saturating_sub(1980).min(127) << 9) | (month << 5) | day;
     (date << 16) | (hour << 11) | (minute << 5) | (second / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_that_is_taken_up_again_is_the_one_that_was_never_closed() {
+        let now: Timestamp = "2026-01-02T03:04:06Z".parse().unwrap();
+        let mut whole = Archive::new(now);
+        for (name, content) in [("a", "one"), ("b/c", ""), ("d", "two")] {
+            whole.add(name, content.as_bytes()).unwrap();
+        }
+        let mut first = Archive::new(now);
+        first.add("a", b"one").unwrap();
+        let mut again = Archive::reopen(first.finish(), now).unwrap();
+        again.add("b/c", b"").unwrap();
+        let mut again = Archive::reopen(again.finish(), now).unwrap();
+        again.add("d", b"two").unwrap();
+        let whole = whole.finish();
+        assert_eq!(again.finish(), whole);
+        for bytes in [&whole[..whole.len() - 1], &whole[1..], b"", b"PK"] {
+            assert!(Archive::reopen(bytes.to_vec(), now).is_none());
+        }
+    }
 }
