@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use skerry_keys::{CertificateError, FileError, KeyError};
 
 use crate::cloud::{ProofError, TlsSetupError};
+use crate::config::Undone;
 use crate::identities::{CacheError, IdentityError};
 use crate::sockets::{ActivationError, SocketError};
 
@@ -24,14 +25,8 @@ pub enum Outcome {
 pub enum StartError {
     #[error("provisioning is switched off: write source = \"manual\" into [provisioning], then apply")]
     NotProvisioned,
-    #[error(
-        "provisioning by DPS is not supported yet: write source = \"manual\" into [provisioning], then apply"
-    )]
-    Dps,
-    #[error("the key {id} lies in a PKCS#11 token, which is not supported yet: name a file instead")]
-    Pkcs11 { id: String },
-    #[error("{what} cannot be issued by {method} yet: name files instead")]
-    Issuance { what: &'static str, method: &'static str },
+    #[error(transparent)]
+    Undone(#[from] Undone),
     #[error("{}: {text}", .path.display())]
     AdditionalInfo { path: PathBuf, text: String },
     #[error(transparent)]

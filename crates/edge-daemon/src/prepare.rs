@@ -19,8 +19,8 @@ use crate::cloud::{
     Cloud, CloudOptions, DEVICE_KEY, Https, HttpsOptions, Proof, client_config, trusted_roots,
 };
 use crate::config::{
-    CertificatePlace, Config, DeviceCredential, EdgeCaConfig, IssuanceMethod, KeyPlace, KeySource, LOCAL_CA,
-    Provisioning,
+    Config, DeviceCredential, EdgeCaConfig, IssuanceMethod, KeyPlace, KeySource, LOCAL_CA, Provisioning,
+    Undone,
 };
 use crate::identities::{Device, Identities, IdentitiesOptions, IdentityCache};
 use crate::options::Options;
@@ -41,9 +41,10 @@ pub(crate) struct Prepared {
 
 pub(crate) fn prepare(options: &Options) -> Result<Prepared, StartError> {
     let config = &options.config;
+    config.supported()?;
     let (hub, device, credential) = match &config.provisioning {
         Provisioning::Manual { hub, device, credential } => (hub, device, credential),
-        Provisioning::Dps(_) => return Err(StartError::Dps),
+        Provisioning::Dps(_) => return Err(Undone::Dps.into()),
         Provisioning::Off => return Err(StartError::NotProvisioned),
     };
     let (key_files, certificate_files) = preloaded(config)?;
@@ -93,7 +94,7 @@ fn preloaded(config: &Config) -> Result<Files, StartError> {
             KeyPlace::File(path) => {
                 keys.insert(id, path);
             }
-            KeyPlace::Pkcs11(_) => return Err(StartError::Pkcs11 { id }),
+            KeyPlace::Pkcs11(_) => return Err(Undone::Pkcs11 { id }.into()),
         }
     }
     // What a daemon of the version 1.1 has encrypted stays readable.
@@ -119,21 +120,8 @@ fn proof(
             }
             Ok(Proof::key(Arc::clone(keys), hub.name(), device.as_str(), Arc::clone(&options.clock)))
         }
-        DeviceCredential::X509(x509) => match &x509.certificate {
-            CertificatePlace::File(_) => Ok(Proof::certificate(Arc::clone(keys), certificates)?),
-            CertificatePlace::Issued(issuance) => {
-                let what = "the device's certificate";
-                Err(StartError::Issuance { what, method: method_name(&issuance.method) })
-            }
-        },
-    }
-}
-
-fn method_name(method: &IssuanceMethod) -> &'static str {
-    match method {
-        IssuanceMethod::Est { .. } => "EST",
-        IssuanceMethod::LocalCa { .. } => "a local CA",
-        IssuanceMethod::SelfSigned { .. } => "itself",
+        // One that would have to be issued was refused before.
+        DeviceCredential::X509(_) => Ok(Proof::certificate(Arc::clone(keys), certificates)?),
     }
 }
 
@@ -156,15 +144,11 @@ fn ca_source(config: &Config, device: &DeviceId) -> Result<CaSource, StartError>
                 // The root that signs it is made here, so that renewals change nobody's trust.
                 IssuanceMethod::SelfSigned { life } => CaSource::Quickstart { subject, life, policy },
                 IssuanceMethod::LocalCa { life } => {
-                    let files = config.cert_issuance.local_ca.as_ref();
-                    if !files.is_some_and(|local| matches!(local.certificate, CertificatePlace::File(_))) {
-                        return Err(StartError::Issuance { what: "the local CA", method: "another" });
-                    }
                     let ca = LocalCa { certificate_id: LOCAL_CA.to_owned(), key_id: LOCAL_CA.to_owned() };
                     CaSource::Local { ca, subject, life, policy }
                 }
                 IssuanceMethod::Est { .. } => {
-                    return Err(StartError::Issuance { what: "the Edge CA", method: "EST" });
+                    return Err(Undone::Issuance { what: "the Edge CA", method: "EST" }.into());
                 }
             }
         }

@@ -13,7 +13,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use skerry_keys::{FileError, read_file, write_file};
 
 use super::provisioning::parse_connection_string;
-use super::{Config, ConfigError, Parsed, Problem};
+use super::{Config, ConfigError, Parsed, Problem, Undone};
 
 const SNAPSHOT: &str = "config.toml";
 const DIGEST: &str = "config.digest";
@@ -31,6 +31,7 @@ pub struct Snapshot {
 pub fn apply(source: &Path, state: &Path, strict: bool, has_modules: bool) -> Result<Snapshot, ApplyError> {
     let bytes = read_file(source)?.ok_or_else(|| ApplyError::Missing { path: source.to_owned() })?;
     let (text, parsed) = parse(source, bytes, strict)?;
+    parsed.config.supported().map_err(|undone| ApplyError::Undone { path: source.to_owned(), undone })?;
     // A snapshot that is no longer readable must not stand in the way of a good one.
     if let Ok(Some(old)) = Snapshot::load(state)
         && has_modules
@@ -112,6 +113,8 @@ pub enum ApplyError {
     Text { path: PathBuf },
     #[error("{} cannot be used:\n{source}", .path.display())]
     Config { path: PathBuf, source: ConfigError },
+    #[error("{} cannot be applied: {undone}", .path.display())]
+    Undone { path: PathBuf, undone: Undone },
     #[error("the connection string {what}")]
     ConnectionString { what: String },
     #[error(

@@ -12,6 +12,7 @@ mod provisioning;
 mod reader;
 mod runtime;
 mod tree;
+mod undone;
 mod uri;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ pub use own::{ModuleKeyKind, Own};
 pub use problem::{ConfigError, Problem, Severity};
 pub use provisioning::{Attestation, DeviceCertificate, DeviceCredential, Dps, KeySource, Provisioning};
 pub use runtime::{Agent, Endpoints, ImageCollection, MobyRuntime, Network, RegistryAuth, Subnet};
+pub use undone::Undone;
 pub use uri::{KeyPlace, SocketPlace, UriError};
 
 pub(crate) use named::LOCAL_CA;
@@ -200,6 +202,7 @@ fn read(root: &Reader<'_>) -> Option<Config> {
         tpm: tpm(root),
         own: own::read(root),
     };
+    undone::warn(root, &config);
     // The reader is shared with the tables that are read; unknown keys of the top are told last.
     root.unknown();
     Some(config)

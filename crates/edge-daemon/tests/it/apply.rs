@@ -92,3 +92,52 @@ fn connection_strings_are_taken_as_the_original_takes_them() {
         assert!(error.contains(told), "{text}: {error}");
     }
 }
+
+#[test]
+fn what_is_not_done_yet_is_not_applied() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("source.toml");
+    let manual = "[provisioning]\nsource='manual'\niothub_hostname='h.test'\ndevice_id='d'\n[provisioning.authentication]\n";
+    let dps = "[provisioning]\nsource='dps'\nglobal_endpoint='https://dps.test'\nid_scope='x'\n\
+               [provisioning.attestation]\nmethod='tpm'\nregistration_id='r'\n";
+    let string = format!("[provisioning]\nsource='manual'\nconnection_string='{STRING}'\n");
+    for (text, key, told) in [
+        (dps.to_owned(), "provisioning", "DPS is not supported yet"),
+        (
+            format!("{manual}method='x509'\nidentity_cert={{method='self_signed'}}\n"),
+            "provisioning",
+            "by itself yet",
+        ),
+        (
+            format!("{manual}method='x509'\nidentity_cert='file:///c'\nidentity_pk='pkcs11:token=t'\n"),
+            "preloaded_keys",
+            "the key device-id lies in a PKCS#11 token",
+        ),
+        (
+            format!(
+                "{string}[cert_issuance.est.urls]\ndefault='https://est.test'\n[edge_ca]\nmethod='est'\n"
+            ),
+            "edge_ca",
+            "the Edge CA cannot be issued by EST yet",
+        ),
+        (
+            format!(
+                "{string}[cert_issuance.local_ca]\ncert={{method='self_signed'}}\n[edge_ca]\nmethod='local_ca'\n"
+            ),
+            "cert_issuance",
+            "the local CA cannot be issued by itself yet",
+        ),
+    ] {
+        fs::write(&source, &text).unwrap();
+        let undone = Config::parse(&text, false).unwrap().config.supported().unwrap_err();
+        assert_eq!(undone.key(), key, "{text}");
+        let error = apply(&source, folder.path(), false, false).unwrap_err().to_string();
+        assert!(error.contains("cannot be applied") && error.contains(told), "{text}: {error}");
+        assert!(Snapshot::load(folder.path()).unwrap().is_none());
+    }
+    // What has only no effect is told, and applied.
+    fs::write(&source, format!("{string}[tpm]\ntcti='device'\n[watchdog]\nmax_retries=3\n")).unwrap();
+    let applied = apply(&source, folder.path(), false, false).unwrap();
+    let told: Vec<String> = applied.warnings.iter().map(ToString::to_string).collect();
+    assert!(told.len() == 2 && told.iter().all(|line| line.contains("has no effect")), "{told:?}");
+}

@@ -56,6 +56,7 @@ async fn until_stopped(
     loop {
         let config = match configuration(&directories) {
             Ok(config) => config,
+            // What cannot be read, or not be done, would not be so at another start either.
             Err(failure) => {
                 tracing::error!("{failure}");
                 return Ok(ExitCode::from(UNCONFIGURED));
@@ -93,6 +94,7 @@ fn configuration(directories: &Directories) -> Result<Config, Failure> {
             apply(&directories.config, &applied, false, false).map_err(Failure::failed)?
         }
     };
+    snapshot.config.supported().map_err(Failure::failed)?;
     for warning in &snapshot.warnings {
         tracing::warn!("{}:{warning}", directories.config.display());
     }

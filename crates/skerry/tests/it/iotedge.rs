@@ -183,6 +183,14 @@ fn an_edge_that_cannot_read_its_configuration_ends_so_that_systemd_lets_it_be() 
     let (code, said) = run();
     assert_eq!(code, Some(153), "{said}");
     assert!(said.contains("2:"), "the place is told: {said}");
+    // What is not done yet would not be so at another start either.
+    let dps = "[provisioning]\nsource = \"dps\"\nglobal_endpoint = \"https://dps.test\"\nid_scope = \"x\"\n\
+               [provisioning.attestation]\nmethod = \"tpm\"\nregistration_id = \"r\"\n";
+    fs::write(machine.path("config.toml"), dps).unwrap();
+    machine.ends("config apply -c FOLDER/config.toml", 1, "DPS is not supported yet");
+    let (code, said) = run();
+    assert_eq!(code, Some(153), "{said}");
+    assert!(said.contains("DPS is not supported yet"), "{said}");
     fs::write(machine.path("config.toml"), "[provisioning]\nsource = \"none\"\n").unwrap();
     let (code, said) = run();
     assert_eq!(code, Some(1), "{said}");

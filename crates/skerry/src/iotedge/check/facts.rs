@@ -135,13 +135,14 @@ impl Facts {
             Some(_) => return Outcome::Skipped,
             None => {}
         }
-        let owner = |problem: &Problem| {
-            let top = problem.key.split('.').next().unwrap_or_default();
-            OWNERS.iter().find(|(_, keys)| keys.contains(&top)).map_or(EDGED, |(owner, _)| owner)
-        };
         let path = self.directories.config.display();
+        if let Some(Err(undone)) = self.config.as_ref().map(Config::supported)
+            && owner_of(undone.key()) == service
+        {
+            return Outcome::error(format!("{path}: {undone}"));
+        }
         Outcome::worst(std::iter::once(Outcome::Ok).chain(
-            self.problems.iter().filter(|problem| owner(problem) == service).map(|problem| {
+            self.problems.iter().filter(|problem| owner_of(&problem.key) == service).map(|problem| {
                 let told = format!("{path}:{problem}");
                 if problem.severity == Severity::Error {
                     Outcome::error(told)
@@ -250,6 +251,11 @@ impl Facts {
             "system_info": system,
         })
     }
+}
+
+fn owner_of(key: &str) -> &'static str {
+    let top = key.split('.').next().unwrap_or_default();
+    OWNERS.iter().find(|(_, keys)| keys.contains(&top)).map_or(EDGED, |(owner, _)| owner)
 }
 
 fn seen(listed: &Value) -> Vec<Seen> {

@@ -41,6 +41,13 @@ pub const ILLNESSES: &[Illness] = &[
     warning("identityd-config-well-formed", "hostnam", |p| {
         p.edit("iothub_hostname", "hostnam = 'x'\niothub_hostname")
     }),
+    error("identityd-config-well-formed", "DPS is not supported yet", |p| {
+        p.provision("method = 'tpm'\nregistration_id = 'gate'");
+    }),
+    error("keyd-config-well-formed", "PKCS#11", |p| {
+        p.edit("[preloaded_keys]", "[preloaded_keys]\ntoken = 'pkcs11:token=t'");
+    }),
+    warning("certd-config-well-formed", "no certificate is asked for by EST", |p| est(p, "https://est.test")),
     warning("configs-up-to-date", "config apply", |p| p.leave("unapplied")),
     error("hostname", "this machine is called \"other\"", |p| p.host_name = Some("other".to_owned())),
     warning("hostname", "RFC 1035", |p| {
