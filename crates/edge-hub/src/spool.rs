@@ -18,6 +18,7 @@ use skerry_store::log::{
     AppendError, Batch, CursorError, CursorId, CursorKind, Draft, Durability, From, Full, Log, Order, Start,
 };
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::config::{Config, WhenFull};
 use crate::endpoint::QueueName;
@@ -38,6 +39,9 @@ pub(crate) struct Spool {
     durability: Durability,
     lifetime: Lifetime,
     machine: Arc<dyn MachineTime>,
+    /// Since the machine's boot, when this began.
+    up: Duration,
+    began: Instant,
     rules: ArcSwap<Rules>,
     queues: watch::Sender<Arc<Queues>>,
     /// One change of the configuration at a time.
@@ -78,6 +82,8 @@ impl Spool {
             figures,
             durability,
             lifetime,
+            up: machine.now().up,
+            began: Instant::now(),
             machine,
             rules: ArcSwap::from_pointee(rules),
             queues: watch::Sender::new(queues),
@@ -138,7 +144,7 @@ impl Spool {
 
     /// What the edge's own clock shows.
     pub(crate) fn now(&self) -> Duration {
-        self.lifetime.at(self.machine.now().up)
+        self.lifetime.at(self.up + self.began.elapsed())
     }
 
     pub(crate) fn keep_time(&self) -> crate::lifetime::Kept {

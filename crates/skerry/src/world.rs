@@ -1,9 +1,10 @@
 //! The machine: its clock, its randomness, its environment. The one place where they are asked.
 
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+use skerry_edge_hub::{Machine, MachineTime};
 use skerry_model::{Clock, Random, Timestamp};
 
 /// The machine's wall clock.
@@ -29,6 +30,26 @@ impl MachineRandom {
 impl Random for MachineRandom {
     fn fill(&self, bytes: &mut [u8]) {
         self.0.fill(bytes).expect("the machine has randomness; without it no key may be made");
+    }
+}
+
+/// How long the machine has been up, and since which boot.
+pub struct MachineUptime {
+    boot: String,
+}
+
+impl MachineUptime {
+    pub fn new() -> std::io::Result<Self> {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+        Ok(Self { boot: boot.trim().to_owned() })
+    }
+}
+
+impl MachineTime for MachineUptime {
+    fn now(&self) -> Machine {
+        let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+        let seconds = text.split(' ').next().and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
+        Machine { boot: self.boot.clone(), up: Duration::from_secs_f64(seconds.max(0.0)) }
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Own {
     pub hub_mqtt_port: u16,
     /// Where to connect to instead of what the hub's name resolves to.
     pub hub_address: Option<IpAddr>,
+    /// Where the edge hub listens, instead of on loopback and on the modules' network.
+    pub edge_hub_listen: Vec<IpAddr>,
     /// Further names in the server certificates of modules.
     pub server_names: Vec<String>,
     /// RSA as the original gives, or the faster P-256.
@@ -36,6 +38,7 @@ impl Default for Own {
             hub_https_port: 443,
             hub_mqtt_port: 8883,
             hub_address: None,
+            edge_hub_listen: Vec::new(),
             server_names: Vec::new(),
             module_keys: PairAlgorithm::Rsa2048,
             manifest_trust_bundle_cert: None,
@@ -59,6 +62,12 @@ pub(super) fn read(root: &Reader<'_>) -> Own {
         match text.value.parse() {
             Ok(address) => own.hub_address = Some(address),
             Err(_) => table.error(text.offset, "hub_address", "is no IP address"),
+        }
+    }
+    for text in table.strings("edge_hub_listen") {
+        match text.value.parse() {
+            Ok(address) => own.edge_hub_listen.push(address),
+            Err(_) => table.error(text.offset, "edge_hub_listen", "holds something that is no IP address"),
         }
     }
     own.server_names = table.strings("server_names").into_iter().map(|name| name.value).collect();

@@ -10,6 +10,7 @@ use skerry_edge_agent::plan::Limits;
 use skerry_edge_agent::{Agent, AgentOptions, Device, FolderShelf, Pace};
 use skerry_edge_daemon::Handle;
 use skerry_edge_daemon::config::Config;
+use skerry_edge_hub::EdgeHub;
 use skerry_model::{Clock, Random};
 use skerry_runtime::{Credentials, Runtime};
 use tokio::sync::watch;
@@ -36,6 +37,8 @@ pub struct Seat {
     /// Its backup and history.
     pub shelf: PathBuf,
     pub metrics: Option<Metrics>,
+    /// The hub beside it, while it is there.
+    pub hub: watch::Receiver<Option<EdgeHub>>,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
 }
@@ -77,7 +80,7 @@ impl Seat {
         );
         let mut shown = JoinSet::new();
         for address in addresses(self.metrics, gateway) {
-            shown.spawn(figures::serve(address, asked.clone()));
+            shown.spawn(figures::serve(address, asked.clone(), self.hub.clone()));
         }
         agent.run(stopped).await;
         // The next run has the same address.
@@ -113,7 +116,7 @@ fn device(handle: &Handle, config: &Config, gateway: Option<IpAddr>) -> Device {
 }
 
 /// Where modules find this machine: the address of the bridge that their network is.
-async fn gateway(runtime: &dyn Runtime, network: &str) -> Option<IpAddr> {
+pub(super) async fn gateway(runtime: &dyn Runtime, network: &str) -> Option<IpAddr> {
     let networks = match runtime.networks().await {
         Ok(networks) => networks,
         Err(error) => {

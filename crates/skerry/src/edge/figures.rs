@@ -1,4 +1,5 @@
-//! The agent's figures over HTTP, for Prometheus: `GET /metrics`.
+//! The figures of agent and hub over HTTP, for Prometheus: `GET /metrics`. Whoever asks `edgeAgent` or `edgeHub`
+//! gets theirs, others those of both.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HOST};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -14,8 +15,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use skerry_edge_agent::Handle;
+use skerry_edge_hub::EdgeHub;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// The original's port.
 pub const PORT: u16 = 9600;
@@ -27,7 +29,7 @@ const CONNECTION_LIMIT: Duration = Duration::from_secs(60);
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Serves until it is dropped. An address that cannot be had is told; modules matter more than figures.
-pub async fn serve(address: SocketAddr, agent: Handle) {
+pub async fn serve(address: SocketAddr, agent: Handle, hub: watch::Receiver<Option<EdgeHub>>) {
     let listener = match TcpListener::bind(address).await {
         Ok(listener) => listener,
         Err(error) => {
@@ -41,10 +43,10 @@ pub async fn serve(address: SocketAddr, agent: Handle) {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let agent = agent.clone();
+                let (agent, hub) = (agent.clone(), hub.clone());
                 tokio::spawn(async move {
                     // Whoever breaks off has what it has.
-                    let _ = tokio::time::timeout(CONNECTION_LIMIT, connection(stream, agent)).await;
+                    let _ = tokio::time::timeout(CONNECTION_LIMIT, connection(stream, agent, hub)).await;
                     drop(permit);
                 });
             }
@@ -56,21 +58,31 @@ pub async fn serve(address: SocketAddr, agent: Handle) {
     }
 }
 
-async fn connection(stream: TcpStream, agent: Handle) -> Result<(), hyper::Error> {
+async fn connection(
+    stream: TcpStream,
+    agent: Handle,
+    hub: watch::Receiver<Option<EdgeHub>>,
+) -> Result<(), hyper::Error> {
     let service = service_fn(move |request| {
-        let agent = agent.clone();
-        async move { Ok::<_, Infallible>(answer(&request, &agent).await) }
+        let (agent, hub) = (agent.clone(), hub.borrow().clone());
+        async move { Ok::<_, Infallible>(answer(&request, &agent, hub.as_ref()).await) }
     });
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(10)).keep_alive(false);
     server.serve_connection(TokioIo::new(stream), service).await
 }
 
-async fn answer(request: &Request<Incoming>, agent: &Handle) -> Response<Full<Bytes>> {
+async fn answer(request: &Request<Incoming>, agent: &Handle, hub: Option<&EdgeHub>) -> Response<Full<Bytes>> {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = host.split([':', '.']).next().unwrap_or_default().to_ascii_lowercase();
+    let of_hub = hub.map(EdgeHub::metrics).filter(|_| host != "edgeagent");
+    let of_agent = if host == "edgehub" { None } else { agent.metrics().await };
     let (status, text) = match (request.method(), request.uri().path()) {
-        (&Method::GET, "/metrics") => match agent.metrics().await {
-            Some(text) => (StatusCode::OK, text),
-            None => (StatusCode::SERVICE_UNAVAILABLE, "the agent has ended\n".to_owned()),
+        (&Method::GET, "/metrics") => match (of_agent, of_hub) {
+            (None, None) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "it has ended, or is not there yet\n".to_owned())
+            }
+            (of_agent, of_hub) => (StatusCode::OK, [of_agent, of_hub].into_iter().flatten().collect()),
         },
         (_, "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned()),
         _ => (StatusCode::NOT_FOUND, "the figures are at /metrics\n".to_owned()),

@@ -1,16 +1,18 @@
 //! `skerry edge run`: this machine as an edge device.
 //!
 //! ```text
-//! config.toml ──apply──► snapshot ──► Daemon ──► handle ──► Agent ──► MQTT line to the hub
-//!                                       │                     │
-//!                                  local APIs            containers       metrics on 9600
+//! config.toml ──apply──► snapshot ──► Daemon ──► handle ──┬─► Agent ──► MQTT line to the hub
+//!                                       │                 │     └► containers       metrics on 9600
+//!                                  local APIs             └─► EdgeHub ──► lines to the hub
+//!                                                               ▲ modules and devices
 //! ```
 //!
-//! Daemon and agent share the process. `ports.rs` is what the agent leans on, given by the daemon;
+//! Daemon, agent and hub share the process. `ports.rs` is what the agent leans on, given by the daemon;
 //! `way.rs` its way to the hub. Modules outlive the process.
 
 mod agent;
 mod figures;
+mod hub;
 mod journal;
 mod options;
 mod parts;

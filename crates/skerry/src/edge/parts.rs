@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 /// The one switch for it: without a hub inside, `edgeHub` is a container like the others, as its manifest says.
-pub const HUB_IS_INSIDE: bool = false;
+pub const HUB_IS_INSIDE: bool = true;
 
 /// After a part was told to end.
 const GOODBYE: Duration = Duration::from_secs(10);
@@ -25,7 +25,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 const BROKEN: i64 = 101;
 
 pub const AGENT: &str = "edgeAgent";
-const HUB: &str = "edgeHub";
+pub const HUB: &str = "edgeHub";
 
 pub fn parts() -> Parts {
     let image = concat!("skerry ", env!("CARGO_PKG_VERSION"));

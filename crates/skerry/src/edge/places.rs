@@ -19,6 +19,8 @@ pub struct Directories {
 
 /// The agent's backup and history.
 const AGENT: &str = "edged/agent";
+/// The edge hub's messages and what it remembers.
+const HUB: &str = "edged/hub";
 /// What was applied of the operator's file.
 const APPLIED: &str = "edged/applied";
 /// Where the original has its two sockets, and its services' three.
@@ -49,6 +51,10 @@ impl Directories {
 
     pub fn agent(&self) -> PathBuf {
         self.data.join(AGENT)
+    }
+
+    pub fn hub(&self) -> PathBuf {
+        self.data.join(HUB)
     }
 
     pub fn data(&self) -> &Path {

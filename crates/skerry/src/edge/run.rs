@@ -7,6 +7,7 @@ use std::time::Duration;
 use skerry_edge_daemon::cloud::ProxySettings;
 use skerry_edge_daemon::config::{Config, Snapshot, apply};
 use skerry_edge_daemon::{Activated, Daemon, Inherited, Options, Outcome, Part, Parts, inherited};
+use skerry_edge_hub::EdgeHub;
 use skerry_model::{Clock, Random};
 use skerry_runtime::{CreateRules, DockerOptions, DockerRuntime, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,9 +15,10 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use super::agent::Seat;
+use super::hub::{self, HubOptions};
 use super::journal;
 use super::options::EdgeRunOptions;
-use super::parts::{AGENT, keep_running, over, parts};
+use super::parts::{AGENT, HUB, keep_running, over, parts};
 use super::places::Directories;
 use super::uploads::BlobUploads;
 use super::way::{HubWay, client_config};
@@ -106,6 +108,9 @@ struct Edge {
     daemon: Daemon,
     seat: Seat,
     agent: Arc<Part>,
+    hub: Arc<Part>,
+    hub_options: Arc<HubOptions>,
+    hub_seen: watch::Sender<Option<EdgeHub>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -129,7 +134,7 @@ impl Edge {
             config: config.clone(),
             places: directories.for_daemon(),
             host_name: host_name().unwrap_or_else(|| "localhost".to_owned()),
-            proxy,
+            proxy: proxy.clone(),
             activated,
             notify_socket: variable("NOTIFY_SOCKET"),
             pid: std::process::id(),
@@ -149,8 +154,23 @@ impl Edge {
         private_folder(&folder)
             .map_err(|error| Failure::failed(format!("{} cannot be made: {error}", folder.display())))?;
         let agent = parts.find(AGENT).expect("the agent is always in this process");
+        let hub = parts.find(HUB).expect("the hub is always in this process");
+        let tls = client_config(&config)?;
+        let hub_options = HubOptions {
+            daemon: daemon.handle(),
+            config: config.clone(),
+            folder: directories.hub(),
+            tls: Arc::clone(&tls),
+            proxy,
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+        };
+        let (hub_seen, hub_there) = watch::channel(None);
         Ok(Self {
             agent: Arc::clone(agent),
+            hub: Arc::clone(hub),
+            hub_options: Arc::new(hub_options),
+            hub_seen,
             clock: Arc::clone(&clock),
             seat: Seat {
                 way: Arc::new(HubWay::new(
@@ -159,9 +179,10 @@ impl Edge {
                     Arc::clone(&clock),
                     Arc::clone(&random),
                 )?),
-                uploads: Arc::new(BlobUploads { tls: client_config(&config)? }),
+                uploads: Arc::new(BlobUploads { tls }),
                 shelf: folder,
                 metrics: options.metrics,
+                hub: hub_there,
                 handle: daemon.handle(),
                 config,
                 clock,
@@ -172,10 +193,14 @@ impl Edge {
     }
 
     async fn run(self, stop: &Stop) -> Outcome {
-        let Self { daemon, seat, agent, clock } = self;
+        let Self { daemon, seat, agent, hub, hub_options, hub_seen, clock } = self;
         let (ending, is_ending) = watch::channel(false);
         let handle = daemon.handle();
-        let mut stopped = is_ending;
+        let mut stopped = is_ending.clone();
+        let hub_clock = Arc::clone(&clock);
+        let mut hub = tokio::spawn(keep_running(hub, hub_clock, is_ending, move |ending| {
+            hub::run(Arc::clone(&hub_options), hub_seen.clone(), ending)
+        }));
         let mut parts = tokio::spawn(async move {
             tokio::select! {
                 () = handle.adopted() => {}
@@ -189,14 +214,18 @@ impl Edge {
                 stop.asked().await;
                 // The agent says goodbye to the hub while the daemon still signs for it.
                 ending.send_replace(true);
-                if timeout(GOODBYE, &mut parts).await.is_err() {
-                    parts.abort();
+                for part in [&mut parts, &mut hub] {
+                    if timeout(GOODBYE, &mut *part).await.is_err() {
+                        part.abort();
+                    }
                 }
             })
             .await;
         ending.send_replace(true);
-        if !parts.is_finished() && timeout(GOODBYE, &mut parts).await.is_err() {
-            parts.abort();
+        for part in [&mut parts, &mut hub] {
+            if !part.is_finished() && timeout(GOODBYE, &mut *part).await.is_err() {
+                part.abort();
+            }
         }
         outcome
     }
@@ -210,7 +239,7 @@ fn engine(config: &Config) -> Arc<dyn Runtime> {
 }
 
 /// For its owner alone: manifests hold passwords, sealed or not.
-fn private_folder(path: &std::path::Path) -> std::io::Result<()> {
+pub(super) fn private_folder(path: &std::path::Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
