@@ -22,10 +22,11 @@ impl Condition {
     /// Reads what may stand behind `WHERE`.
     pub fn parse(text: &str, dialect: Dialect) -> Result<Self, Error> {
         let expr = parser::parse_condition(text, dialect)?;
-        Self::check(expr, dialect)
+        Self::of_expr(expr, dialect)
     }
 
-    pub(crate) fn check(mut expr: Expr, dialect: Dialect) -> Result<Self, Error> {
+    /// Checks a tree that code has built.
+    pub fn of_expr(mut expr: Expr, dialect: Dialect) -> Result<Self, Error> {
         if dialect.is_route() {
             check_route(&mut expr, dialect)?;
         } else {

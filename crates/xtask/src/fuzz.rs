@@ -56,10 +56,17 @@ const TARGETS: &[Target] = &[
     },
     Target {
         name: "query",
-        about: "the query language",
+        about: "the query language and its routes",
         package: "skerry-query",
         filter: "properties",
         often: (PROPERTIES, 256),
+    },
+    Target {
+        name: "routes",
+        about: "mutated conditions and routes",
+        package: "skerry-query",
+        filter: "route_fuzz",
+        often: ("SKERRY_TEST_FUZZ_RUNS", 20_000),
     },
     Target {
         name: "blocks",

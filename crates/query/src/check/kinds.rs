@@ -6,7 +6,7 @@
 
 use crate::dialect::Dialect;
 use crate::error::{Error, quote};
-use crate::syntax::{Arithmetic, Expr, Function, Literal, Path, Root};
+use crate::syntax::{Arithmetic, Comparison, Expr, Function, Literal, Path, Root};
 
 use super::check_arity;
 
@@ -62,10 +62,14 @@ impl Check {
             Expr::Negate { operand, .. } => match self.kind(operand)? {
                 // -undefined is undefined, and was never refused.
                 kind @ (Kind::Number | Kind::Any | Kind::Undefined) => Ok(kind),
-                kind => Err(unfit(operand, kind, "a number behind the sign")),
+                kind => Err(no_number(operand, kind, "a number behind the sign")),
             },
             Expr::Not { operand, .. } => {
                 let kind = self.kind(operand)?;
+                if kind == Kind::String && operand.as_path().is_some() {
+                    return Err(unfit(operand, kind, "a condition behind NOT")
+                        .hint("NOT binds like a sign, write NOT (name = 'x')"));
+                }
                 self.want_condition(operand, kind, "a condition behind NOT")?;
                 Ok(if kind == Kind::Any { Kind::Any } else { Kind::Bool })
             }
@@ -74,31 +78,33 @@ impl Check {
                 let kinds = [self.kind(left)?, self.kind(right)?];
                 for (side, kind) in [&**left, &**right].into_iter().zip(kinds) {
                     if !kind.fits(Kind::Number) {
-                        return Err(
-                            unfit(side, kind, &format!("a number beside {op}")).hint(number_hint(side, *op))
-                        );
+                        let error = no_number(side, kind, &format!("a number beside {op}"));
+                        let join = *op == Arithmetic::Add && kinds == [Kind::String; 2];
+                        return Err(if join { error.hint("Strings are joined with ||") } else { error });
                     }
                 }
                 Ok(if kinds.contains(&Kind::Any) { Kind::Any } else { Kind::Number })
             }
-            Expr::Compare { left, right, .. } => {
-                self.same(left, right)?;
+            Expr::Compare { op, left, right } => {
+                let equality = matches!(op, Comparison::Equal | Comparison::NotEqual);
+                self.same(left, right, equality)?;
                 Ok(Kind::Bool)
             }
             Expr::Coalesce { left, right } => {
-                let (first, second) = self.same(left, right)?;
+                let (first, second) = self.same(left, right, false)?;
                 Ok(if first == Kind::Any { first } else { second })
             }
             Expr::In { operand, .. } => self.kind(operand).map(|_| Kind::Bool),
         }
     }
 
-    /// Both sides of a comparison: of one kind, as far as that is known.
-    fn same(&self, left: &mut Expr, right: &mut Expr) -> Result<(Kind, Kind), Error> {
+    /// Two sides of one kind, as far as that is known. Equality with the word `undefined` is a
+    /// question of its own in the hub's routes.
+    fn same(&self, left: &mut Expr, right: &mut Expr, equality: bool) -> Result<(Kind, Kind), Error> {
         let (first, second) = (self.kind(left)?, self.kind(right)?);
         let asks = |side: &Expr| side.as_literal() == Some(&Literal::Undefined);
-        let fits = second.fits(first) || (self.dialect == Dialect::HubRoute && (asks(left) || asks(right)));
-        if fits {
+        let asked = equality && self.dialect == Dialect::HubRoute && (asks(left) || asks(right));
+        if second.fits(first) || asked {
             return Ok((first, second));
         }
         let error = unfit(right, second, &format!("{} as on the left side", first.name()));
@@ -165,10 +171,9 @@ impl Check {
             let numeric = function == Function::AsNumber && kind == Kind::Number;
             if !kind.fits(wanted) && !numeric {
                 let place = format!("{} as argument {} of {}", wanted.name(), at + 1, function.name());
-                let error = unfit(argument, kind, &place);
-                return Err(match (wanted, kind) {
-                    (Kind::Number, Kind::String) => string_hint(error, argument),
-                    _ => error,
+                return Err(match wanted {
+                    Kind::Number => no_number(argument, kind, &place),
+                    _ => unfit(argument, kind, &place),
                 });
             }
         }
@@ -227,6 +232,12 @@ fn unfit(expr: &Expr, kind: Kind, wanted: &str) -> Error {
     Error::new(expr.span(), wanted, found)
 }
 
+/// The error for a value where a number is wanted.
+fn no_number(expr: &Expr, kind: Kind, wanted: &str) -> Error {
+    let error = unfit(expr, kind, wanted);
+    if kind == Kind::String { string_hint(error, expr) } else { error }
+}
+
 /// What to do with a string where a number was meant.
 fn string_hint(error: Error, string: &Expr) -> Error {
     match string {
@@ -238,16 +249,6 @@ fn string_hint(error: Error, string: &Expr) -> Error {
         }
         Expr::Literal { .. } => error.hint("A number stands without quotes"),
         _ => error.hint("AS_NUMBER(x) makes a number of a string"),
-    }
-}
-
-fn number_hint(side: &Expr, op: Arithmetic) -> String {
-    match side {
-        Expr::Path(path) if is_property(path) => {
-            format!("Properties are strings, AS_NUMBER({}) is the number in it", short(path))
-        }
-        _ if op == Arithmetic::Add => "Strings are joined with ||".to_owned(),
-        _ => "AS_NUMBER(x) makes a number of a string".to_owned(),
     }
 }
 

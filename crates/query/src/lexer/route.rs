@@ -23,7 +23,7 @@ impl Lexer<'_> {
         self.route_word(start)
     }
 
-    /// A token between `FROM` and `WHERE` or `INTO`: behind a slash every word is a segment.
+    /// A token between `FROM` and `WHERE` or `INTO`: right behind a slash every word is a segment.
     pub(super) fn source_token(&mut self, start: Position, before: Option<&Located>) -> Result<Token, Error> {
         if !self.peek().is_some_and(continues_name) {
             return self.token(start);
@@ -32,7 +32,9 @@ impl Lexer<'_> {
         if word == "*" {
             return Ok(Token::Symbol(Symbol::Star));
         }
-        let segment = before.is_some_and(|before| before.token == Token::Symbol(Symbol::Slash));
+        let slash =
+            |before: &Located| before.token == Token::Symbol(Symbol::Slash) && before.span.end == start;
+        let segment = before.is_some_and(slash);
         Ok(match Keyword::from_route_word(&word, self.dialect) {
             Some(keyword) if !segment => Token::Keyword(keyword, word),
             _ => Token::Name(word),

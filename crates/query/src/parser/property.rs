@@ -3,6 +3,7 @@
 use super::Parser;
 use crate::dialect::Dialect;
 use crate::error::{Error, quote};
+use crate::names;
 use crate::position::{Position, Span};
 use crate::syntax::{Path, Root, Step};
 use crate::token::{Symbol, Token};
@@ -76,7 +77,8 @@ impl Parser {
         if !is_in_section(path) {
             return Err(Error::new(span, SECTIONS_TEXT, quote(name)).hint("As in $twin.tags.city"));
         }
-        let steps = steps(path, behind(behind(span.start, TWIN), "."))?;
+        let mut steps = steps(path, behind(behind(span.start, TWIN), "."))?;
+        names::canonicalize(&mut steps);
         Ok(Path { root: Root::Twin, shadow: None, steps, span })
     }
 
@@ -89,7 +91,8 @@ impl Parser {
         if !is_in_section(name) {
             return Err(self.unexpected(SECTIONS_TEXT));
         }
-        let steps = steps(name, located.span.start)?;
+        let mut steps = steps(name, located.span.start)?;
+        names::canonicalize(&mut steps);
         self.advance();
         self.want(Symbol::CloseRound, ") behind the path")?;
         Ok(Path { root: Root::Change, shadow: None, steps, span: located.span })

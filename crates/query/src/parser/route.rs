@@ -109,7 +109,7 @@ fn input_of(address: &str, span: Span) -> Result<Target, Error> {
     let trimmed = address.trim();
     let inner = trimmed.strip_prefix('/').unwrap_or(trimmed);
     let inner = inner.strip_suffix('/').unwrap_or(inner);
-    let segments: Vec<&str> = inner.split('/').collect();
+    let segments: Vec<&str> = inner.split('/').map(str::trim).collect();
     match segments.as_slice() {
         [_, module, _, input] if !module.is_empty() && !input.is_empty() => {
             Ok(Target::Module { module: (*module).to_owned(), input: (*input).to_owned() })

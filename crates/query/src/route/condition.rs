@@ -24,13 +24,18 @@ impl RouteCondition {
         Condition::parse(text, dialect).map(Self::of)
     }
 
+    /// Checks a tree that code has built.
+    pub fn of_expr(expr: Expr, dialect: Dialect) -> Result<Self, Error> {
+        Condition::of_expr(expr, dialect).map(Self::of)
+    }
+
     /// What stands where nobody wrote a condition: `true`.
     pub fn always(dialect: Dialect) -> Self {
         let expr = Expr::Literal { value: Literal::Bool(true), span: Span::NONE };
         Self { condition: Condition::of_checked(expr, dialect), wants_body: false }
     }
 
-    pub(super) fn of(condition: Condition) -> Self {
+    fn of(condition: Condition) -> Self {
         let wants_body = any(condition.expr(), &|expr| {
             expr.as_path().is_some_and(|path| matches!(path.root, Root::Body | Root::Change))
         });

@@ -5,7 +5,6 @@ use std::fmt;
 use super::condition::RouteCondition;
 use super::sink::Sink;
 use super::source::Source;
-use crate::condition::Condition;
 use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::parser;
@@ -28,7 +27,7 @@ impl Route {
         let statement = parser::parse_route(text)?;
         let source = Source::of_segments(&statement.source);
         let condition = match statement.condition {
-            Some(expr) => RouteCondition::of(Condition::check(expr, Dialect::EdgeRoute)?),
+            Some(expr) => RouteCondition::of_expr(expr, Dialect::EdgeRoute)?,
             None => RouteCondition::always(Dialect::EdgeRoute),
         };
         if source != Source::TwinChanges

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use skerry_query::limits::{DEPTH_MAX, LIST_VALUES_MAX, TEXT_CHARS_MAX};
+use skerry_query::route::{Message, Route, RouteCondition, Truth};
 use skerry_query::{AggregateError, Aggregation, Condition, Dialect, Query};
 
 fn condition(text: &str) -> Result<Condition, String> {
@@ -120,4 +121,46 @@ fn group_keys_have_a_bound_in_bytes() {
     let text = "x".repeat(1 << 20);
     let overflow = (0..80).find_map(|n| aggregation.push(&json!({"a": format!("{n}{text}")})).err());
     assert!(matches!(overflow, Some(AggregateError::TooManyBytes { .. })));
+}
+
+#[test]
+fn deep_routes_are_refused_and_the_deepest_allowed_evaluate() {
+    on_a_small_stack(|| {
+        let read = |text: &str| RouteCondition::parse(text, Dialect::EdgeRoute);
+        let deep = [
+            "NOT ".repeat(2000) + "true",
+            "-".repeat(8000) + "1 = 1",
+            "(".repeat(4000) + "true" + &")".repeat(4000),
+            "a ?? ".repeat(1600) + "a",
+            "a || ".repeat(1600) + "a = 'a'",
+            "true = ".repeat(1100) + "true",
+            "LOWER(".repeat(1300),
+            "{".repeat(8000),
+            "{$body.a} = (".repeat(600),
+        ];
+        for text in deep {
+            read(&text).unwrap_err();
+            Route::parse(&format!("FROM /* WHERE {text} INTO $upstream")).unwrap_err();
+        }
+        let message = Message::from_json(&json!({"appProperties": {"a": "x"}})).unwrap();
+        let nots = "NOT ".repeat(DEPTH_MAX - 1) + "true";
+        assert_eq!(read(&nots).unwrap().evaluate(&message), Truth::False);
+        assert!(read(&format!("NOT {nots}")).unwrap_err().to_string().contains("at most 64 levels"));
+        let joined = format!("LENGTH({}) = 62", vec!["a"; DEPTH_MAX - 2].join(" || "));
+        assert_eq!(read(&joined).unwrap().evaluate(&message), Truth::True);
+        let either = format!("({}) = 'x'", vec!["missing"; DEPTH_MAX - 3].join(" ?? ") + " ?? a");
+        assert_eq!(read(&either).unwrap().evaluate(&message), Truth::True);
+        let chain = vec!["a = 'x'"; 500].join(" AND ");
+        assert_eq!(read(&chain).unwrap().evaluate(&message), Truth::True);
+    });
+}
+
+#[test]
+fn a_route_has_the_length_of_a_query_and_long_paths_are_short() {
+    let route = |chars: usize| format!("FROM /* INTO $upstream{}", " ".repeat(chars - 22));
+    assert!(Route::parse(&route(TEXT_CHARS_MAX)).is_ok());
+    assert!(Route::parse(&route(TEXT_CHARS_MAX + 1)).is_err());
+    let path = format!("$body{}", ".a".repeat(4000));
+    let condition = RouteCondition::parse(&format!("{path} = 1"), Dialect::EdgeRoute).unwrap();
+    assert_eq!(condition.evaluate(&Message::default()), Truth::Undefined);
 }

@@ -64,10 +64,10 @@ const PIECES: [&str; 48] = [
     "\u{1F600}",
 ];
 
-struct XorShift(u64);
+pub(crate) struct XorShift(pub(crate) u64);
 
 impl XorShift {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -84,7 +84,7 @@ fn mutated_texts_are_answered_inside_their_bounds() {
     for _ in 0..RUNS {
         let mut text: Vec<char> = corpus[random.below(corpus.len())].chars().collect();
         for _ in 0..=random.below(4) {
-            mutate(&mut text, &corpus, &mut random);
+            mutate(&mut text, &corpus, &PIECES, &mut random);
         }
         let text: String = text.into_iter().collect();
         accepted += usize::from(check_query(&text, &rows)) + usize::from(check_condition(&text, &rows));
@@ -101,17 +101,17 @@ fn corpus() -> Vec<String> {
     paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
 }
 
-fn mutate(text: &mut Vec<char>, corpus: &[String], random: &mut XorShift) {
+pub(crate) fn mutate(text: &mut Vec<char>, corpus: &[String], pieces: &[&str], random: &mut XorShift) {
     let at = random.below(text.len() + 1);
     let end = (at + random.below(12)).min(text.len());
     match random.below(6) {
         0 => drop(text.drain(at..end)),
         1 => {
-            let piece = PIECES[random.below(PIECES.len())];
+            let piece = pieces[random.below(pieces.len())];
             text.splice(at..at, piece.chars());
         }
         2 => {
-            let piece = PIECES[random.below(PIECES.len())];
+            let piece = pieces[random.below(pieces.len())];
             text.splice(at..end, piece.chars());
         }
         3 => {
@@ -169,7 +169,7 @@ fn check_condition(text: &str, rows: &[Json]) -> bool {
     }
 }
 
-fn check_error(error: &Error, text: &str) {
+pub(crate) fn check_error(error: &Error, text: &str) {
     let (start, end) = (error.span.start, error.span.end);
     assert!(start <= end, "{error}: {text}");
     for place in [start, end] {
