@@ -27,6 +27,8 @@ pub enum Command {
     Twin(TwinArgs),
     /// Ask the hub in the query language: `skerry query "SELECT * FROM devices"`.
     Query(QueryArgs),
+    /// Routes of messages: try a condition on a message, without a hub.
+    Route(crate::commands::RouteArgs),
     /// Access policies of the hub and their keys.
     Policy(PolicyArgs),
     /// Direct methods of devices and modules.

@@ -46,6 +46,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Hub(HubCommand::Backup(options)) => hub::backup(&options),
         Command::Hub(HubCommand::Restore(options)) => hub::restore(&options),
         Command::Log(args) => log::run(&args),
+        Command::Route(args) => commands::run_route(&args),
         Command::Iotedge(args) => return Ok(iotedge::run(args)),
         other => commands::run(other),
     };

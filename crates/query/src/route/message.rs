@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::body::read_body;
 use super::row::RouteRow;
+use super::source::Origin;
 use crate::number::Number;
 use crate::value::Value;
 
@@ -16,7 +17,21 @@ pub struct Message {
     application: Vec<(String, Option<String>)>,
     system: Vec<(String, Option<String>)>,
     body: Option<Json>,
+    unread: Option<Unread>,
     twin: Option<Json>,
+}
+
+/// Why a body is closed to conditions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    #[error("conditions look into a body only if the system property contentType is application/json")]
+    ContentType,
+    #[error(
+        "conditions look into a body only if the system property contentEncoding is utf-8, utf-16 or utf-32"
+    )]
+    ContentEncoding,
+    #[error("the body is not JSON")]
+    NotJson,
 }
 
 /// A file that is no message.
@@ -39,6 +54,10 @@ const APPLICATION: &str = "appProperties";
 const SYSTEM: &str = "systemProperties";
 const TWIN: &str = "twin";
 
+const JSON: &str = "application/json";
+const ENCODINGS: [&str; 3] = ["utf-8", "utf-16", "utf-32"];
+const TWIN_CHANGE: &str = "twinChangeNotification";
+
 impl Message {
     /// Reads `{"message": {"body", "appProperties", "systemProperties"}, "twin"}`, or what stands
     /// under `message` alone. Everything may be missing.
@@ -54,21 +73,46 @@ impl Message {
         check_keys(inner, &[BODY, APPLICATION, SYSTEM, TWIN])?;
         let application = properties(inner, APPLICATION)?;
         let system = properties(inner, SYSTEM)?;
-        let mut message = Self { application, system, body: None, twin: None };
-        message.body = inner.get(BODY).and_then(|body| message.readable(body));
-        message.twin = outer.get(TWIN).or(inner.get(TWIN)).cloned();
+        let twin = outer.get(TWIN).or(inner.get(TWIN)).cloned();
+        let mut message = Self { application, system, body: None, unread: None, twin };
+        if let Some(body) = inner.get(BODY) {
+            message.take_body(body);
+        }
         Ok(message)
     }
 
-    /// The body that a message with these system properties would have.
-    fn readable(&self, body: &Json) -> Option<Json> {
-        let text = |name: &str| find(&self.system, name).and_then(|value| value.as_deref());
-        let encoding = text("contentEncoding")?;
-        let bytes = match body {
-            Json::String(sent) => encode(sent, encoding),
-            other => encode(&other.to_string(), encoding),
+    /// Where an edge would say that it comes from: `connectionModuleId` and `outputName` among
+    /// the system properties, `iothub-message-schema` or `messageType` for changes of twins.
+    pub fn origin(&self) -> Origin<'_> {
+        let kind = text(&self.application, "iothub-message-schema").or(text(&self.system, "messageType"));
+        if kind.is_some_and(|kind| kind.eq_ignore_ascii_case(TWIN_CHANGE)) {
+            return Origin::TwinChange;
+        }
+        Origin::telemetry(text(&self.system, "connectionModuleId"), text(&self.system, "outputName"))
+    }
+
+    /// Why nothing can look into the body, if there is one and nothing can.
+    pub fn unread(&self) -> Option<Unread> {
+        self.unread
+    }
+
+    /// The body as a message with these system properties would bring it.
+    fn take_body(&mut self, body: &Json) {
+        let known = |encoding: &str| ENCODINGS.iter().any(|known| known.eq_ignore_ascii_case(encoding));
+        let content_type = text(&self.system, "contentType");
+        let encoding = text(&self.system, "contentEncoding");
+        let sent = match body {
+            Json::String(sent) => sent.clone(),
+            other => other.to_string(),
         };
-        read_body(text("contentType"), Some(encoding), &bytes)
+        self.body = read_body(content_type, encoding, &encode(&sent, encoding.unwrap_or_default()));
+        self.unread = match (&self.body, content_type, encoding) {
+            (Some(_), _, _) => None,
+            (None, Some(kind), _) if !kind.eq_ignore_ascii_case(JSON) => Some(Unread::ContentType),
+            (None, None, _) => Some(Unread::ContentType),
+            (None, _, encoding) if !encoding.is_some_and(known) => Some(Unread::ContentEncoding),
+            (None, _, _) => Some(Unread::NotJson),
+        };
     }
 }
 
@@ -118,6 +162,10 @@ fn find<'a>(properties: &'a [(String, Option<String>)], name: &str) -> Option<&'
         known.chars().flat_map(char::to_lowercase).eq(name.chars().flat_map(char::to_lowercase))
     };
     properties.iter().find(|(known, _)| same(known)).map(|(_, value)| value)
+}
+
+fn text<'a>(properties: &'a [(String, Option<String>)], name: &str) -> Option<&'a str> {
+    find(properties, name).and_then(|value| value.as_deref())
 }
 
 fn value_of<'a>(properties: &'a [(String, Option<String>)], name: &str) -> Value<'a> {

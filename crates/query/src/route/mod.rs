@@ -21,7 +21,7 @@ mod truth;
 
 pub use body::read_body;
 pub use condition::RouteCondition;
-pub use message::{Message, MessageError};
+pub use message::{Message, MessageError, Unread};
 pub use row::RouteRow;
 pub use sink::Sink;
 pub use source::{Origin, Source};

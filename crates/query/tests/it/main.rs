@@ -3,6 +3,7 @@
 
 mod bounds;
 mod cases;
+mod docs;
 mod fuzz;
 mod properties;
 mod route_fuzz;

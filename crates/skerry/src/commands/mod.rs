@@ -12,6 +12,7 @@ mod module;
 mod monitor;
 mod policy;
 mod query;
+mod route;
 mod sas_token;
 mod simulate;
 mod twin;
@@ -26,6 +27,7 @@ pub use consumer_group::ConsumerGroupArgs;
 pub use edge::{EdgeArgs, EdgeVerb};
 pub use files::FilesArgs;
 pub use method::MethodArgs;
+pub use route::{RouteArgs, run as run_route};
 pub use simulate::SimulateOptions;
 
 pub fn run(command: Command) -> Result<(), Failure> {
@@ -49,7 +51,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
             Command::Files(args) => files::run(args).await,
             Command::ConsumerGroup(args) => consumer_group::run(args).await,
             Command::Edge(args) => edge::run(args).await,
-            Command::Hub(_) | Command::Log(_) | Command::Iotedge(_) => {
+            Command::Hub(_) | Command::Log(_) | Command::Iotedge(_) | Command::Route(_) => {
                 Err(Failure::usage("commands on files do not go over REST"))
             }
         }

@@ -18,6 +18,7 @@ mod lifecycle;
 mod log;
 mod mqtt;
 mod process;
+mod routes;
 mod sdk;
 mod simulate;
 mod system;
