@@ -3,7 +3,7 @@
 //! The text limit is Azure's; the others are ours. They sit far above what people and tools
 //! write, and exist so that a hostile text ends in an error with a position.
 
-/// Characters in one query or condition.
+/// Characters in one query, condition or route.
 pub const TEXT_CHARS_MAX: usize = 8192;
 
 /// Levels of the tree: brackets, `NOT`, signs, calls and arithmetic chains. Chains of `AND`

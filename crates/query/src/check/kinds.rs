@@ -58,7 +58,10 @@ impl Check {
         match expr {
             Expr::Literal { value, .. } => Ok(kind_of(value)),
             Expr::Path(path) => Ok(if path.is_dynamic() { Kind::Any } else { Kind::String }),
-            Expr::Call { .. } => self.call(expr),
+            Expr::Call { function, arguments, span } => {
+                check_arity(*function, arguments.len(), *span)?;
+                self.call(*function, arguments)
+            }
             Expr::Negate { operand, .. } => match self.kind(operand)? {
                 // -undefined is undefined, and was never refused.
                 kind @ (Kind::Number | Kind::Any | Kind::Undefined) => Ok(kind),
@@ -157,12 +160,7 @@ impl Check {
         }
     }
 
-    fn call(&self, call: &mut Expr) -> Result<Kind, Error> {
-        let count = if let Expr::Call { arguments, .. } = call { arguments.len() } else { 0 };
-        let Expr::Call { function, .. } = call else { return Ok(Kind::Any) };
-        let function = *function;
-        check_arity(function, count, call)?;
-        let Expr::Call { arguments, .. } = call else { return Ok(Kind::Any) };
+    fn call(&self, function: Function, arguments: &mut [Expr]) -> Result<Kind, Error> {
         let (wanted, gives) = signature(function);
         for (at, argument) in arguments.iter_mut().enumerate() {
             let kind = self.kind(argument)?;

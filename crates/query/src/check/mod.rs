@@ -9,6 +9,7 @@ use std::collections::HashSet;
 pub(crate) use kinds::check_route;
 
 use crate::error::{Error, quote};
+use crate::position::Span;
 use crate::syntax::{Expr, Function, Item, Items, Literal, Output, Query, Source};
 
 pub(crate) fn check_query(query: &Query) -> Result<(), Error> {
@@ -42,7 +43,7 @@ fn check_groups(query: &Query) -> Result<(), Error> {
     }
     if query.select.items == Items::Star {
         // Only GROUP BY can have made it aggregated.
-        let span = query.group_by.first().map_or(crate::position::Span::NONE, |path| path.span);
+        let span = query.group_by.first().map_or(Span::NONE, |path| path.span);
         return Err(Error::new(span, "no GROUP BY behind SELECT *", "GROUP BY")
             .hint("Name the grouped properties and aggregates in SELECT"));
     }
@@ -126,13 +127,13 @@ fn check_value(expr: &Expr) -> Result<(), Error> {
             check_value(right)
         }
         Expr::Call { function, arguments, .. } => {
-            check_arity(*function, arguments.len(), expr)?;
+            check_arity(*function, arguments.len(), expr.span())?;
             arguments.iter().try_for_each(check_value)
         }
     }
 }
 
-fn check_arity(function: Function, count: usize, call: &Expr) -> Result<(), Error> {
+fn check_arity(function: Function, count: usize, call: Span) -> Result<(), Error> {
     let arity = function.arity();
     if arity.contains(&count) {
         return Ok(());
@@ -141,5 +142,5 @@ fn check_arity(function: Function, count: usize, call: &Expr) -> Result<(), Erro
     let plural = if *most == 1 { "" } else { "s" };
     let wanted = if least == most { most.to_string() } else { format!("{least} to {most}") };
     let expected = format!("{wanted} argument{plural} for {}", function.name());
-    Err(Error::new(call.span(), expected, count.to_string()))
+    Err(Error::new(call, expected, count.to_string()))
 }

@@ -26,7 +26,7 @@ pub(crate) use arithmetic::{add, divide};
 
 use crate::dialect::Dialect;
 use crate::row::Row;
-use crate::syntax::{Comparison, Expr, Literal};
+use crate::syntax::{Comparison, Expr, Function, Literal};
 use crate::value::Value;
 
 /// The value of an expression of a query for a row.
@@ -45,7 +45,12 @@ pub(crate) fn value<'a, R: Row + ?Sized>(expr: &'a Expr, row: &'a R, dialect: Di
         Expr::Literal { value, .. } => Value::of_literal(value),
         Expr::Path(path) => row.resolve(path),
         Expr::Call { function, arguments, .. } => {
-            let values: Vec<_> = arguments.iter().map(|argument| value(argument, row, dialect)).collect();
+            let values = arguments.iter().map(|argument| match value(argument, row, dialect) {
+                // A property without a value is an empty text, a null of the body is none.
+                Value::Null if *function == Function::Concat && argument.is_dynamic() => Value::Undefined,
+                value => value,
+            });
+            let values: Vec<_> = values.collect();
             if dialect.is_route()
                 && let ([argument], [Value::Undefined]) = (arguments.as_slice(), values.as_slice())
                 && let Some(answer) = call::kind_of_undefined(*function, argument)

@@ -5,10 +5,10 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::body::read_body;
+use super::body::{Encoding, Unread, encoding_of, parse};
+use super::name::same_name;
 use super::row::RouteRow;
 use super::source::Origin;
-use crate::number::Number;
 use crate::value::Value;
 
 /// A message with its sender's twin.
@@ -19,19 +19,6 @@ pub struct Message {
     body: Option<Json>,
     unread: Option<Unread>,
     twin: Option<Json>,
-}
-
-/// Why a body is closed to conditions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unread {
-    #[error("conditions look into a body only if the system property contentType is application/json")]
-    ContentType,
-    #[error(
-        "conditions look into a body only if the system property contentEncoding is utf-8, utf-16 or utf-32"
-    )]
-    ContentEncoding,
-    #[error("the body is not JSON")]
-    NotJson,
 }
 
 /// A file that is no message.
@@ -54,8 +41,6 @@ const APPLICATION: &str = "appProperties";
 const SYSTEM: &str = "systemProperties";
 const TWIN: &str = "twin";
 
-const JSON: &str = "application/json";
-const ENCODINGS: [&str; 3] = ["utf-8", "utf-16", "utf-32"];
 const TWIN_CHANGE: &str = "twinChangeNotification";
 
 impl Message {
@@ -96,33 +81,18 @@ impl Message {
         self.unread
     }
 
-    /// The body as a message with these system properties would bring it.
+    /// The body as a message with these system properties would bring it: only the encoding of
+    /// its text is not tried, it has none here.
     fn take_body(&mut self, body: &Json) {
-        let known = |encoding: &str| ENCODINGS.iter().any(|known| known.eq_ignore_ascii_case(encoding));
-        let content_type = text(&self.system, "contentType");
-        let encoding = text(&self.system, "contentEncoding");
-        let sent = match body {
-            Json::String(sent) => sent.clone(),
-            other => other.to_string(),
-        };
-        self.body = read_body(content_type, encoding, &encode(&sent, encoding.unwrap_or_default()));
-        self.unread = match (&self.body, content_type, encoding) {
-            (Some(_), _, _) => None,
-            (None, Some(kind), _) if !kind.eq_ignore_ascii_case(JSON) => Some(Unread::ContentType),
-            (None, None, _) => Some(Unread::ContentType),
-            (None, _, encoding) if !encoding.is_some_and(known) => Some(Unread::ContentEncoding),
-            (None, _, _) => Some(Unread::NotJson),
-        };
-    }
-}
-
-fn encode(text: &str, encoding: &str) -> Vec<u8> {
-    if encoding.eq_ignore_ascii_case("utf-16") {
-        text.encode_utf16().flat_map(u16::to_le_bytes).collect()
-    } else if encoding.eq_ignore_ascii_case("utf-32") {
-        text.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect()
-    } else {
-        text.as_bytes().to_vec()
+        let (kind, encoding) = (text(&self.system, "contentType"), text(&self.system, "contentEncoding"));
+        let read = encoding_of(kind, encoding).and_then(|_| match body {
+            Json::String(sent) => parse(Encoding::Utf8, sent.as_bytes()),
+            other => Ok(other.clone()),
+        });
+        match read {
+            Ok(body) => self.body = Some(body),
+            Err(unread) => self.unread = Some(unread),
+        }
     }
 }
 
@@ -144,10 +114,7 @@ fn properties(
         let value = match value {
             Json::Null => None,
             Json::String(text) => Some(text.clone()),
-            Json::Bool(value) => Some(value.to_string()),
-            Json::Number(number) => {
-                Some(Number::from_json(number).map_or(number.to_string(), |n| n.to_string()))
-            }
+            Json::Bool(_) | Json::Number(_) => Some(value.to_string()),
             Json::Array(_) | Json::Object(_) => {
                 return Err(MessageError::NotAString { part, name: crate::error::quote(name) });
             }
@@ -158,10 +125,7 @@ fn properties(
 }
 
 fn find<'a>(properties: &'a [(String, Option<String>)], name: &str) -> Option<&'a Option<String>> {
-    let same = |known: &str| {
-        known.chars().flat_map(char::to_lowercase).eq(name.chars().flat_map(char::to_lowercase))
-    };
-    properties.iter().find(|(known, _)| same(known)).map(|(_, value)| value)
+    properties.iter().find(|(known, _)| same_name(known, name)).map(|(_, value)| value)
 }
 
 fn text<'a>(properties: &'a [(String, Option<String>)], name: &str) -> Option<&'a str> {

@@ -13,15 +13,17 @@
 mod body;
 mod condition;
 mod message;
+mod name;
 mod row;
 mod sink;
 mod source;
 mod statement;
 mod truth;
 
-pub use body::read_body;
+pub use body::{Unread, read_body};
 pub use condition::RouteCondition;
-pub use message::{Message, MessageError, Unread};
+pub use message::{Message, MessageError};
+pub use name::same_name;
 pub use row::RouteRow;
 pub use sink::Sink;
 pub use source::{Origin, Source};

@@ -9,7 +9,8 @@ use crate::value::Value;
 
 /// A message, as conditions see it.
 ///
-/// Names come as the condition wrote them and are compared **without regard to case**. Only what
+/// Names come as the condition wrote them and are compared **without regard to case**, as
+/// [`same_name`](super::same_name) does. Only what
 /// a condition names is asked for, so a body can be read when it is, and then once.
 pub trait RouteRow {
     /// A property that the sender gave: a string, [`Value::Null`] if it was sent without a value,

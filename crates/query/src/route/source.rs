@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::name::same_name;
+
 /// Where one message came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin<'a> {
@@ -67,16 +69,16 @@ impl Source {
             (Source::Messages, Origin::Telemetry { .. }) => true,
             (Source::ModuleMessages, Origin::Telemetry { module, .. }) => module.is_some(),
             (Source::Module { module: wanted }, Origin::Telemetry { module: Some(module), .. }) => {
-                same(wanted, module)
+                same_name(wanted, module)
             }
             (
                 Source::ModuleOutputs { module: wanted },
                 Origin::Telemetry { module: Some(module), output: Some(_) },
-            ) => same(wanted, module),
+            ) => same_name(wanted, module),
             (
                 Source::ModuleOutput { module: wanted, output: wanted_output },
                 Origin::Telemetry { module: Some(module), output: Some(output) },
-            ) => same(wanted, module) && same(wanted_output, output),
+            ) => same_name(wanted, module) && same_name(wanted_output, output),
             _ => false,
         }
     }
@@ -85,10 +87,6 @@ impl Source {
     pub fn is_known(&self) -> bool {
         !matches!(self, Source::Nothing { .. })
     }
-}
-
-fn same(left: &str, right: &str) -> bool {
-    left.chars().flat_map(char::to_lowercase).eq(right.chars().flat_map(char::to_lowercase))
 }
 
 impl fmt::Display for Source {
