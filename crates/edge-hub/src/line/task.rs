@@ -96,7 +96,10 @@ impl Task {
     fn told(&self, state: State, why: &str) {
         let before = self.state.send_replace(state);
         if before != state {
-            tracing::info!(id = %self.id, why, "The line to the hub is down.");
+            match self.is_own {
+                true => tracing::info!(why, "The hub is not reached any more."),
+                false => tracing::debug!(id = %self.id, why, "A line to the hub is down."),
+            }
             self.shared.ear().down(&self.id, state);
         }
     }

@@ -5,13 +5,22 @@ use crate::world;
 
 /// Suites that read events, or wait for what becomes of commands.
 const LONG_OF_PYTHON: [&str; 1] = ["test_events.py"];
+/// Suites that have an edge beside the hub, and stop both.
+const EDGE_OF_PYTHON: [&str; 1] = ["test_gateway.py"];
 const LONG_OF_NODE: [&str; 4] =
     ["certificates.test.js", "events.test.js", "faults.test.js", "service.test.js"];
 
 #[test]
 fn the_python_sdks_are_content() {
-    let others = LONG_OF_PYTHON.map(|file| format!("--ignore={file}"));
-    python(&others.each_ref().map(String::as_str));
+    let others =
+        [LONG_OF_PYTHON, EDGE_OF_PYTHON].as_flattened().iter().map(|file| format!("--ignore={file}"));
+    let others: Vec<String> = others.collect();
+    python(&others.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_python_sdk_works_behind_an_edge() {
+    python(&EDGE_OF_PYTHON);
 }
 
 #[test]

@@ -28,6 +28,8 @@ use crate::failure::Failure;
 use crate::world::MachineUptime;
 use home::DaemonHome;
 
+/// A hub that is there is told within this.
+const TOLD_WITHIN: Duration = Duration::from_millis(500);
 /// Between tries to have an identity, or a store.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -89,11 +91,16 @@ struct Opened {
 async fn open(options: &HubOptions) -> Result<Opened, Failure> {
     let HubOptions { daemon, config, folder, tls, proxy, clock, random } = options;
     let id = hub_id();
-    // The hub is told its keys if it can be; what is remembered does otherwise.
-    if let Err(error) = daemon.identities().update(&id).await {
-        tracing::info!(%error, "The hub was not told the keys of $edgeHub.");
-        daemon.identities().get(&id).await.map_err(Failure::failed)?;
-    }
+    // The hub is told its keys; if it takes its time, what is remembered will do meanwhile.
+    let (teller, told) = (daemon.clone(), id.clone());
+    let mut telling = tokio::spawn(async move {
+        if let Err(error) = teller.identities().update(&told).await {
+            tracing::info!(%error, "The hub was not told the keys of $edgeHub.");
+        }
+    });
+    // Whatever came of it, it is told there.
+    drop(tokio::time::timeout(TOLD_WITHIN, &mut telling).await);
+    daemon.identities().get(&id).await.map_err(Failure::failed)?;
     let store = store::Store::open(folder, clock, random)?;
     let device = daemon.device();
     let gateway = &device.gateway;
