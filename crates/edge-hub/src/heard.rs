@@ -10,7 +10,7 @@ use skerry_model::{IdentityId, Timestamp};
 use tokio::sync::watch;
 
 use crate::letter::{Kind, Letter};
-use crate::line::{Ear, State, Wants};
+use crate::line::{Ear, State};
 use crate::live::Item;
 use crate::service::Shared;
 use crate::ticket::{Fate, Ticket};
@@ -26,10 +26,10 @@ impl Ear for Shared {
             self.own_line(State::Up);
         }
         self.twins.ring(id);
-        let wants = self.directory.get(id).map(|live| Wants::of(&live.now_subscribed()));
-        if !is_own && !wants.is_some_and(|wants| wants.desired) {
-            return;
-        }
+    }
+
+    fn listening(&self, id: &IdentityId) {
+        let is_own = *id == self.own();
         let (this, id) = (self.this.clone(), id.clone());
         tokio::spawn(async move {
             if let Some(shared) = this.upgrade() {

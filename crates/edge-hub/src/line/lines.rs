@@ -66,6 +66,9 @@ pub(crate) trait Ear: Send + Sync {
 
     fn down(&self, id: &IdentityId, state: State);
 
+    /// From now on the hub tells what changes of the desired properties.
+    fn listening(&self, id: &IdentityId);
+
     fn desired(&self, id: &IdentityId, version: u64, patch: Map<String, Value>);
 
     /// Answered by [`Lines::answer`] with the same name.
@@ -266,6 +269,8 @@ impl Ear for Deaf {
     fn up(&self, _: &IdentityId) {}
 
     fn down(&self, _: &IdentityId, _: State) {}
+
+    fn listening(&self, _: &IdentityId) {}
 
     fn desired(&self, _: &IdentityId, _: u64, _: Map<String, Value>) {}
 

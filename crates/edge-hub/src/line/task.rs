@@ -256,12 +256,17 @@ impl Task {
                     Err(why) => return End::Broken(why),
                     Ok(heard) => {
                         progress_at = Instant::now();
-                        if matches!(heard, Heard::Listening) && !is_up {
-                            is_up = true;
-                            self.failures = 0;
-                            self.pause = self.shared.options.pause_first;
-                            self.state.send_replace(State::Up);
-                            self.shared.ear().up(&self.id);
+                        if matches!(heard, Heard::Listening) {
+                            if !std::mem::replace(&mut is_up, true) {
+                                self.failures = 0;
+                                self.pause = self.shared.options.pause_first;
+                                self.state.send_replace(State::Up);
+                                self.shared.ear().up(&self.id);
+                            }
+                            // What changed before the hub knew that it is to be told is asked for.
+                            if self.is_own || self.wants.borrow().is_some_and(|wants| wants.desired) {
+                                self.shared.ear().listening(&self.id);
+                            }
                         }
                         self.hear(heard);
                     }
