@@ -38,6 +38,7 @@ const PLACES: &[Place] = &[
     Place { package: "skerry-edge-agent", ring: Ring::Engine, engines: &["skerry-runtime", "skerry-uplink"] },
     Place { package: "skerry", ring: Ring::Shell, engines: &[] },
     Place { package: "skerry-temperature-sensor", ring: Ring::Shell, engines: &[] },
+    Place { package: "skerry-workload-probe", ring: Ring::Shell, engines: &[] },
     Place { package: "skerry-xtask", ring: Ring::Shell, engines: &[] },
 ];
 

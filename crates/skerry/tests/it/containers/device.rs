@@ -10,9 +10,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::engine::{Engine, OPEN, child_of};
+use crate::world::provided;
 
 pub(crate) const HOST: &str = "hub1.skerry.test";
 pub(crate) const DEVICE: &str = "gate";
+/// Under which modules look for their gateway.
+pub(crate) const EDGE: &str = "gate.plant.test";
 /// For whatever has to come by itself; the slowest is an update that is watched for a while.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -20,17 +23,29 @@ pub(crate) struct Bed {
     pub(crate) engine: Engine,
     hub: Option<Child>,
     edge: Option<Child>,
+    /// Under which the hub is known.
+    names: &'static [&'static str],
     folder: TempDir,
 }
 
 impl Bed {
     /// A hub that runs, and a device that it knows; nothing is configured yet.
     pub(crate) fn new() -> Self {
+        Self::with_names(&[HOST])
+    }
+
+    /// The same, with a hub that has also the name of the gateway that modules are told: they find this
+    /// machine under it, and whoever listens here.
+    pub(crate) fn where_modules_find_the_hub() -> Self {
+        Self::with_names(&[HOST, EDGE])
+    }
+
+    fn with_names(names: &'static [&'static str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_skerry"), folder.path().join("iotedge")).unwrap();
         let mut engine = Engine::start();
         engine.serve();
-        let mut bed = Self { engine, hub: None, edge: None, folder };
+        let mut bed = Self { engine, hub: None, edge: None, names, folder };
         bed.start_hub();
         bed.skerry(&["device", "create", DEVICE, "--edge"]);
         bed
@@ -43,12 +58,13 @@ impl Bed {
         let told = self.iotedge(&["config", "mp", "-c", connection_string.trim(), "-o", &text(&config)]);
         assert!(ok(&told).contains("config apply"), "it says what comes next");
         let mut written = fs::read_to_string(&config).unwrap();
-        written = format!("hostname = \"gate.plant.test\"\n{written}");
+        let root = self.path("hub/tls/root-ca.pem");
+        let root = root.display();
+        written = format!("hostname = \"{EDGE}\"\ntrust_bundle_cert = \"file://{root}\"\n{written}");
         written.push_str(&format!(
             "\n[moby_runtime]\nuri = \"unix://{}\"\nnetwork = \"azure-iot-edge\"\n\n\
-             [skerry]\nhub_address = \"127.0.0.1\"\nhub_ca_cert = \"file://{}\"\n",
+             [skerry]\nhub_address = \"127.0.0.1\"\nhub_ca_cert = \"file://{root}\"\n",
             self.engine.socket().display(),
-            self.path("hub/tls/root-ca.pem").display(),
         ));
         fs::write(&config, written).unwrap();
         ok(&self.iotedge(&["config", "apply", "-c", &text(&config)]));
@@ -57,7 +73,11 @@ impl Bed {
     pub(crate) fn start_hub(&mut self) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path("hub.log")).unwrap();
         let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_skerry")));
-        command.args(["hub", "run", "--hostname", HOST, "--data"]).arg(self.path("hub"));
+        command.args(["hub", "run"]);
+        for name in self.names {
+            command.args(["--hostname", name]);
+        }
+        command.arg("--data").arg(self.path("hub"));
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -130,6 +150,12 @@ impl Bed {
 
     /// Sets the modules of the device: name and image.
     pub(crate) fn deploy(&self, modules: &[(&str, &str)]) {
+        let modules = modules.iter().map(|(name, image)| (*name, module(image)));
+        self.deploy_modules(&modules.collect::<Vec<_>>());
+    }
+
+    /// Sets the modules of the device, as a manifest has them.
+    pub(crate) fn deploy_modules(&self, modules: &[(&str, Value)]) {
         let path = self.path("manifest.json");
         fs::write(&path, manifest(modules).to_string()).unwrap();
         self.skerry(&["edge", "set-modules", "--device", DEVICE, "--content", &text(&path)]);
@@ -163,6 +189,19 @@ impl Bed {
     pub(crate) fn publish(&self, name: &str, command: &str) -> String {
         let image = format!("{OPEN}/{name}");
         self.engine.publish(&image, &[&format!("CMD [{command}]")]);
+        image
+    }
+
+    /// Puts an image that `cargo xtask images` has made into the registry of this world.
+    pub(crate) fn publish_own(&self, program: &str) -> String {
+        let archive = format!("{}/{program}.tar", provided("SKERRY_TEST_IMAGES"));
+        let said = self.engine.docker(&["load", "--quiet", "--input", &archive]).unwrap();
+        let loaded = said.trim().strip_prefix("Loaded image: ").unwrap_or_else(|| panic!("it says {said:?}"));
+        let image = format!("{OPEN}/{program}:1");
+        self.engine.docker(&["tag", loaded, &image]).unwrap();
+        self.engine.docker(&["push", "--quiet", &image]).unwrap();
+        // From here on only the registry has it.
+        self.engine.docker(&["rmi", &image, loaded]).unwrap();
         image
     }
 
@@ -251,13 +290,15 @@ fn text(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-fn manifest(modules: &[(&str, &str)]) -> Value {
-    let module = |image: &str| {
-        json!({"version": "1.0", "type": "docker", "status": "running", "restartPolicy": "always",
-               "settings": {"image": image, "createOptions": "{}"}})
-    };
+/// A module as manifests have it.
+pub(crate) fn module(image: &str) -> Value {
+    json!({"version": "1.0", "type": "docker", "status": "running", "restartPolicy": "always",
+           "settings": {"image": image, "createOptions": "{}"}})
+}
+
+fn manifest(modules: &[(&str, Value)]) -> Value {
     let modules: serde_json::Map<String, Value> =
-        modules.iter().map(|(name, image)| ((*name).to_owned(), module(image))).collect();
+        modules.iter().map(|(name, module)| ((*name).to_owned(), module.clone())).collect();
     json!({"modulesContent": {
         "$edgeAgent": {"properties.desired": {
             "schemaVersion": "1.1",

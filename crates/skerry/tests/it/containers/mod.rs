@@ -6,4 +6,5 @@ mod device;
 #[allow(dead_code, reason = "the engine's own tests use the rest")]
 mod engine;
 mod life;
+mod modules;
 mod tutorial;
