@@ -22,6 +22,13 @@ pub struct IdentityError {
     pub reason: String,
 }
 
+/// How this device came to its identity.
+pub trait Provisioning: Send + Sync {
+    /// The hub does not let the device in any more. Whoever hears it provisions the device anew, which
+    /// ends the agent, or knows better.
+    fn refused(&self);
+}
+
 /// Few small files that survive. A save replaces the whole file or does nothing, and is durable when
 /// it returns.
 pub trait Shelf: Send + Sync {

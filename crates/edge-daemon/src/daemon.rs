@@ -209,7 +209,7 @@ pub(crate) struct Wiring {
     pub(crate) server_names: Vec<String>,
     callers: Callers,
     pub(crate) runtime: Arc<dyn skerry_runtime::Runtime>,
-    requests: mpsc::Sender<Request>,
+    pub(crate) requests: mpsc::Sender<Request>,
     pub(crate) clock: Arc<dyn Clock>,
     random: Arc<dyn skerry_model::Random>,
     version: String,

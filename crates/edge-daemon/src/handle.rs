@@ -11,7 +11,7 @@ use skerry_keys::{
 };
 use skerry_model::{Clock, ModuleId};
 use skerry_runtime::{EngineError, Runtime};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
@@ -19,7 +19,7 @@ use crate::caller::container_of;
 use crate::daemon::{Figures, Wiring};
 use crate::engine::WithSockets;
 use crate::identities::{Device, Identities};
-use crate::management::{BundleQuery, support_bundle, usage};
+use crate::management::{BundleQuery, Request, support_bundle, usage};
 use crate::sockets::{ModuleSockets, SocketError};
 
 /// Cheap to clone.
@@ -41,6 +41,7 @@ struct Inside {
     root: PathBuf,
     clock: Arc<dyn Clock>,
     figures: Arc<Figures>,
+    requests: mpsc::Sender<Request>,
 }
 
 impl Handle {
@@ -63,12 +64,18 @@ impl Handle {
             root: wiring.root.clone(),
             clock: Arc::clone(&wiring.clock),
             figures,
+            requests: wiring.requests.clone(),
         });
         Self { shared, adopted }
     }
 
     pub fn device(&self) -> &Device {
         self.shared.identities.device()
+    }
+
+    /// Ends the daemon, so that the device is provisioned anew. One that ends already is not told again.
+    pub fn reprovision(&self) {
+        let _ = self.shared.requests.try_send(Request::Reprovision);
     }
 
     pub fn identities(&self) -> &Identities {

@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub update: Option<Update>,
     pub modules: Vec<ModuleView>,
     pub is_hub_there: bool,
+    /// Why it is not there, where anything is known.
+    pub hub_trouble: Option<String>,
     /// The engine's failure, once it has lasted, or that something cannot be kept on disk.
     pub trouble: Option<String>,
 }
@@ -132,6 +134,7 @@ impl Agent {
             update: self.update(),
             modules: modules.collect(),
             is_hub_there: self.reporter.is_up(),
+            hub_trouble: self.line.reason.clone(),
             trouble: trouble.or_else(|| self.keeper.failure.clone()),
         }
     }

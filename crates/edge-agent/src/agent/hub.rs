@@ -34,6 +34,14 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
+    pub(super) fn up() -> Self {
+        Self { is_up: true, ..Self::default() }
+    }
+
+    pub(super) fn has_twin(&self) -> bool {
+        self.known.is_some()
+    }
+
     pub(super) fn is_up(&self) -> bool {
         self.is_up
     }
@@ -53,22 +61,6 @@ pub(super) struct Answered {
 }
 
 impl Agent {
-    pub(super) fn line_up(&mut self) {
-        tracing::info!("connected to the hub");
-        self.reporter = Reporter { is_up: true, ..Reporter::default() };
-        self.ask_twin();
-    }
-
-    pub(super) fn line_down(&mut self, reason: &str) {
-        if self.reporter.known.is_none() {
-            self.metrics.note_sync(false);
-        }
-        if self.reporter.is_up {
-            tracing::warn!(reason, "the hub is out of reach; modules run on");
-        }
-        self.reporter = Reporter::default();
-    }
-
     pub(super) fn twin_came(&mut self, desired: Map<String, Value>, reported: Map<String, Value>) {
         self.reporter.known = Some(reported);
         self.metrics.note_sync(true);
@@ -83,7 +75,7 @@ impl Agent {
         self.desired_changed();
     }
 
-    fn ask_twin(&mut self) {
+    pub(super) fn ask_twin(&mut self) {
         if self.reporter.is_up && !self.reporter.is_asked {
             self.reporter.is_asked = true;
             self.link.ask_twin();

@@ -17,6 +17,7 @@ mod desired;
 mod handle;
 mod hub;
 mod keep;
+mod line;
 mod options;
 mod phase;
 mod update;
@@ -78,6 +79,7 @@ pub struct Agent {
     wake: Option<Instant>,
 
     keeper: keep::Keeper,
+    line: line::LineState,
     reporter: Reporter,
     tasks: Arc<crate::methods::Tasks>,
     metrics: Arc<Metrics>,
@@ -152,6 +154,7 @@ impl Agent {
             phase: Phase::Idle,
             wake: None,
             keeper: keep::Keeper::default(),
+            line: line::LineState::default(),
             reporter: Reporter::default(),
             tasks: Arc::default(),
             metrics: Arc::default(),
@@ -299,7 +302,7 @@ impl Agent {
     fn hear(&mut self, event: HubEvent) {
         match event {
             HubEvent::Up => self.line_up(),
-            HubEvent::Down { reason } => self.line_down(&reason),
+            HubEvent::Down { reason, is_refused } => self.line_down(reason, is_refused),
             HubEvent::Twin { desired, reported } => self.twin_came(desired, reported),
             HubEvent::Patch { version, patch } => self.patch_came(version, &patch),
             HubEvent::Reported { status, text } => self.reported(status, &text),

@@ -32,7 +32,8 @@ impl ProxySettings {
         })
     }
 
-    pub(super) fn of(&self, host: &str) -> Option<&Proxy> {
+    /// The proxy that leads to a host, if one does.
+    pub fn of(&self, host: &str) -> Option<&Proxy> {
         let host = host.to_ascii_lowercase();
         let is_except = |name: &String| {
             let domain = name.trim_start_matches("*.").trim_start_matches('.');

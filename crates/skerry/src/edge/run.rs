@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use skerry_edge_agent::link::{MqttLink, MqttLinkOptions};
+use skerry_edge_agent::link::{Line, LineOptions};
 use skerry_edge_agent::plan::Limits;
 use skerry_edge_agent::{Agent, AgentOptions, Device, FolderShelf, Pace};
 use skerry_edge_daemon::cloud::ProxySettings;
@@ -18,7 +18,7 @@ use tokio::sync::{Notify, watch};
 
 use super::options::{EdgeRunOptions, Metrics};
 use super::places::Directories;
-use super::ports::{Ports, agent_id};
+use super::ports::Ports;
 use super::uploads::BlobUploads;
 use super::way::{HubWay, client_config, upstream_protocol};
 use super::{figures, journal};
@@ -124,9 +124,8 @@ impl Edge {
         let random: Arc<dyn Random> = Arc::new(MachineRandom::new());
         directories.settle_sockets(&mut config, is_activated);
         let uid = uid().ok_or_else(|| Failure::failed("/proc is not there, and with it our own user"))?;
-        let proxy = ["https_proxy", "HTTPS_PROXY"].into_iter().find_map(variable);
-        let exceptions = ["no_proxy", "NO_PROXY"].into_iter().find_map(variable);
-        let proxy = ProxySettings::new(proxy.as_deref(), exceptions.as_deref()).map_err(Failure::usage)?;
+        let proxy = proxy(&config, false)?;
+        let agents_proxy = self::proxy(&config, true)?;
         let daemon = Box::pin(Daemon::start(Options {
             config: config.clone(),
             places: directories.for_daemon(),
@@ -149,7 +148,13 @@ impl Edge {
         private_folder(&folder)
             .map_err(|error| Failure::failed(format!("{} cannot be made: {error}", folder.display())))?;
         Ok(Self {
-            way: HubWay::new(daemon.handle(), &config, Arc::clone(&clock), Arc::clone(&random))?,
+            way: HubWay::new(
+                daemon.handle(),
+                &config,
+                &agents_proxy,
+                Arc::clone(&clock),
+                Arc::clone(&random),
+            )?,
             uploads: BlobUploads { tls: client_config(&config)? },
             shelf: FolderShelf::new(folder),
             metrics: options.metrics,
@@ -173,9 +178,7 @@ impl Edge {
             }
             let gateway = gateway(&*handle.runtime(), &config.moby_runtime.network.name).await;
             let device = device(&handle, &config, gateway);
-            let link = MqttLink::new(MqttLinkOptions {
-                device: handle.device().id.clone(),
-                module: agent_id(),
+            let link = Line::new(LineOptions {
                 way_in: Arc::new(way),
                 random: Arc::clone(&random),
                 pause_first: PAUSE_FIRST,
@@ -192,6 +195,7 @@ impl Edge {
                     pace: Pace::default(),
                     runtime: handle.runtime(),
                     identities: Arc::clone(&ports) as _,
+                    provisioning: Arc::clone(&ports) as _,
                     shelf: Arc::new(shelf),
                     sealer: Arc::clone(&ports) as _,
                     uploads: Arc::new(uploads),
@@ -230,6 +234,17 @@ impl Edge {
         }
         outcome
     }
+}
+
+/// Of the daemon; the agent may have one of its own in its environment.
+fn proxy(config: &Config, is_agent: bool) -> Result<ProxySettings, Failure> {
+    let written = |name: &str| {
+        let mut env = config.agent.env.iter().filter(|_| is_agent);
+        env.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
+    };
+    let found = |names: [&str; 2]| written(names[0]).or_else(|| names.into_iter().find_map(variable));
+    let (proxy, except) = (found(["https_proxy", "HTTPS_PROXY"]), found(["no_proxy", "NO_PROXY"]));
+    ProxySettings::new(proxy.as_deref(), except.as_deref()).map_err(Failure::usage)
 }
 
 fn engine(config: &Config) -> Arc<dyn Runtime> {

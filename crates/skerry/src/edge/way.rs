@@ -1,29 +1,28 @@
 //! The agent's way to the hub: where it is now, and a ticket that the daemon's keys have signed.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use skerry_edge_agent::link::{Way, WayError, WayIn};
+use skerry_edge_agent::link::{Protocol, Route, Routes, Ticket, Upstream, Way, WayError, WayIn};
 use skerry_edge_daemon::Handle;
-use skerry_edge_daemon::cloud::trusted_roots;
+use skerry_edge_daemon::cloud::{Proxy, ProxySettings, trusted_roots};
 use skerry_edge_daemon::config::Config;
 use skerry_model::{Clock, Random};
 use skerry_runtime::Answer;
 use skerry_tokens::{Claim, Draft, resource};
-use skerry_uplink::{Identity, Place, Proof, Tunnel};
+use skerry_uplink::{Identity, Place, Proof, Relay, Token, Tunnel};
 
 use super::ports::agent_id;
 use crate::failure::Failure;
 
-/// A connection ends with its ticket; the next one begins at once.
 const WEBSOCKET_PATH: &str = "/$iothub/websocket";
 const TICKET_LIFE: Duration = Duration::from_secs(24 * 3600);
-const KEEP_ALIVE_S: u16 = 240;
+/// The hub ends a connection with its ticket.
+const RENEW_AFTER: Duration = Duration::from_secs(20 * 3600);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 /// The hub is told the agent's keys at the first try, and again after so many: it may have been set back.
 const TRIES_PER_REGISTRATION: usize = 5;
@@ -34,31 +33,54 @@ pub struct HubWay {
     /// The hub's own name, or the parent's.
     name: ServerName<'static>,
     host: String,
-    address: Option<std::net::IpAddr>,
-    port: u16,
-    is_websocket: bool,
+    address: Option<IpAddr>,
+    ports: Ports,
+    proxy: Option<Proxy>,
+    routes: Mutex<Routes>,
     tries: AtomicUsize,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+}
+
+struct Ports {
+    mqtt: u16,
+    amqp: u16,
+    https: u16,
+}
+
+impl Ports {
+    fn of(&self, upstream: Upstream) -> u16 {
+        match (upstream.is_websocket(), upstream.protocol()) {
+            (true, _) => self.https,
+            (false, Protocol::Mqtt) => self.mqtt,
+            (false, Protocol::Amqp) => self.amqp,
+        }
+    }
 }
 
 impl HubWay {
     pub fn new(
         daemon: Handle,
         config: &Config,
+        proxies: &ProxySettings,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, Failure> {
         let gateway = daemon.device().gateway.clone();
-        let is_websocket = upstream_protocol(config).is_some_and(|protocol| is_websocket(&protocol));
-        let usual = if is_websocket { config.own.hub_https_port } else { config.own.hub_mqtt_port };
+        let chosen = upstream_protocol(config).and_then(|text| {
+            let told = |error| tracing::warn!(%error, "AMQP is spoken to the hub.");
+            text.parse().map_err(told).ok()
+        });
+        let proxy = proxies.of(gateway.name()).cloned();
+        let own = &config.own;
         Ok(Self {
             tls: client_config(config)?,
             name: ServerName::try_from(gateway.name().to_owned()).map_err(Failure::failed)?,
             host: gateway.name().to_owned(),
-            address: config.own.hub_address,
-            port: usual,
-            is_websocket,
+            address: own.hub_address,
+            ports: Ports { mqtt: own.hub_mqtt_port, amqp: own.hub_amqp_port, https: own.hub_https_port },
+            routes: Mutex::new(Routes::new(chosen, proxy.is_some())),
+            proxy,
             tries: AtomicUsize::new(0),
             daemon,
             clock,
@@ -66,61 +88,79 @@ impl HubWay {
         })
     }
 
-    async fn find(&self, tries: usize) -> Result<SocketAddr, WayError> {
-        if let Some(address) = self.address {
-            return Ok(SocketAddr::new(address, self.port));
+    /// Where to connect to, and what to ask for there.
+    async fn door(&self, route: Route, tries: usize) -> Result<(SocketAddr, Option<Relay>), WayError> {
+        let port = self.ports.of(route.upstream);
+        if let Some(proxy) = self.proxy.as_ref().filter(|_| route.is_relayed) {
+            let host = self.address.map_or_else(|| self.host.clone(), |address| address.to_string());
+            let relay = Relay { host, port, authorization: proxy.authorization.clone() };
+            return Ok((find(&proxy.host, proxy.port, tries).await?, Some(relay)));
         }
-        let unknown = |reason: String| WayError { reason: format!("{}: {reason}", self.host) };
-        let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
-        let found: Vec<SocketAddr> = found.map_err(|error| unknown(error.to_string()))?.collect();
-        // A name may have an address that does not answer; the next try takes the next.
-        let chosen = found.get(tries % found.len().max(1)).copied();
-        chosen.ok_or_else(|| unknown("the name has no address".to_owned()))
+        match self.address {
+            Some(address) => Ok((SocketAddr::new(address, port), None)),
+            None => Ok((find(&self.host, port, tries).await?, None)),
+        }
     }
 
     /// Signed where the key is.
-    async fn ticket(&self) -> Result<Bytes, WayError> {
+    async fn sign(&self) -> Result<Ticket, WayError> {
         let (agent, device) = (agent_id(), self.daemon.device());
         let claim = Claim::Module(device.id.as_str(), agent.as_str());
-        let draft = Draft::new(&resource(device.hub.name(), claim), self.clock.now().plus(TICKET_LIFE));
+        let audience = resource(device.hub.name(), claim);
+        let draft = Draft::new(&audience, self.clock.now().plus(TICKET_LIFE));
         let signature = self.daemon.identities().sign(&agent, draft.text().into_bytes()).await;
         let signature = signature.map_err(|error| WayError { reason: error.to_string() })?;
         let token = draft.signed(&signature).expect("the daemon signs by HMAC-SHA256");
-        Ok(Bytes::from(token.reveal()))
+        Ok(Ticket { token: Token { audience, text: token.reveal() }, renew_after: RENEW_AFTER })
     }
 }
 
+/// A name may have an address that does not answer; the next try takes the next.
+async fn find(host: &str, port: u16, tries: usize) -> Result<SocketAddr, WayError> {
+    let unknown = |reason: String| WayError { reason: format!("{host}: {reason}") };
+    let found = tokio::net::lookup_host((host, port)).await;
+    let found: Vec<SocketAddr> = found.map_err(|error| unknown(error.to_string()))?.collect();
+    let chosen = found.get(tries % found.len().max(1)).copied();
+    chosen.ok_or_else(|| unknown("the name has no address".to_owned()))
+}
+
 impl WayIn for HubWay {
-    fn way(&self) -> Answer<'_, Way, WayError> {
-        Box::pin(async {
+    fn way(&self, failures: u32) -> Answer<'_, Way, WayError> {
+        Box::pin(async move {
             let tries = self.tries.fetch_add(1, Ordering::Relaxed);
             let agent = agent_id();
             if tries.is_multiple_of(TRIES_PER_REGISTRATION) {
                 let known = self.daemon.identities().update(&agent).await;
                 known.map_err(|error| WayError { reason: error.to_string() })?;
             }
-            let address = self.find(tries).await?;
+            let route = self.routes.lock().unwrap_or_else(PoisonError::into_inner).choose(failures);
+            let (address, relay) = self.door(route, tries).await?;
+            let ticket = self.sign().await?;
             let device = self.daemon.device();
             let identity = Identity {
                 host: device.hub.name().to_owned(),
                 device: device.id.clone(),
                 module: Some(agent),
-                proof: Proof::Ticket(self.ticket().await?),
+                proof: Proof::Ticket(ticket.token.text.clone().into()),
             };
-            let connect = identity.connect(self.clock.now(), TICKET_LIFE, KEEP_ALIVE_S);
-            let websocket = self.is_websocket.then(|| Tunnel {
+            let websocket = route.upstream.is_websocket().then(|| Tunnel {
                 host: self.host.clone(),
                 path: WEBSOCKET_PATH.to_owned(),
                 random: Arc::clone(&self.random),
             });
             let place = Place {
                 address,
+                relay,
                 tls: Some((self.name.clone(), Arc::clone(&self.tls))),
                 websocket,
                 connect_timeout: CONNECT_TIMEOUT,
             };
-            Ok(Way { place, connect })
+            Ok(Way { place, protocol: route.upstream.protocol(), identity, ticket })
         })
+    }
+
+    fn ticket(&self) -> Answer<'_, Ticket, WayError> {
+        Box::pin(self.sign())
     }
 }
 
@@ -128,11 +168,6 @@ impl WayIn for HubWay {
 pub fn upstream_protocol(config: &Config) -> Option<String> {
     let env = &config.agent.env;
     env.iter().find(|(name, _)| name.eq_ignore_ascii_case("UpstreamProtocol")).map(|(_, value)| value.clone())
-}
-
-/// Both kinds of WebSockets: the agent's own line is MQTT, on the port that was asked for.
-fn is_websocket(protocol: &str) -> bool {
-    ["MqttWs", "AmqpWs"].iter().any(|known| protocol.eq_ignore_ascii_case(known))
 }
 
 /// Trusts the system's roots, and those that the operator names.

@@ -23,4 +23,5 @@ mod simulate;
 mod telemetry;
 mod units;
 mod uploads;
+mod upstream;
 mod world;

@@ -209,3 +209,35 @@ async fn nobody_is_asked_more_often_than_it_helps() {
     let count = looks(3600).await;
     assert!((600..=800).contains(&count), "{count}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_hub_that_refuses_the_device_for_long_is_told_to_the_daemon_once() {
+    let world = with_sensor().await;
+    let asked = || *world.office.0.lock().unwrap();
+    // It is set up anew, and refuses for a moment.
+    world.hub.refuse();
+    sleep(Duration::from_secs(60)).await;
+    world.hub.go_up();
+    sleep(Duration::from_secs(600)).await;
+    world.hub.refuse();
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(asked(), 0);
+    // Away is not refused.
+    for _ in 0..100 {
+        world.hub.go_down();
+        sleep(Duration::from_secs(10)).await;
+    }
+    assert_eq!(asked(), 0);
+    world.hub.refuse();
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(asked(), 1);
+    for _ in 0..100 {
+        world.hub.refuse();
+        sleep(Duration::from_secs(10)).await;
+    }
+    assert_eq!(asked(), 1);
+    let snapshot = world.handle.as_ref().unwrap().snapshot().await.unwrap();
+    assert_eq!(snapshot.hub_trouble.as_deref(), Some("not authorised"));
+    assert_eq!(world.containers().await["sensor"].state, State::Running);
+    assert_eq!(world.machine.starts("sensor"), 1);
+}
