@@ -10,6 +10,8 @@ use skerry_runtime::{
     NetworkOptions, OnProgress, PullError, PullRequest, Runtime,
 };
 
+use tokio::sync::watch;
+
 use crate::sockets::ModuleSockets;
 
 /// A socket is open before its container exists, and closed once it is removed. Everything else is the
@@ -17,6 +19,8 @@ use crate::sockets::ModuleSockets;
 pub(crate) struct WithSockets {
     pub(crate) engine: Arc<dyn Runtime>,
     pub(crate) sockets: ModuleSockets,
+    /// Until then nobody sees containers, so that nobody plans with those of another device.
+    pub(crate) adopted: watch::Receiver<bool>,
 }
 
 impl Runtime for WithSockets {
@@ -53,7 +57,10 @@ impl Runtime for WithSockets {
     }
 
     fn list(&self) -> Answer<'_, Vec<Container>, EngineError> {
-        self.engine.list()
+        Box::pin(async {
+            let containers = self.engine.list().await?;
+            if *self.adopted.borrow() { Ok(containers) } else { Err(EngineError::Early) }
+        })
     }
 
     fn inspect<'a>(&'a self, name: &'a str) -> Answer<'a, Container, EngineError> {

@@ -58,7 +58,11 @@ impl Handle {
             edge_ca: Arc::clone(&prepared.edge_ca),
             trust: prepared.trust.clone(),
             server_names: wiring.server_names.clone(),
-            runtime: Arc::new(WithSockets { engine: Arc::clone(&wiring.runtime), sockets: sockets.clone() }),
+            runtime: Arc::new(WithSockets {
+                engine: Arc::clone(&wiring.runtime),
+                sockets: sockets.clone(),
+                adopted: adopted.clone(),
+            }),
             sockets,
             workload_uri: wiring.workload_uri.clone(),
             root: wiring.root.clone(),
@@ -86,7 +90,8 @@ impl Handle {
         &self.shared.figures
     }
 
-    /// The container engine, with a workload socket for every container that is made.
+    /// The container engine, with a workload socket for every container that is made. It lists containers
+    /// once what ran before is taken over.
     pub fn runtime(&self) -> Arc<dyn Runtime> {
         Arc::clone(&self.shared.runtime)
     }

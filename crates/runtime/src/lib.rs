@@ -48,6 +48,7 @@ pub use pull::{Credentials, PullProgress, PullRequest};
 pub use system::EngineInfo;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -109,6 +110,11 @@ pub trait Runtime: Send + Sync {
 
     /// Every network, as the engine tells it.
     fn networks(&self) -> Answer<'_, Vec<Value>, EngineError>;
+
+    /// Where containers on a network find this machine: the address of the bridge that the network is.
+    fn gateway<'a>(&'a self, network: &'a str) -> Answer<'a, Option<IpAddr>, EngineError> {
+        Box::pin(async move { Ok(network::gateway(&self.networks().await?, network)) })
+    }
 
     fn info(&self) -> Answer<'_, EngineInfo, EngineError>;
 

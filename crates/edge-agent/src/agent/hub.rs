@@ -191,8 +191,10 @@ impl Agent {
             };
             rows.insert(name, row);
         }
-        let failure = self.engine_failure().zip(self.last.as_ref()).map(|(error, last)| LastDesired {
-            version: last.version,
+        let newest = self.last.as_ref().map(|last| last.version);
+        let newest = newest.or(self.version.as_ref().map(|version| version.number));
+        let failure = self.engine_failure().zip(newest).map(|(error, version)| LastDesired {
+            version,
             code: 500,
             description: error.to_string(),
         });

@@ -169,15 +169,9 @@ impl Edge {
         let Self { daemon, config, way, uploads, shelf, metrics, clock, random } = self;
         let (ending, is_ending) = watch::channel(false);
         let handle = daemon.handle();
-        let mut stopped = is_ending.clone();
+        let stopped = is_ending.clone();
         let agent = async move {
-            tokio::select! {
-                () = handle.adopted() => {}
-                // Only a sender that is gone fails; either way it is over.
-                _ = stopped.wait_for(|is_over| *is_over) => return,
-            }
-            let gateway = gateway(&*handle.runtime(), &config.moby_runtime.network.name).await;
-            let device = device(&handle, &config, gateway);
+            let device = device(&handle, &config);
             let link = Line::new(LineOptions {
                 way_in: Arc::new(way),
                 random: Arc::clone(&random),
@@ -206,10 +200,10 @@ impl Edge {
                 },
                 Box::new(link),
             );
-            let shown = addresses(metrics, gateway).into_iter().map(|at| figures::serve(at, asked.clone()));
-            let shown: Vec<_> = shown.map(tokio::spawn).collect();
+            let network = config.moby_runtime.network.name;
+            let shown = tokio::spawn(show_figures(metrics, handle, network, asked));
             agent.run(stopped).await;
-            shown.iter().for_each(tokio::task::JoinHandle::abort);
+            shown.abort();
         };
         let mut agent = tokio::spawn(agent);
         let outcome = daemon
@@ -260,7 +254,7 @@ fn private_folder(path: &std::path::Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-fn device(handle: &Handle, config: &Config, gateway: Option<IpAddr>) -> Device {
+fn device(handle: &Handle, config: &Config) -> Device {
     let device = handle.device();
     let is_nested = device.gateway != device.hub;
     let auth = config.agent.auth.as_ref().and_then(|auth| {
@@ -276,7 +270,8 @@ fn device(handle: &Handle, config: &Config, gateway: Option<IpAddr>) -> Device {
         hub_host: device.hub.name().to_owned(),
         device_id: device.id.to_string(),
         edge_host: handle.host_name().to_owned(),
-        edge_address: gateway.map(|address| address.to_string()),
+        // Only the engine knows it, which need not be there yet.
+        edge_address: None,
         parent_host: is_nested.then(|| device.gateway.name().to_owned()),
         workload_uri: handle.workload_uri().to_owned(),
         workload_folder: handle.workload_directory().to_owned(),
@@ -287,28 +282,28 @@ fn device(handle: &Handle, config: &Config, gateway: Option<IpAddr>) -> Device {
     }
 }
 
-/// Where modules find this machine: the address of the bridge that their network is.
-async fn gateway(runtime: &dyn Runtime, network: &str) -> Option<IpAddr> {
-    let networks = match runtime.networks().await {
-        Ok(networks) => networks,
-        Err(error) => {
-            tracing::warn!(%error, "Modules are not told where this machine is.");
-            return None;
-        }
-    };
-    let own = networks.iter().find(|known| known["Name"] == network)?;
-    let ranges = own["IPAM"]["Config"].as_array()?;
-    ranges.iter().find_map(|range| range["Gateway"].as_str()?.split('/').next()?.parse().ok())
-}
-
-/// Loopback for the machine's own tools, and the bridge for modules that gather figures.
-fn addresses(asked: Option<Metrics>, gateway: Option<IpAddr>) -> Vec<SocketAddr> {
+/// On loopback for the machine's own tools at once; on the bridge, for modules that gather figures, when
+/// there is one.
+async fn show_figures(
+    asked: Option<Metrics>,
+    daemon: Handle,
+    network: String,
+    agent: skerry_edge_agent::Handle,
+) {
+    let at = |ip| figures::serve(SocketAddr::new(ip, figures::PORT), agent.clone());
     match asked {
-        Some(Metrics::Off) => Vec::new(),
-        Some(Metrics::At(address)) => vec![address],
+        Some(Metrics::Off) => {}
+        Some(Metrics::At(address)) => figures::serve(address, agent.clone()).await,
         None => {
-            let all = [Some(IpAddr::from(Ipv4Addr::LOCALHOST)), gateway];
-            all.into_iter().flatten().map(|ip| SocketAddr::new(ip, figures::PORT)).collect()
+            let bridge = async {
+                daemon.adopted().await;
+                match daemon.runtime().gateway(&network).await {
+                    Ok(Some(gateway)) => at(gateway).await,
+                    Ok(None) => {}
+                    Err(error) => tracing::warn!(%error, "Modules find no figures."),
+                }
+            };
+            tokio::join!(at(IpAddr::from(Ipv4Addr::LOCALHOST)), bridge);
         }
     }
 }

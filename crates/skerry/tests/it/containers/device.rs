@@ -53,6 +53,11 @@ impl Bed {
 
     /// Configured by its connection string and by where this hub is, as an operator would.
     pub(crate) fn configure(&self) {
+        self.configure_with(&self.engine.socket(), "");
+    }
+
+    /// The same, with an engine elsewhere, and more lines at the end of the configuration.
+    pub(crate) fn configure_with(&self, engine: &Path, more: &str) {
         let connection_string = self.skerry(&["device", "connection-string", DEVICE]);
         let config = self.config();
         let told = self.iotedge(&["config", "mp", "-c", connection_string.trim(), "-o", &text(&config)]);
@@ -63,8 +68,8 @@ impl Bed {
         written = format!("hostname = \"{EDGE}\"\ntrust_bundle_cert = \"file://{root}\"\n{written}");
         written.push_str(&format!(
             "\n[moby_runtime]\nuri = \"unix://{}\"\nnetwork = \"azure-iot-edge\"\n\n\
-             [skerry]\nhub_address = \"127.0.0.1\"\nhub_ca_cert = \"file://{root}\"\n",
-            self.engine.socket().display(),
+             [skerry]\nhub_address = \"127.0.0.1\"\nhub_ca_cert = \"file://{root}\"\n{more}",
+            engine.display(),
         ));
         fs::write(&config, written).unwrap();
         ok(&self.iotedge(&["config", "apply", "-c", &text(&config)]));
@@ -91,12 +96,17 @@ impl Bed {
     }
 
     pub(crate) fn start_edge(&mut self) {
+        self.launch_edge();
+        self.wait("the daemon answers", |bed| bed.iotedge(&["list"]).status.success().then_some(()));
+    }
+
+    /// Without waiting until it answers, which takes an engine.
+    pub(crate) fn launch_edge(&mut self) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path("edge.log")).unwrap();
         let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_skerry")));
         command.args(["edge", "run", "--config"]).arg(self.config());
         command.arg("--data").arg(self.path("edge")).arg("--sockets").arg(self.path("run"));
         self.edge = Some(command.stderr(log).stdout(Stdio::null()).spawn().unwrap());
-        self.wait("the daemon answers", |bed| bed.iotedge(&["list"]).status.success().then_some(()));
     }
 
     /// Stops it as systemd does; it must go cleanly.

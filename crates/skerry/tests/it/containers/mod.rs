@@ -5,6 +5,7 @@ mod device;
 #[path = "../../../../runtime/tests/it/containers/engine.rs"]
 #[allow(dead_code, reason = "the engine's own tests use the rest")]
 mod engine;
+mod late;
 mod life;
 mod modules;
 mod tutorial;

@@ -1,6 +1,7 @@
 //! The agent's line to a real hub: what it promises, it promises over each protocol, inside a WebSocket
 //! or not, through a proxy or not.
 
+mod program;
 mod proxy;
 mod way;
 
