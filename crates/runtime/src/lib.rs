@@ -39,7 +39,9 @@ pub use container::{Container, Exit, Health, State, Status};
 pub use create::{BodyError, CreateRequest, CreateRules, LogLimits, is_container_name};
 pub use docker::{DockerOptions, DockerRuntime};
 pub use error::{CreateError, EngineError, PullError};
-pub use garbage::{ImageUse, ImageUseError};
+pub use garbage::{
+    Collector, CollectorOptions, ImageUse, ImageUseError, Keeps, Record, RecordedRuntime, Schedule,
+};
 pub use logs::{LogFrame, LogFrames, LogQuery, LogStream, Pieces, Stream};
 pub use memory::{Behaviour, Machine, MemoryRuntime};
 pub use moment::moment;

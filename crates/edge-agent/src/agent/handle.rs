@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub is_hub_there: bool,
     /// Why it is not there, where anything is known.
     pub hub_trouble: Option<String>,
+    /// Of the last set that held, by their ids: the device may go back to them.
+    pub images: Vec<String>,
     /// The engine's failure, once it has lasted, or that something cannot be kept on disk.
     pub trouble: Option<String>,
 }
@@ -135,6 +137,12 @@ impl Agent {
             modules: modules.collect(),
             is_hub_there: self.reporter.is_up(),
             hub_trouble: self.line.reason.clone(),
+            images: self
+                .good
+                .iter()
+                .flat_map(|good| good.images.values())
+                .map(|image| image.id.clone())
+                .collect(),
             trouble: trouble.or_else(|| self.keeper.failure.clone()),
         }
     }

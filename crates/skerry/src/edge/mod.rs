@@ -10,6 +10,7 @@
 //! `way.rs` its way to the hub. Modules outlive the process.
 
 mod figures;
+mod images;
 mod journal;
 mod options;
 mod places;

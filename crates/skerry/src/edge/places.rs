@@ -19,6 +19,7 @@ pub struct Directories {
 
 /// The agent's backup and history.
 const AGENT: &str = "edged/agent";
+const IMAGES: &str = "edged/gc/image_use";
 /// What was applied of the operator's file.
 const APPLIED: &str = "edged/applied";
 /// Where the original has its two sockets, and its services' three.
@@ -49,6 +50,11 @@ impl Directories {
 
     pub fn agent(&self) -> PathBuf {
         self.data.join(AGENT)
+    }
+
+    /// Which images are ours, where the original has it.
+    pub fn images(&self) -> PathBuf {
+        self.data.join(IMAGES)
     }
 
     pub fn data(&self) -> &Path {

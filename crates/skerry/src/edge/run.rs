@@ -12,16 +12,19 @@ use skerry_edge_daemon::cloud::ProxySettings;
 use skerry_edge_daemon::config::{Config, Snapshot, apply};
 use skerry_edge_daemon::{Activated, Daemon, Handle, Inherited, Options, Outcome, inherited};
 use skerry_model::{Clock, Random};
-use skerry_runtime::{CreateRules, Credentials, DockerOptions, DockerRuntime, Runtime};
+use skerry_runtime::{
+    CreateRules, Credentials, DockerOptions, DockerRuntime, Record, RecordedRuntime, Runtime,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 
 use super::options::{EdgeRunOptions, Metrics};
 use super::places::Directories;
 use super::ports::Ports;
 use super::uploads::BlobUploads;
 use super::way::{HubWay, client_config, upstream_protocol};
-use super::{figures, journal};
+use super::{figures, images, journal};
 use crate::failure::Failure;
 use crate::world::{MachineClock, MachineRandom, host_name, uid, variable};
 
@@ -108,6 +111,7 @@ struct Edge {
     uploads: BlobUploads,
     shelf: FolderShelf,
     metrics: Option<Metrics>,
+    record: Record,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -126,6 +130,10 @@ impl Edge {
         let uid = uid().ok_or_else(|| Failure::failed("/proc is not there, and with it our own user"))?;
         let proxy = proxy(&config, false)?;
         let agents_proxy = self::proxy(&config, true)?;
+        let record = Record::open(directories.images(), Arc::clone(&clock)).map_err(|error| {
+            Failure::failed(format!("{} cannot be read: {error}", directories.images().display()))
+        })?;
+        let runtime: Arc<dyn Runtime> = Arc::new(RecordedRuntime::new(engine(&config), record.clone()));
         let daemon = Box::pin(Daemon::start(Options {
             config: config.clone(),
             places: directories.for_daemon(),
@@ -137,7 +145,7 @@ impl Edge {
             uid,
             owners: vec![0, uid],
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            runtime: engine(&config),
+            runtime: Arc::clone(&runtime),
             processes: None,
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
@@ -158,6 +166,7 @@ impl Edge {
             uploads: BlobUploads { tls: client_config(&config)? },
             shelf: FolderShelf::new(folder),
             metrics: options.metrics,
+            record,
             daemon,
             config,
             clock,
@@ -166,7 +175,7 @@ impl Edge {
     }
 
     async fn run(self, stop: &Stop) -> Outcome {
-        let Self { daemon, config, way, uploads, shelf, metrics, clock, random } = self;
+        let Self { daemon, config, way, uploads, shelf, metrics, record, clock, random } = self;
         let (ending, is_ending) = watch::channel(false);
         let handle = daemon.handle();
         let stopped = is_ending.clone();
@@ -200,10 +209,16 @@ impl Edge {
                 },
                 Box::new(link),
             );
+            let mut beside = JoinSet::new();
+            beside.spawn(images::collect(&config, &handle, asked.clone(), record.clone()));
+            let kept = record.clone();
+            beside.spawn(async move { kept.keep().await });
             let network = config.moby_runtime.network.name;
-            let shown = tokio::spawn(show_figures(metrics, handle, network, asked));
+            beside.spawn(show_figures(metrics, handle, network, asked));
             agent.run(stopped).await;
-            shown.abort();
+            // What is beside ends with it.
+            drop(beside);
+            record.flush().await;
         };
         let mut agent = tokio::spawn(agent);
         let outcome = daemon

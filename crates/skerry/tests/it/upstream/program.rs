@@ -36,7 +36,7 @@ fn the_program_speaks_what_it_is_told_to() {
         let edge = Edge::start(&hub, &env, mqtt, amqp, https);
         edge.until_connected(&hub, true);
         edge.stop();
-        until(&hub, false, || String::new());
+        until(&hub, false, String::new);
         let targets = proxy.asked().split_off(asked);
         assert_eq!(!targets.is_empty(), env.contains("https_proxy"), "{env}: {targets:?}");
     }
