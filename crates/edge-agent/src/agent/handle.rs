@@ -147,7 +147,7 @@ impl Agent {
         }
     }
 
-    fn try_again(&mut self) -> bool {
+    pub(super) fn try_again(&mut self) -> bool {
         let had_failed = self.history.failed.take().is_some();
         let waited = self.give_another_chance();
         if had_failed {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use skerry_model::limits::REPORTED_BYTES_MAX;
 use tokio::time::{Instant, timeout};
 
@@ -214,6 +214,7 @@ impl Agent {
 
     /// Says that it goes, and lets everything be written.
     pub(super) async fn say_goodbye(mut self) {
+        self.save_availability();
         let version = self.last.as_ref().map_or(0, |last| last.version);
         let description = "Agent is not running".to_owned();
         let ending = LastDesired { version, code: 406, description };
@@ -261,7 +262,13 @@ impl Agent {
             modules: self.containers.iter().flatten().map(|(name, _)| name.clone()).collect(),
             now: self.options.clock.now(),
         };
-        self.metrics.note_method(methods::counted_as(name));
+        let known = methods::counted_as(name);
+        self.metrics.note_method(known);
+        if known == methods::RETRY {
+            let version = self.version.as_ref().map(|version| version.number);
+            let body = json!({"retried": self.try_again(), "version": version});
+            return self.link.answer(&call, 200, Bytes::from(body.to_string()));
+        }
         let name = name.to_owned();
         self.jobs.spawn(async move {
             let reply = methods::handle(&context, &name, &payload).await;

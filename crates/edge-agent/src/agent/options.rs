@@ -54,6 +54,8 @@ pub struct Pace {
     pub report: Duration,
     /// For what the hub refused.
     pub report_again: Duration,
+    /// Between writes of how long modules ran.
+    pub checkpoint: Duration,
     /// A hub that refuses us for so long is told to the daemon.
     pub refused: Duration,
     /// Before the process ends, for the last report.
@@ -73,6 +75,7 @@ impl Default for Pace {
             refresh: Duration::from_secs(3600),
             report: Duration::from_secs(1),
             report_again: Duration::from_secs(30),
+            checkpoint: Duration::from_secs(300),
             refused: Duration::from_secs(300),
             goodbye: Duration::from_secs(5),
         }

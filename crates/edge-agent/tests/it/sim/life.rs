@@ -231,3 +231,38 @@ async fn figures_have_the_names_that_dashboards_know() {
         (value("total_time_running_correctly_seconds"), value("total_time_expected_running_seconds"));
     assert!(expected > ran && ran > 20.0, "{ran} of {expected}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn how_long_modules_ran_is_kept_over_restarts_and_power_cuts() {
+    let mut world = World::new();
+    world.machine.publish("sensor:1", Behaviour::runs());
+    world.hub.go_up();
+    world.start();
+    let version = world.hub.deploy(&manifest(&[("sensor", json!("sensor:1"))]));
+    world.until_code(version, 200).await;
+    let seconds = async |world: &World| -> f64 {
+        let page = world.handle.as_ref().unwrap().metrics().await.unwrap();
+        let name = "edgeAgent_total_time_running_correctly_seconds{";
+        let line = page.lines().find(|line| line.starts_with(name)).map(str::to_owned);
+        line.map_or(0.0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+    };
+    sleep(Duration::from_secs(3600)).await;
+    let before = seconds(&world).await;
+    assert!(before > 3500.0, "{before}");
+    world.stop().await;
+    // Nobody looked meanwhile.
+    sleep(Duration::from_secs(3600)).await;
+    world.start();
+    sleep(Duration::from_secs(1)).await;
+    let after = seconds(&world).await;
+    assert!((before..before + 60.0).contains(&after), "{before} {after}");
+    world.kill().await;
+    world.start();
+    sleep(Duration::from_secs(1)).await;
+    let after = seconds(&world).await;
+    assert!((before..before + 60.0).contains(&after), "{before} {after}");
+    world.kill().await;
+    world.disk.0.lock().unwrap().insert("availability.json".to_owned(), b"[".to_vec());
+    world.start();
+    world.until_status("sensor", "running").await;
+}
