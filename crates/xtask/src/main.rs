@@ -37,7 +37,7 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "bench",
-        about: "measure beside the peers that the goals name: registry, log, mqtt",
+        about: "measure beside what the goals name: registry, log, mqtt, amqp, edge",
         run: bench::run,
     },
     Verb {

@@ -115,6 +115,12 @@ impl Bed {
         assert_eq!(terminate(edge), Some(0), "{}", self.log("edge.log"));
     }
 
+    /// The process of the device's program.
+    #[allow(dead_code, reason = "the bench measures it")]
+    pub(crate) fn edge_process(&self) -> u32 {
+        child_of(self.edge.as_ref().unwrap().id())
+    }
+
     /// Kills it without a warning.
     pub(crate) fn kill_edge(&mut self) {
         let mut edge = self.edge.take().unwrap();
