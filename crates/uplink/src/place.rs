@@ -7,6 +7,7 @@ use std::{fmt, io};
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -48,6 +49,11 @@ impl Place {
             Ok(Err(what)) => Err(Error::NoWebSocket { place: self.to_string(), what }),
             Err(source) => Err(Error::Unreachable { place: self.to_string(), source }),
         }
+    }
+
+    /// The bare stream, for who speaks something else; a WebSocket is not asked for.
+    pub async fn open(&self) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + use<>, Error> {
+        self.secured().await
     }
 
     async fn secured(&self) -> Result<Link, Error> {

@@ -9,6 +9,7 @@
 //! Daemon and agent share the process. `ports.rs` is what the agent leans on, given by the daemon;
 //! `way.rs` its way to the hub. Modules outlive the process.
 
+mod doors;
 mod figures;
 mod images;
 mod journal;

@@ -19,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use super::doors::Doors;
 use super::options::{EdgeRunOptions, Metrics};
 use super::places::Directories;
 use super::ports::Ports;
@@ -129,7 +130,6 @@ impl Edge {
         directories.settle_sockets(&mut config, is_activated);
         let uid = uid().ok_or_else(|| Failure::failed("/proc is not there, and with it our own user"))?;
         let proxy = proxy(&config, false)?;
-        let agents_proxy = self::proxy(&config, true)?;
         let record = Record::open(directories.images(), Arc::clone(&clock)).map_err(|error| {
             Failure::failed(format!("{} cannot be read: {error}", directories.images().display()))
         })?;
@@ -152,6 +152,9 @@ impl Edge {
         }))
         .await
         .map_err(Failure::failed)?;
+        let gateway = daemon.handle().device().gateway.clone();
+        let agents_proxy = self::proxy(&config, true)?;
+        let doors = Arc::new(Doors::new(gateway.name(), config.own.hub_address, agents_proxy));
         let folder = directories.agent();
         private_folder(&folder)
             .map_err(|error| Failure::failed(format!("{} cannot be made: {error}", folder.display())))?;
@@ -159,11 +162,11 @@ impl Edge {
             way: HubWay::new(
                 daemon.handle(),
                 &config,
-                &agents_proxy,
+                Arc::clone(&doors),
                 Arc::clone(&clock),
                 Arc::clone(&random),
             )?,
-            uploads: BlobUploads { tls: client_config(&config)? },
+            uploads: BlobUploads { tls: client_config(&config)?, doors },
             shelf: FolderShelf::new(folder),
             metrics: options.metrics,
             record,

@@ -1,6 +1,6 @@
 //! The agent's way to the hub: where it is now, and a ticket that the daemon's keys have signed.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,13 +9,14 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use skerry_edge_agent::link::{Protocol, Route, Routes, Ticket, Upstream, Way, WayError, WayIn};
 use skerry_edge_daemon::Handle;
-use skerry_edge_daemon::cloud::{Proxy, ProxySettings, trusted_roots};
+use skerry_edge_daemon::cloud::trusted_roots;
 use skerry_edge_daemon::config::Config;
 use skerry_model::{Clock, Random};
 use skerry_runtime::Answer;
 use skerry_tokens::{Claim, Draft, resource};
 use skerry_uplink::{Identity, Place, Proof, Relay, Token, Tunnel};
 
+use super::doors::Doors;
 use super::ports::agent_id;
 use crate::failure::Failure;
 
@@ -32,10 +33,8 @@ pub struct HubWay {
     tls: Arc<ClientConfig>,
     /// The hub's own name, or the parent's.
     name: ServerName<'static>,
-    host: String,
-    address: Option<IpAddr>,
+    doors: Arc<Doors>,
     ports: Ports,
-    proxy: Option<Proxy>,
     routes: Mutex<Routes>,
     tries: AtomicUsize,
     clock: Arc<dyn Clock>,
@@ -62,7 +61,7 @@ impl HubWay {
     pub fn new(
         daemon: Handle,
         config: &Config,
-        proxies: &ProxySettings,
+        doors: Arc<Doors>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, Failure> {
@@ -71,16 +70,14 @@ impl HubWay {
             let told = |error| tracing::warn!(%error, "AMQP is spoken to the hub.");
             text.parse().map_err(told).ok()
         });
-        let proxy = proxies.of(gateway.name()).cloned();
+        let has_proxy = doors.proxy(doors.hub()).is_some();
         let own = &config.own;
         Ok(Self {
             tls: client_config(config)?,
             name: ServerName::try_from(gateway.name().to_owned()).map_err(Failure::failed)?,
-            host: gateway.name().to_owned(),
-            address: own.hub_address,
             ports: Ports { mqtt: own.hub_mqtt_port, amqp: own.hub_amqp_port, https: own.hub_https_port },
-            routes: Mutex::new(Routes::new(chosen, proxy.is_some())),
-            proxy,
+            routes: Mutex::new(Routes::new(chosen, has_proxy)),
+            doors,
             tries: AtomicUsize::new(0),
             daemon,
             clock,
@@ -88,18 +85,11 @@ impl HubWay {
         })
     }
 
-    /// Where to connect to, and what to ask for there.
     async fn door(&self, route: Route, tries: usize) -> Result<(SocketAddr, Option<Relay>), WayError> {
-        let port = self.ports.of(route.upstream);
-        if let Some(proxy) = self.proxy.as_ref().filter(|_| route.is_relayed) {
-            let host = self.address.map_or_else(|| self.host.clone(), |address| address.to_string());
-            let relay = Relay { host, port, authorization: proxy.authorization.clone() };
-            return Ok((find(&proxy.host, proxy.port, tries).await?, Some(relay)));
-        }
-        match self.address {
-            Some(address) => Ok((SocketAddr::new(address, port), None)),
-            None => Ok((find(&self.host, port, tries).await?, None)),
-        }
+        let host = self.doors.hub();
+        let proxy = self.doors.proxy(host).filter(|_| route.is_relayed);
+        let found = self.doors.find(host, self.ports.of(route.upstream), proxy, tries).await;
+        found.map_err(|reason| WayError { reason })
     }
 
     /// Signed where the key is.
@@ -113,15 +103,6 @@ impl HubWay {
         let token = draft.signed(&signature).expect("the daemon signs by HMAC-SHA256");
         Ok(Ticket { token: Token { audience, text: token.reveal() }, renew_after: RENEW_AFTER })
     }
-}
-
-/// A name may have an address that does not answer; the next try takes the next.
-async fn find(host: &str, port: u16, tries: usize) -> Result<SocketAddr, WayError> {
-    let unknown = |reason: String| WayError { reason: format!("{host}: {reason}") };
-    let found = tokio::net::lookup_host((host, port)).await;
-    let found: Vec<SocketAddr> = found.map_err(|error| unknown(error.to_string()))?.collect();
-    let chosen = found.get(tries % found.len().max(1)).copied();
-    chosen.ok_or_else(|| unknown("the name has no address".to_owned()))
 }
 
 impl WayIn for HubWay {
@@ -144,7 +125,7 @@ impl WayIn for HubWay {
                 proof: Proof::Ticket(ticket.token.text.clone().into()),
             };
             let websocket = route.upstream.is_websocket().then(|| Tunnel {
-                host: self.host.clone(),
+                host: self.doors.hub().to_owned(),
                 path: WEBSOCKET_PATH.to_owned(),
                 random: Arc::clone(&self.random),
             });
