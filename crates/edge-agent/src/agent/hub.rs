@@ -103,7 +103,7 @@ impl Agent {
                     let description = failed.reason.clone();
                     self.last = Some(LastDesired { version: number, code: 500, description });
                 }
-                self.version = Some(Arc::new(version));
+                self.take_version(version);
                 if !is_same {
                     tracing::info!(version = number, "the hub wants another version");
                     self.save_version();

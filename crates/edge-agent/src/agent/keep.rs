@@ -46,8 +46,10 @@ impl Agent {
         if let Some(bytes) = read(&self.options, GOOD, true).await {
             self.good = Good::from_bytes(&bytes);
         }
-        if let Some(bytes) = read(&self.options, MANIFEST, true).await {
-            self.version = Version::from_bytes(&bytes).map(Arc::new);
+        if let Some(bytes) = read(&self.options, MANIFEST, true).await
+            && let Some(version) = Version::from_bytes(&bytes)
+        {
+            self.take_version(version);
         }
         if let Some(version) = &self.version {
             tracing::info!(version = version.number, "the manifest of the last time is there");

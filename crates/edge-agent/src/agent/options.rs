@@ -10,7 +10,7 @@ use crate::Device;
 use crate::methods::{Bundles, Uploads};
 use crate::metrics::HostSource;
 use crate::plan::Limits;
-use crate::ports::{Identities, Provisioning, Sealer, Shelf};
+use crate::ports::{Identities, OwnSettings, Provisioning, Sealer, Shelf};
 
 pub struct AgentOptions {
     pub device: Device,
@@ -23,6 +23,7 @@ pub struct AgentOptions {
     pub runtime: Arc<dyn Runtime>,
     pub identities: Arc<dyn Identities>,
     pub provisioning: Arc<dyn Provisioning>,
+    pub settings: Arc<dyn OwnSettings>,
     pub shelf: Arc<dyn Shelf>,
     pub sealer: Arc<dyn Sealer>,
     pub uploads: Arc<dyn Uploads>,

@@ -1,7 +1,7 @@
 //! The line to a real hub, on whatever carries it: it stands, or it is being made, or it waits.
 //!
 //! ```text
-//!   Connecting ───► Up ───► (a ticket ends, MQTT) Connecting
+//!   Connecting ───► Up ───► (a ticket ends over MQTT, another way) Connecting
 //!     ▲   │          │
 //!     │   ▼          ▼
 //!    Pausing ◄───────┘
@@ -71,6 +71,8 @@ impl Renewal {
 /// What happens while a connection stands.
 enum Met {
     Heard(Heard),
+    /// There is another way.
+    Change,
     Renewal,
     Ticket(Result<Ticket, WayError>),
 }
@@ -105,9 +107,11 @@ impl Line {
             State::Up { talk, renewal } => {
                 let until =
                     [&self.twin, &self.report].into_iter().flatten().map(|question| question.until).min();
+                let way_in = Arc::clone(&self.options.way_in);
                 let met = tokio::select! {
                     heard = talk.hear() => heard.map(Met::Heard),
                     met = renewed(renewal) => Ok(met),
+                    () = way_in.changed() => Ok(Met::Change),
                     () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => {
                         Err(Trouble::new("the hub does not answer"))
                     }
@@ -115,8 +119,12 @@ impl Line {
                 match met {
                     Err(trouble) => Some(self.fail(trouble)),
                     Ok(Met::Heard(heard)) => self.heard(heard),
+                    Ok(Met::Change) => {
+                        self.forget();
+                        self.connect();
+                        None
+                    }
                     Ok(Met::Renewal) => {
-                        let way_in = Arc::clone(&self.options.way_in);
                         *renewal = Renewal::Asking(Box::pin(async move { way_in.ticket().await }));
                         None
                     }

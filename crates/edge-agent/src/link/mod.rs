@@ -8,8 +8,9 @@
 //!    every patch from there on, misses none.
 //! 3. What was asked on a connection that broke is not answered any more.
 //! 4. [`HubLink::next`] may be dropped and called again.
-//! 5. It shows a new ticket before the one that counts ends. Where that takes a new connection,
-//!    [`HubEvent::Up`] comes again, without a [`HubEvent::Down`] before it.
+//! 5. It shows a new ticket before the one that counts ends, and takes another way where it is told to.
+//!    Where that takes a new connection, [`HubEvent::Up`] comes again, without a [`HubEvent::Down`]
+//!    before it.
 
 mod amqp;
 mod backoff;

@@ -58,10 +58,15 @@ pub struct Route {
 }
 
 impl Routes {
-    /// Without a choice, AMQP and where that does not get through, AMQP inside of WebSockets. The usual
-    /// proxy lets only HTTPS through, so what has a port of its own is tried without it as well.
-    pub fn new(chosen: Option<Upstream>, has_proxy: bool) -> Self {
-        let upstreams = chosen.map_or(vec![Upstream::Amqp, Upstream::AmqpWs], |chosen| vec![chosen]);
+    /// What is chosen first is tried first. Without a choice, AMQP and where that does not get through,
+    /// AMQP inside of WebSockets. The usual proxy lets only HTTPS through, so what has a port of its own
+    /// is tried without it as well.
+    pub fn new(chosen: &[Upstream], has_proxy: bool) -> Self {
+        let mut upstreams = chosen.to_vec();
+        upstreams.dedup();
+        if upstreams.is_empty() {
+            upstreams = vec![Upstream::Amqp, Upstream::AmqpWs];
+        }
         let ways = |upstream: Upstream| {
             let is_direct = !has_proxy || !upstream.is_websocket();
             let relayed = has_proxy.then_some(Route { upstream, is_relayed: true });
@@ -69,6 +74,11 @@ impl Routes {
             [relayed, direct].into_iter().flatten()
         };
         Self { all: upstreams.into_iter().flat_map(ways).collect(), at: 0 }
+    }
+
+    /// Whether the same ways are tried in the same order.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.all == other.all
     }
 
     pub fn choose(&mut self, failures: u32) -> Route {
@@ -98,7 +108,7 @@ mod tests {
         }
     }
 
-    fn walk(chosen: Option<Upstream>, has_proxy: bool, failures: &[u32]) -> Vec<(Upstream, bool)> {
+    fn walk(chosen: &[Upstream], has_proxy: bool, failures: &[u32]) -> Vec<(Upstream, bool)> {
         let mut routes = Routes::new(chosen, has_proxy);
         let chosen = failures.iter().map(|failures| routes.choose(*failures));
         chosen.map(|route| (route.upstream, route.is_relayed)).collect()
@@ -108,15 +118,20 @@ mod tests {
     fn the_next_way_is_tried_after_a_failure_and_the_one_that_held_is_kept() {
         use Upstream::{Amqp, AmqpWs, Mqtt, MqttWs};
         assert_eq!(
-            walk(None, false, &[0, 1, 0, 0, 1]),
+            walk(&[], false, &[0, 1, 0, 0, 1]),
             [(Amqp, false), (AmqpWs, false), (AmqpWs, false), (AmqpWs, false), (Amqp, false)]
         );
         assert_eq!(
-            walk(None, true, &[0, 1, 2, 3]),
+            walk(&[], true, &[0, 1, 2, 3]),
             [(Amqp, true), (Amqp, false), (AmqpWs, true), (Amqp, true)]
         );
-        assert_eq!(walk(Some(MqttWs), true, &[0, 1]), [(MqttWs, true), (MqttWs, true)]);
-        assert_eq!(walk(Some(Mqtt), true, &[0, 1, 2]), [(Mqtt, true), (Mqtt, false), (Mqtt, true)]);
-        assert_eq!(walk(Some(Mqtt), false, &[0, 5]), [(Mqtt, false), (Mqtt, false)]);
+        assert_eq!(walk(&[MqttWs], true, &[0, 1]), [(MqttWs, true), (MqttWs, true)]);
+        assert_eq!(walk(&[Mqtt], true, &[0, 1, 2]), [(Mqtt, true), (Mqtt, false), (Mqtt, true)]);
+        assert_eq!(walk(&[Mqtt], false, &[0, 5]), [(Mqtt, false), (Mqtt, false)]);
+        assert_eq!(
+            walk(&[MqttWs, Amqp], false, &[0, 1, 2]),
+            [(MqttWs, false), (Amqp, false), (MqttWs, false)]
+        );
+        assert!(Routes::new(&[Mqtt, Mqtt], true).is_like(&Routes::new(&[Mqtt], true)));
     }
 }

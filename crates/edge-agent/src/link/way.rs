@@ -1,5 +1,7 @@
 //! How the line gets to the hub; who knows the machine's configuration and keys says so.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use skerry_runtime::Answer;
@@ -37,6 +39,12 @@ pub trait WayIn: Send + Sync {
 
     /// Another ticket.
     fn ticket(&self) -> Answer<'_, Ticket, WayError>;
+
+    /// Done when there is another way than the one that was given last, and a connection that stands is to
+    /// be made anew.
+    fn changed(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

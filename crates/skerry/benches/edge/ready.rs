@@ -15,7 +15,7 @@ pub(crate) fn measure(program: &Path, starts: usize) -> (f64, f64) {
     let text = format!(
         "hostname = \"gate.plant.test\"\n\
          [provisioning]\nsource = \"manual\"\n\
-         connection_string = \"HostName=hub1.skerry.test;DeviceId=gate;SharedAccessKey=c2VjcmV0\"\n\
+         connection_string = \"HostName=hub1.skerry.test;DeviceId=gate;SharedAccessKey=c2VjcmV0IG9mIGEgZGV2aWNlIGhlcmU=\"\n\
          [agent]\nname = \"edgeAgent\"\ntype = \"docker\"\n[agent.config]\nimage = \"agent:1\"\n\
          [moby_runtime]\nuri = \"unix://{0}/no.sock\"\nnetwork = \"azure-iot-edge\"\n\
          [skerry]\nhub_address = \"127.0.0.1\"\n",
@@ -36,11 +36,14 @@ fn start(program: &Path, folder: &Path) -> f64 {
     let mut command = Command::new(program);
     command.args(["edge", "run", "--metrics", "off", "--config"]).arg(folder.join("config.toml"));
     command.arg("--data").arg(folder.join("data")).arg("--sockets").arg(folder.join("run"));
-    command.env("NOTIFY_SOCKET", &door).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.env("NOTIFY_SOCKET", &door).stdin(Stdio::null()).stdout(Stdio::null());
+    let log = folder.join("log");
+    command.stderr(fs::File::create(&log).unwrap());
     let began = Instant::now();
     let mut child = command.spawn().unwrap();
     let mut word = [0; 512];
-    let length = notify.recv(&mut word).expect("it becomes ready");
+    let said = || fs::read_to_string(&log).unwrap_or_default();
+    let length = notify.recv(&mut word).unwrap_or_else(|error| panic!("never ready ({error}): {}", said()));
     let took = began.elapsed();
     assert!(word[..length].starts_with(b"READY=1"), "{}", String::from_utf8_lossy(&word[..length]));
     child.kill().unwrap();

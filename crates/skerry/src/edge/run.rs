@@ -184,8 +184,9 @@ impl Edge {
         let stopped = is_ending.clone();
         let agent = async move {
             let device = device(&handle, &config);
+            let way = Arc::new(way);
             let link = Line::new(LineOptions {
-                way_in: Arc::new(way),
+                way_in: Arc::clone(&way) as _,
                 random: Arc::clone(&random),
                 pause_first: PAUSE_FIRST,
                 pause_last: PAUSE_LAST,
@@ -202,6 +203,7 @@ impl Edge {
                     runtime: handle.runtime(),
                     identities: Arc::clone(&ports) as _,
                     provisioning: Arc::clone(&ports) as _,
+                    settings: way,
                     shelf: Arc::new(shelf),
                     sealer: Arc::clone(&ports) as _,
                     uploads: Arc::new(uploads),

@@ -1,6 +1,9 @@
 //! The agent's way to the hub: where it is now, and a ticket that the daemon's keys have signed.
 
+use std::collections::BTreeMap;
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,6 +11,7 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use skerry_edge_agent::link::{Protocol, Route, Routes, Ticket, Upstream, Way, WayError, WayIn};
+use skerry_edge_agent::ports::OwnSettings;
 use skerry_edge_daemon::Handle;
 use skerry_edge_daemon::cloud::trusted_roots;
 use skerry_edge_daemon::config::Config;
@@ -15,6 +19,7 @@ use skerry_model::{Clock, Random};
 use skerry_runtime::Answer;
 use skerry_tokens::{Claim, Draft, resource};
 use skerry_uplink::{Identity, Place, Proof, Relay, Token, Tunnel};
+use tokio::sync::Notify;
 
 use super::doors::Doors;
 use super::ports::agent_id;
@@ -35,7 +40,11 @@ pub struct HubWay {
     name: ServerName<'static>,
     doors: Arc<Doors>,
     ports: Ports,
+    /// What the configuration chooses.
+    chosen: Option<Upstream>,
     routes: Mutex<Routes>,
+    /// The manifest has chosen something else.
+    changed: Notify,
     tries: AtomicUsize,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -66,17 +75,16 @@ impl HubWay {
         random: Arc<dyn Random>,
     ) -> Result<Self, Failure> {
         let gateway = daemon.device().gateway.clone();
-        let chosen = upstream_protocol(config).and_then(|text| {
-            let told = |error| tracing::warn!(%error, "AMQP is spoken to the hub.");
-            text.parse().map_err(told).ok()
-        });
+        let chosen = upstream_protocol(config).and_then(|text| parse(&text));
         let has_proxy = doors.proxy(doors.hub()).is_some();
         let own = &config.own;
         Ok(Self {
             tls: client_config(config)?,
             name: ServerName::try_from(gateway.name().to_owned()).map_err(Failure::failed)?,
             ports: Ports { mqtt: own.hub_mqtt_port, amqp: own.hub_amqp_port, https: own.hub_https_port },
-            routes: Mutex::new(Routes::new(chosen, has_proxy)),
+            chosen,
+            routes: Mutex::new(Routes::new(chosen.as_slice(), has_proxy)),
+            changed: Notify::new(),
             doors,
             tries: AtomicUsize::new(0),
             daemon,
@@ -143,11 +151,39 @@ impl WayIn for HubWay {
     fn ticket(&self) -> Answer<'_, Ticket, WayError> {
         Box::pin(self.sign())
     }
+
+    fn changed(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.changed.notified())
+    }
+}
+
+/// What the manifest asks for is tried first; what the configuration asks for stays behind it, so that no
+/// manifest cuts a device off.
+impl OwnSettings for HubWay {
+    fn environment(&self, env: &BTreeMap<String, String>) {
+        let wanted = chosen_in(env).and_then(|text| parse(&text));
+        let has_proxy = self.doors.proxy(self.doors.hub()).is_some();
+        let chosen: Vec<Upstream> = wanted.into_iter().chain(self.chosen).collect();
+        let wanted = Routes::new(&chosen, has_proxy);
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        if !routes.is_like(&wanted) {
+            *routes = wanted;
+            self.changed.notify_one();
+        }
+    }
+}
+
+fn parse(text: &str) -> Option<Upstream> {
+    let told = |error| tracing::warn!(%error, "It is passed over.");
+    text.parse().map_err(told).ok()
 }
 
 /// What `[agent.env]` asks for.
 pub fn upstream_protocol(config: &Config) -> Option<String> {
-    let env = &config.agent.env;
+    chosen_in(&config.agent.env)
+}
+
+fn chosen_in(env: &BTreeMap<String, String>) -> Option<String> {
     env.iter().find(|(name, _)| name.eq_ignore_ascii_case("UpstreamProtocol")).map(|(_, value)| value.clone())
 }
 

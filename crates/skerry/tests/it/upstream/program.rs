@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::proxy::Proxy;
@@ -41,6 +41,44 @@ fn the_program_speaks_what_it_is_told_to() {
         assert_eq!(!targets.is_empty(), env.contains("https_proxy"), "{env}: {targets:?}");
     }
     hub.stop();
+}
+
+#[test]
+fn the_manifest_chooses_what_is_spoken_and_cannot_cut_the_device_off() {
+    let hub = Hub::start();
+    said(&hub, &["device", "create", DEVICE, "--edge", "--primary-key", KEY, "--secondary-key", KEY]);
+    let (amqp, https) = (hub.amqp_address.port(), hub.address.port());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let proxy = runtime.block_on(Proxy::start());
+    let env =
+        format!("UpstreamProtocol = \"Amqp\"\nhttps_proxy = \"http://user:secret@{}\"\n", proxy.address);
+    let edge = Edge::start(&hub, &env, 1, amqp, https);
+    edge.until_connected(&hub, true);
+    let last = || proxy.asked().last().cloned().unwrap_or_default();
+    let until_last = |port: u16| {
+        let began = Instant::now();
+        while !last().ends_with(&format!(":{port}")) {
+            assert!(began.elapsed() < PATIENCE, "never {port}: {:?}\n{}", proxy.asked(), edge.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    assert!(last().ends_with(&format!(":{amqp}")));
+    desire(&hub, "AmqpWs");
+    until_last(https);
+    // Where nobody listens: it comes back by what the configuration says.
+    desire(&hub, "Mqtt");
+    until_last(amqp);
+    edge.until_connected(&hub, true);
+    edge.stop();
+    hub.stop();
+}
+
+fn desire(hub: &Hub, protocol: &str) {
+    let agent = json!({"type": "docker", "settings": {"image": "agent:1"},
+                       "env": {"UpstreamProtocol": {"value": protocol}}});
+    let desired = json!({"schemaVersion": "1.1", "runtime": {"type": "docker"}, "modules": {},
+                         "systemModules": {"edgeAgent": agent}});
+    said(hub, &["twin", "update", DEVICE, "--module", "$edgeAgent", "--desired", &desired.to_string()]);
 }
 
 struct Edge {
