@@ -58,22 +58,23 @@ pub struct Route {
 }
 
 impl Routes {
+    /// Where nobody chooses.
+    pub const USUAL: [Upstream; 2] = [Upstream::Amqp, Upstream::AmqpWs];
+
     /// What is chosen first is tried first. Without a choice, AMQP and where that does not get through,
     /// AMQP inside of WebSockets. The usual proxy lets only HTTPS through, so what has a port of its own
     /// is tried without it as well.
     pub fn new(chosen: &[Upstream], has_proxy: bool) -> Self {
-        let mut upstreams = chosen.to_vec();
-        upstreams.dedup();
-        if upstreams.is_empty() {
-            upstreams = vec![Upstream::Amqp, Upstream::AmqpWs];
-        }
+        let chosen = if chosen.is_empty() { &Self::USUAL } else { chosen };
+        let is_first = |(at, upstream): &(usize, &Upstream)| !chosen[..*at].contains(upstream);
+        let upstreams = chosen.iter().enumerate().filter(is_first).map(|(_, upstream)| *upstream);
         let ways = |upstream: Upstream| {
             let is_direct = !has_proxy || !upstream.is_websocket();
             let relayed = has_proxy.then_some(Route { upstream, is_relayed: true });
             let direct = is_direct.then_some(Route { upstream, is_relayed: false });
             [relayed, direct].into_iter().flatten()
         };
-        Self { all: upstreams.into_iter().flat_map(ways).collect(), at: 0 }
+        Self { all: upstreams.flat_map(ways).collect(), at: 0 }
     }
 
     /// Whether the same ways are tried in the same order.
@@ -132,6 +133,6 @@ mod tests {
             walk(&[MqttWs, Amqp], false, &[0, 1, 2]),
             [(MqttWs, false), (Amqp, false), (MqttWs, false)]
         );
-        assert!(Routes::new(&[Mqtt, Mqtt], true).is_like(&Routes::new(&[Mqtt], true)));
+        assert!(Routes::new(&[AmqpWs, Amqp, AmqpWs], true).is_like(&Routes::new(&[AmqpWs, Amqp], true)));
     }
 }

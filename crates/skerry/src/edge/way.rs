@@ -163,7 +163,8 @@ impl OwnSettings for HubWay {
     fn environment(&self, env: &BTreeMap<String, String>) {
         let wanted = chosen_in(env).and_then(|text| parse(&text));
         let has_proxy = self.doors.proxy(self.doors.hub()).is_some();
-        let chosen: Vec<Upstream> = wanted.into_iter().chain(self.chosen).collect();
+        let behind = self.chosen.map_or(Routes::USUAL.to_vec(), |chosen| vec![chosen]);
+        let chosen: Vec<Upstream> = wanted.into_iter().chain(behind).collect();
         let wanted = Routes::new(&chosen, has_proxy);
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         if !routes.is_like(&wanted) {
