@@ -85,8 +85,7 @@ impl Agent {
         let runtime = Arc::clone(&self.options.runtime);
         let known = (!self.platform.os.is_empty()).then(|| self.platform.clone());
         let address = self.device.edge_address.clone();
-        // A hub in a container of its own has a name on the network.
-        let network = (address.is_none() && self.options.is_hub_inside).then(|| self.device.network.clone());
+        let network = address.is_none().then(|| self.device.network.clone());
         self.jobs.spawn(async move {
             let look = async {
                 let containers = runtime.list().await?;
