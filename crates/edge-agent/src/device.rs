@@ -10,7 +10,7 @@ pub struct Device {
     /// Under which modules and other devices reach this one.
     pub edge_host: String,
     /// Where `edge_host`, the hub and the agent are found from the modules' network, when they are no
-    /// containers themselves.
+    /// containers themselves. Where it is missing, the agent takes the gateway of the modules' network.
     pub edge_address: Option<String>,
     /// Of the parent, where there is one between this device and its hub.
     pub parent_host: Option<String>,

@@ -1,6 +1,8 @@
 //! What the agent leans on besides containers and its hub. Somebody else implements these: in one
 //! process the daemon, in a container the daemon's local APIs.
 
+use std::collections::BTreeMap;
+
 use skerry_runtime::Answer;
 
 use crate::container::Identity;
@@ -20,6 +22,19 @@ pub trait Identities: Send + Sync {
 #[error("the module identities of this device are out of reach: {reason}")]
 pub struct IdentityError {
     pub reason: String,
+}
+
+/// How this device came to its identity.
+pub trait Provisioning: Send + Sync {
+    /// The hub does not let the device in any more. Whoever hears it provisions the device anew, which
+    /// ends the agent, or knows better.
+    fn refused(&self);
+}
+
+/// What the manifest says of the agent itself.
+pub trait OwnSettings: Send + Sync {
+    /// `env` of `systemModules.edgeAgent`; told at the start, and when it has become another.
+    fn environment(&self, env: &BTreeMap<String, String>);
 }
 
 /// Few small files that survive. A save replaces the whole file or does nothing, and is durable when

@@ -212,7 +212,7 @@ pub(crate) struct Wiring {
     pub(crate) runtime: Arc<dyn skerry_runtime::Runtime>,
     pub(crate) parts: Parts,
     pub(crate) witness: Option<Arc<dyn Witness>>,
-    requests: mpsc::Sender<Request>,
+    pub(crate) requests: mpsc::Sender<Request>,
     pub(crate) clock: Arc<dyn Clock>,
     random: Arc<dyn skerry_model::Random>,
     version: String,

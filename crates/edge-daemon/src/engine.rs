@@ -10,6 +10,8 @@ use skerry_runtime::{
     NetworkOptions, OnProgress, PullError, PullRequest, Runtime,
 };
 
+use tokio::sync::watch;
+
 use crate::parts::Parts;
 use crate::sockets::ModuleSockets;
 
@@ -19,6 +21,8 @@ pub(crate) struct WithSockets {
     pub(crate) engine: Arc<dyn Runtime>,
     pub(crate) sockets: ModuleSockets,
     pub(crate) parts: Parts,
+    /// Until then nobody sees containers, so that nobody plans with those of another device.
+    pub(crate) adopted: watch::Receiver<bool>,
 }
 
 impl Runtime for WithSockets {
@@ -55,7 +59,10 @@ impl Runtime for WithSockets {
     }
 
     fn list(&self) -> Answer<'_, Vec<Container>, EngineError> {
-        self.engine.list()
+        Box::pin(async {
+            let containers = self.engine.list().await?;
+            if *self.adopted.borrow() { Ok(containers) } else { Err(EngineError::Early) }
+        })
     }
 
     fn inspect<'a>(&'a self, name: &'a str) -> Answer<'a, Container, EngineError> {

@@ -11,7 +11,7 @@ use skerry_keys::{
 };
 use skerry_model::{Clock, ModuleId};
 use skerry_runtime::{EngineError, Runtime};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
@@ -19,7 +19,7 @@ use crate::caller::container_of;
 use crate::daemon::{Figures, Wiring};
 use crate::engine::WithSockets;
 use crate::identities::{Device, Identities};
-use crate::management::{BundleQuery, Witness, usage, whole_bundle};
+use crate::management::{BundleQuery, Request, Witness, usage, whole_bundle};
 use crate::parts::Parts;
 use crate::sockets::{ModuleSockets, SocketError};
 
@@ -44,6 +44,7 @@ struct Inside {
     root: PathBuf,
     clock: Arc<dyn Clock>,
     figures: Arc<Figures>,
+    requests: mpsc::Sender<Request>,
 }
 
 impl Handle {
@@ -64,6 +65,7 @@ impl Handle {
                 engine: Arc::clone(&wiring.runtime),
                 sockets: sockets.clone(),
                 parts: wiring.parts.clone(),
+                adopted: adopted.clone(),
             }),
             parts: wiring.parts.clone(),
             witness: wiring.witness.clone(),
@@ -72,12 +74,18 @@ impl Handle {
             root: wiring.root.clone(),
             clock: Arc::clone(&wiring.clock),
             figures,
+            requests: wiring.requests.clone(),
         });
         Self { shared, adopted }
     }
 
     pub fn device(&self) -> &Device {
         self.shared.identities.device()
+    }
+
+    /// Ends the daemon, so that the device is provisioned anew. One that ends already is not told again.
+    pub fn reprovision(&self) {
+        let _ = self.shared.requests.try_send(Request::Reprovision);
     }
 
     pub fn identities(&self) -> &Identities {
@@ -88,7 +96,8 @@ impl Handle {
         &self.shared.figures
     }
 
-    /// The container engine, with a workload socket for every container that is made.
+    /// The container engine, with a workload socket for every container that is made. It lists containers
+    /// once what ran before is taken over.
     pub fn runtime(&self) -> Arc<dyn Runtime> {
         Arc::clone(&self.shared.runtime)
     }

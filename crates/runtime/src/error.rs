@@ -16,6 +16,8 @@ pub enum EngineError {
     Conflict { text: String },
     #[error("the container engine refused ({call}, status {status}): {text}")]
     Refused { call: &'static str, status: u16, text: String },
+    #[error("the modules that ran before are not taken over yet; the daemon's log says what is in the way")]
+    Early,
     /// An answer that no engine gives: something else listens there.
     #[error("the container engine's answer makes no sense ({call}): {text}")]
     Garbled { call: &'static str, text: String },
@@ -28,13 +30,13 @@ impl EngineError {
             Self::NotFound { .. } => 404,
             Self::Conflict { .. } => 409,
             Self::Refused { status, .. } => *status,
-            Self::Down { .. } | Self::Late { .. } | Self::Garbled { .. } => 500,
+            Self::Down { .. } | Self::Late { .. } | Self::Early | Self::Garbled { .. } => 500,
         }
     }
 
     /// Whether the same call may work later without anybody changing it.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Down { .. } | Self::Late { .. })
+        matches!(self, Self::Down { .. } | Self::Late { .. } | Self::Early)
             || matches!(self, Self::Refused { status, .. } if *status >= 500)
     }
 }

@@ -39,7 +39,9 @@ pub use container::{Container, Exit, Health, State, Status};
 pub use create::{BodyError, CreateRequest, CreateRules, LogLimits, is_container_name};
 pub use docker::{DockerOptions, DockerRuntime};
 pub use error::{CreateError, EngineError, PullError};
-pub use garbage::{ImageUse, ImageUseError};
+pub use garbage::{
+    Collector, CollectorOptions, ImageUse, ImageUseError, Keeps, Record, RecordedRuntime, Schedule,
+};
 pub use logs::{LogFrame, LogFrames, LogQuery, LogStream, Pieces, Stream};
 pub use memory::{Behaviour, Machine, MemoryRuntime};
 pub use moment::moment;
@@ -48,6 +50,7 @@ pub use pull::{Credentials, PullProgress, PullRequest};
 pub use system::EngineInfo;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -109,6 +112,11 @@ pub trait Runtime: Send + Sync {
 
     /// Every network, as the engine tells it.
     fn networks(&self) -> Answer<'_, Vec<Value>, EngineError>;
+
+    /// Where containers on a network find this machine: the address of the bridge that the network is.
+    fn gateway<'a>(&'a self, network: &'a str) -> Answer<'a, Option<IpAddr>, EngineError> {
+        Box::pin(async move { Ok(network::gateway(&self.networks().await?, network)) })
+    }
 
     fn info(&self) -> Answer<'_, EngineInfo, EngineError>;
 

@@ -12,6 +12,7 @@ mod edge;
 mod failure;
 mod hub;
 mod iotedge;
+mod local_time;
 mod log;
 mod output;
 mod world;

@@ -58,6 +58,12 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Seconds that the machine's clocks on the wall are ahead of UTC at a time.
+pub fn local_offset(at: Timestamp) -> i32 {
+    let zone = std::fs::read("/etc/localtime").unwrap_or_default();
+    crate::local_time::offset(&zone, at.unix_seconds()).unwrap_or_default()
+}
+
 /// Whether files of the whole machine are ours to use.
 pub fn is_root() -> bool {
     uid() == Some(0)

@@ -30,6 +30,9 @@ pub enum Error {
     NotShown(#[from] NotShown),
     #[error("{place} has no WebSocket for us: {what}")]
     NoWebSocket { place: String, what: String },
+    /// The proxy's answer.
+    #[error("the proxy does not connect to {place}: {what}")]
+    NoRelay { place: String, status: u16, what: String },
     #[error("the server has closed the connection")]
     Closed,
     #[error("the connection broke off: {0}")]
@@ -45,6 +48,7 @@ impl Error {
             | Self::NoWebSocket { .. }
             | Self::Violation(Violation::Refused | Violation::Mechanism) => false,
             Self::NotShown(NotShown::Refused { status, .. }) => *status >= 500,
+            Self::NoRelay { status, .. } => *status >= 500,
             Self::Farewell(Some(fault)) => fault.condition.as_str() != condition::UNAUTHORIZED_ACCESS,
             Self::Ended(Ended::Refused(code)) => *code == ConnectCode::Unavailable,
             Self::Unreachable { .. }
@@ -55,6 +59,19 @@ impl Error {
             | Self::NotShown(_)
             | Self::Closed
             | Self::Broken(_) => true,
+        }
+    }
+
+    /// Whether the server has heard who comes, and does not let it in.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Ended(Ended::Refused(code)) => {
+                matches!(code, ConnectCode::Credentials | ConnectCode::Unauthorised)
+            }
+            Self::NotShown(NotShown::Refused { status, .. }) => (400..500).contains(status),
+            Self::Farewell(Some(fault)) => fault.condition.as_str() == condition::UNAUTHORIZED_ACCESS,
+            Self::Violation(Violation::Refused) => true,
+            _ => false,
         }
     }
 }

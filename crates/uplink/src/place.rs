@@ -7,17 +7,21 @@ use std::{fmt, io};
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::Error;
 use crate::link::Link;
+use crate::relay::{Refusal, Relay};
 use crate::websocket::{Tunnel, WebSocket};
 
 /// A server's front door.
 #[derive(Clone, Debug)]
 pub struct Place {
     pub address: SocketAddr,
+    /// An HTTP proxy listens at the address, and is asked for the server.
+    pub relay: Option<Relay>,
     /// The name that the server's certificate must have, and whom to trust; without it, plain TCP.
     pub tls: Option<(ServerName<'static>, Arc<ClientConfig>)>,
     /// Without one the protocol has a port of its own.
@@ -28,7 +32,10 @@ pub struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.address.fmt(f)
+        match &self.relay {
+            None => self.address.fmt(f),
+            Some(relay) => write!(f, "{}:{} by way of {}", relay.host, relay.port, self.address),
+        }
     }
 }
 
@@ -44,11 +51,24 @@ impl Place {
         }
     }
 
+    /// The bare stream, for who speaks something else; a WebSocket is not asked for.
+    pub async fn open(&self) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + use<>, Error> {
+        self.secured().await
+    }
+
     async fn secured(&self) -> Result<Link, Error> {
         let unreachable = |source| Error::Unreachable { place: self.to_string(), source };
-        let tcp = TcpStream::connect(self.address).await.map_err(unreachable)?;
+        let mut tcp = TcpStream::connect(self.address).await.map_err(unreachable)?;
         // Packets are put together here; the system must not wait for more of them.
         tcp.set_nodelay(true).map_err(unreachable)?;
+        if let Some(relay) = &self.relay {
+            let asked = relay.ask(&mut tcp).await.map_err(unreachable)?;
+            asked.map_err(|Refusal { status, what }| Error::NoRelay {
+                place: self.to_string(),
+                status,
+                what,
+            })?;
+        }
         let Some((name, config)) = &self.tls else { return Ok(Link::Tcp(tcp)) };
         let connected = TlsConnector::from(config.clone()).connect(name.clone(), tcp).await;
         connected.map(|stream| Link::Tls(Box::new(stream))).map_err(|source| match source.kind() {

@@ -1,4 +1,4 @@
-//! The front doors for developers and CI: `cargo xtask check`, `test`, `bench` and `fuzz`.
+//! The front doors for developers and CI: `cargo xtask check`, `test`, `bench`, `fuzz` and `images`.
 //!
 //! CI calls nothing else, so that what passes here passes there. Each verb is one folder; a new one
 //! is one line in [`VERBS`].
@@ -10,6 +10,7 @@ mod check;
 mod failure;
 mod fuzz;
 mod graph;
+mod images;
 mod shell;
 mod stage;
 mod test;
@@ -36,7 +37,7 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "bench",
-        about: "measure beside the peers that the goals name: registry, log, mqtt",
+        about: "measure beside what the goals name: registry, log, mqtt, amqp, edge",
         run: bench::run,
     },
     Verb {
@@ -44,6 +45,12 @@ const VERBS: &[Verb] = &[
         about: "search at random for longer than the tests do: mqtt, tokens, query, blocks, power, kills, \
                 lives; --times N",
         run: fuzz::run,
+    },
+    Verb {
+        name: "images",
+        about: "the images of our modules, as archives for `docker load` below target/images: \
+                temperature-sensor, workload-probe, or those that are named",
+        run: images::run,
     },
 ];
 

@@ -88,6 +88,7 @@ impl<T> Sensor<T> {
             address,
             tls: Some((name.clone(), tls.clone())),
             websocket: websocket.clone(),
+            relay: None,
             connect_timeout: CONNECT_TIMEOUT,
         };
         Ok(addresses.into_iter().map(|address| (place(address), connect.clone())).collect())

@@ -59,6 +59,7 @@ impl Agent {
         let wanted = desired.iter().filter(|(_, wanted)| wanted.status == DesiredStatus::Running);
         let runs = |name: &str| current.get(name).is_some_and(|seen| seen.status == Status::Running);
         self.metrics.note_running(wanted.map(|(name, _)| (name.as_str(), runs(name))));
+        self.checkpoint();
         self.advance(&target, update, &desired);
         self.care(&target, care);
     }

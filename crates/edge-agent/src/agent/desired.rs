@@ -1,10 +1,12 @@
 //! Versions of the manifest: the one that is wanted, and the last one that held.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::Agent;
 use crate::Device;
 use crate::container::{fingerprint, section_digest};
 use crate::manifest::{HUB, Manifest, ManifestError};
@@ -77,6 +79,17 @@ impl Version {
                 (name.to_owned(), wanted)
             })
             .collect()
+    }
+}
+
+impl Agent {
+    /// A version is the newest from now on.
+    pub(super) fn take_version(&mut self, version: Version) {
+        let before = self.version.replace(Arc::new(version));
+        let env = self.version.as_ref().map(|version| &version.manifest.agent.env);
+        if let Some(env) = env.filter(|env| before.is_none_or(|before| before.manifest.agent.env != **env)) {
+            self.options.settings.environment(env);
+        }
     }
 }
 

@@ -31,6 +31,10 @@ pub struct Snapshot {
     pub update: Option<Update>,
     pub modules: Vec<ModuleView>,
     pub is_hub_there: bool,
+    /// Why it is not there, where anything is known.
+    pub hub_trouble: Option<String>,
+    /// Of the last set that held, by their ids: the device may go back to them.
+    pub images: Vec<String>,
     /// The engine's failure, once it has lasted, or that something cannot be kept on disk.
     pub trouble: Option<String>,
 }
@@ -132,11 +136,18 @@ impl Agent {
             update: self.update(),
             modules: modules.collect(),
             is_hub_there: self.reporter.is_up(),
+            hub_trouble: self.line.reason.clone(),
+            images: self
+                .good
+                .iter()
+                .flat_map(|good| good.images.values())
+                .map(|image| image.id.clone())
+                .collect(),
             trouble: trouble.or_else(|| self.keeper.failure.clone()),
         }
     }
 
-    fn try_again(&mut self) -> bool {
+    pub(super) fn try_again(&mut self) -> bool {
         let had_failed = self.history.failed.take().is_some();
         let waited = self.give_another_chance();
         if had_failed {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use skerry_model::limits::REPORTED_BYTES_MAX;
 use tokio::time::{Instant, timeout};
 
@@ -34,6 +34,14 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
+    pub(super) fn up() -> Self {
+        Self { is_up: true, ..Self::default() }
+    }
+
+    pub(super) fn has_twin(&self) -> bool {
+        self.known.is_some()
+    }
+
     pub(super) fn is_up(&self) -> bool {
         self.is_up
     }
@@ -53,22 +61,6 @@ pub(super) struct Answered {
 }
 
 impl Agent {
-    pub(super) fn line_up(&mut self) {
-        tracing::info!("connected to the hub");
-        self.reporter = Reporter { is_up: true, ..Reporter::default() };
-        self.ask_twin();
-    }
-
-    pub(super) fn line_down(&mut self, reason: &str) {
-        if self.reporter.known.is_none() {
-            self.metrics.note_sync(false);
-        }
-        if self.reporter.is_up {
-            tracing::warn!(reason, "the hub is out of reach; modules run on");
-        }
-        self.reporter = Reporter::default();
-    }
-
     pub(super) fn twin_came(&mut self, desired: Map<String, Value>, reported: Map<String, Value>) {
         self.reporter.known = Some(reported);
         self.metrics.note_sync(true);
@@ -83,7 +75,7 @@ impl Agent {
         self.desired_changed();
     }
 
-    fn ask_twin(&mut self) {
+    pub(super) fn ask_twin(&mut self) {
         if self.reporter.is_up && !self.reporter.is_asked {
             self.reporter.is_asked = true;
             self.link.ask_twin();
@@ -111,7 +103,7 @@ impl Agent {
                     let description = failed.reason.clone();
                     self.last = Some(LastDesired { version: number, code: 500, description });
                 }
-                self.version = Some(Arc::new(version));
+                self.take_version(version);
                 if !is_same {
                     tracing::info!(version = number, "the hub wants another version");
                     self.save_version();
@@ -199,8 +191,10 @@ impl Agent {
             };
             rows.insert(name, row);
         }
-        let failure = self.engine_failure().zip(self.last.as_ref()).map(|(error, last)| LastDesired {
-            version: last.version,
+        let newest = self.last.as_ref().map(|last| last.version);
+        let newest = newest.or(self.version.as_ref().map(|version| version.number));
+        let failure = self.engine_failure().zip(newest).map(|(error, version)| LastDesired {
+            version,
             code: 500,
             description: error.to_string(),
         });
@@ -220,6 +214,7 @@ impl Agent {
 
     /// Says that it goes, and lets everything be written.
     pub(super) async fn say_goodbye(mut self) {
+        self.save_availability();
         let version = self.last.as_ref().map_or(0, |last| last.version);
         let description = "Agent is not running".to_owned();
         let ending = LastDesired { version, code: 406, description };
@@ -267,7 +262,13 @@ impl Agent {
             modules: self.containers.iter().flatten().map(|(name, _)| name.clone()).collect(),
             now: self.options.clock.now(),
         };
-        self.metrics.note_method(methods::counted_as(name));
+        let known = methods::counted_as(name);
+        self.metrics.note_method(known);
+        if known == methods::RETRY {
+            let version = self.version.as_ref().map(|version| version.number);
+            let body = json!({"retried": self.try_again(), "version": version});
+            return self.link.answer(&call, 200, Bytes::from(body.to_string()));
+        }
         let name = name.to_owned();
         self.jobs.spawn(async move {
             let reply = methods::handle(&context, &name, &payload).await;

@@ -1,8 +1,10 @@
-//! What survives: the newest manifest that can be carried out, the last good one (both sealed), and
-//! the history.
+//! What survives: the newest manifest that can be carried out, the last good one (both sealed), the
+//! history, and how long modules ran.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use tokio::time::Instant;
 
 use super::desired::{Good, Version};
 use super::{Agent, AgentOptions, Done};
@@ -11,12 +13,15 @@ use crate::plan::History;
 const MANIFEST: &str = "manifest.sealed";
 const GOOD: &str = "good.sealed";
 const HISTORY: &str = "history.json";
+const AVAILABILITY: &str = "availability.json";
 
 /// One save is on its way at a time; of what waits, only the newest of each file.
 #[derive(Default)]
 pub(super) struct Keeper {
     waiting: BTreeMap<&'static str, Vec<u8>>,
     is_busy: bool,
+    /// When the availability was written last.
+    checkpoint: Option<Instant>,
     /// Why the last save failed.
     pub(super) failure: Option<String>,
 }
@@ -33,11 +38,18 @@ impl Agent {
                 Err(error) => tracing::error!(%error, "history"),
             }
         }
+        if let Some(bytes) = read(&self.options, AVAILABILITY, false).await
+            && !self.metrics.restore_availability(&bytes)
+        {
+            tracing::error!("how long modules ran cannot be read, and is counted anew");
+        }
         if let Some(bytes) = read(&self.options, GOOD, true).await {
             self.good = Good::from_bytes(&bytes);
         }
-        if let Some(bytes) = read(&self.options, MANIFEST, true).await {
-            self.version = Version::from_bytes(&bytes).map(Arc::new);
+        if let Some(bytes) = read(&self.options, MANIFEST, true).await
+            && let Some(version) = Version::from_bytes(&bytes)
+        {
+            self.take_version(version);
         }
         if let Some(version) = &self.version {
             tracing::info!(version = version.number, "the manifest of the last time is there");
@@ -60,6 +72,20 @@ impl Agent {
         self.save(GOOD, good.bytes());
     }
 
+    /// Now and then; a disk of flash lives by its writes.
+    pub(super) fn checkpoint(&mut self) {
+        let is_due = self.keeper.checkpoint.is_none_or(|last| last.elapsed() >= self.options.pace.checkpoint);
+        if is_due {
+            self.save_availability();
+        }
+    }
+
+    pub(super) fn save_availability(&mut self) {
+        self.keeper.checkpoint = Some(Instant::now());
+        let bytes = self.metrics.availability();
+        self.save(AVAILABILITY, bytes);
+    }
+
     fn save(&mut self, name: &'static str, bytes: Vec<u8>) {
         self.keeper.waiting.insert(name, bytes);
         self.save_next();
@@ -73,7 +99,8 @@ impl Agent {
         self.keeper.is_busy = true;
         let (shelf, sealer) = (Arc::clone(&self.options.shelf), Arc::clone(&self.options.sealer));
         self.jobs.spawn(async move {
-            let bytes = if name == HISTORY { Ok(bytes) } else { sealer.seal(bytes).await };
+            let is_plain = matches!(name, HISTORY | AVAILABILITY);
+            let bytes = if is_plain { Ok(bytes) } else { sealer.seal(bytes).await };
             let failure = match bytes {
                 Err(error) => Some(error.to_string()),
                 Ok(bytes) => shelf.save(name, bytes).await.err().map(|error| error.to_string()),

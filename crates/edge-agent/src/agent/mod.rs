@@ -17,6 +17,8 @@ mod desired;
 mod handle;
 mod hub;
 mod keep;
+mod line;
+mod look;
 mod options;
 mod phase;
 mod update;
@@ -28,7 +30,6 @@ pub use options::{AgentOptions, Pace};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use skerry_model::Timestamp;
 use skerry_runtime::{Container, EngineError};
@@ -44,6 +45,7 @@ use crate::report::{LastDesired, Platform};
 use desired::{Good, Version};
 use handle::Command;
 use hub::Reporter;
+use look::Engine;
 use phase::Phase;
 
 pub struct Agent {
@@ -78,6 +80,7 @@ pub struct Agent {
     wake: Option<Instant>,
 
     keeper: keep::Keeper,
+    line: line::LineState,
     reporter: Reporter,
     tasks: Arc<crate::methods::Tasks>,
     metrics: Arc<Metrics>,
@@ -87,22 +90,9 @@ pub struct Agent {
     wanted_since: Option<Instant>,
 }
 
-/// How it stands with the container engine.
-struct Engine {
-    is_looking: bool,
-    /// Whether something happened since the look began.
-    is_stale: bool,
-    next_look: Instant,
-    /// Whatever is due, not before.
-    earliest_look: Instant,
-    /// Looks that failed one after the other, and why the last one did.
-    failures: u32,
-    failure: Option<EngineError>,
-}
-
 /// What came of a work.
 enum Done {
-    Looked(Result<(Vec<Container>, Platform), EngineError>),
+    Looked(Result<look::Seen, EngineError>),
     Cared(care::Cared),
     Fetched(update::Fetched),
     Changed(update::Changed),
@@ -112,16 +102,10 @@ enum Done {
     Nothing,
 }
 
-/// Between looks, whatever happens.
-const LOOK_GAP: Duration = Duration::from_millis(10);
-/// Failed looks before it is told: an engine that is updated is away for a moment.
-const FAILURES_TOLD: u32 = 3;
-
 impl Agent {
     pub fn new(options: AgentOptions, link: Box<dyn HubLink>) -> (Self, Handle) {
         let (handle, commands) = handle::new();
         let options = Arc::new(options);
-        let now = Instant::now();
         let agent = Self {
             device: Arc::new(options.device.clone()),
             link,
@@ -137,14 +121,7 @@ impl Agent {
             history: History::default(),
             last: None,
             containers: None,
-            engine: Engine {
-                is_looking: false,
-                is_stale: false,
-                next_look: now,
-                earliest_look: now,
-                failures: 0,
-                failure: None,
-            },
+            engine: Engine::new(),
             platform: Platform::default(),
             statuses: BTreeMap::new(),
             cared: BTreeSet::new(),
@@ -152,6 +129,7 @@ impl Agent {
             phase: Phase::Idle,
             wake: None,
             keeper: keep::Keeper::default(),
+            line: line::LineState::default(),
             reporter: Reporter::default(),
             tasks: Arc::default(),
             metrics: Arc::default(),
@@ -203,111 +181,14 @@ impl Agent {
         }
     }
 
-    /// Hears of containers as long as the engine tells, and listens anew when it stops.
-    fn listen(&mut self) {
-        let (runtime, changed) = (Arc::clone(&self.options.runtime), Arc::clone(&self.changed));
-        let again = self.options.pace.look_again;
-        self.jobs.spawn(async move {
-            loop {
-                if let Ok(mut events) = runtime.events().await {
-                    // What happened before is not told.
-                    changed.notify_one();
-                    while events.next().await.is_ok() {
-                        changed.notify_one();
-                    }
-                    changed.notify_one();
-                }
-                tokio::time::sleep(again).await;
-            }
-        });
-    }
-
-    fn look_soon(&mut self) {
-        self.engine.is_stale = true;
-        self.engine.next_look = Instant::now();
-    }
-
-    fn look(&mut self) {
-        let now = Instant::now();
-        if self.engine.is_looking || self.due().is_none_or(|due| due > now) {
-            return;
-        }
-        self.engine.is_looking = true;
-        self.engine.is_stale = false;
-        let runtime = Arc::clone(&self.options.runtime);
-        let known = (!self.platform.os.is_empty()).then(|| self.platform.clone());
-        self.jobs.spawn(async move {
-            let look = async {
-                let containers = runtime.list().await?;
-                let platform = match known {
-                    Some(platform) => platform,
-                    None => platform_of(runtime.info().await?),
-                };
-                Ok((containers, platform))
-            };
-            Done::Looked(look.await)
-        });
-    }
-
-    /// When the next look is due.
-    fn due(&self) -> Option<Instant> {
-        let waits = [self.wake, self.phase.wake(), Some(self.engine.next_look)];
-        waits.into_iter().flatten().min().map(|due| due.max(self.engine.earliest_look))
-    }
-
-    fn next_timer(&self) -> Instant {
-        let look = if self.engine.is_looking { None } else { self.due() };
-        let far = Instant::now() + Duration::from_secs(60);
-        [look, self.reporter.wake(), Some(far)].into_iter().flatten().min().unwrap_or(far)
-    }
-
-    fn looked(&mut self, looked: Result<(Vec<Container>, Platform), EngineError>) {
-        let pace = self.options.pace;
-        self.engine.is_looking = false;
-        let next = if self.engine.is_stale { Duration::ZERO } else { pace.look };
-        self.engine.next_look = Instant::now() + next;
-        self.engine.earliest_look = Instant::now() + LOOK_GAP;
-        self.wake = None;
-        match looked {
-            Ok((containers, platform)) => {
-                if self.engine.failures >= FAILURES_TOLD {
-                    tracing::info!("the container engine answers again");
-                }
-                (self.engine.failures, self.engine.failure) = (0, None);
-                self.platform = platform;
-                self.containers =
-                    Some(containers.into_iter().map(|seen| (seen.name.clone(), seen)).collect());
-                self.turn();
-            }
-            Err(error) => {
-                self.engine.next_look = Instant::now() + pace.look_again;
-                self.engine.earliest_look = self.engine.next_look;
-                self.engine.failures = self.engine.failures.saturating_add(1);
-                if self.engine.failures == FAILURES_TOLD {
-                    tracing::error!(%error, "modules cannot be watched");
-                }
-                self.engine.failure = Some(error);
-            }
-        }
-    }
-
-    /// The engine's failure, once it has lasted.
-    fn engine_failure(&self) -> Option<&EngineError> {
-        self.engine.failure.as_ref().filter(|_| self.engine.failures >= FAILURES_TOLD)
-    }
-
     fn hear(&mut self, event: HubEvent) {
         match event {
             HubEvent::Up => self.line_up(),
-            HubEvent::Down { reason } => self.line_down(&reason),
+            HubEvent::Down { reason, is_refused } => self.line_down(reason, is_refused),
             HubEvent::Twin { desired, reported } => self.twin_came(desired, reported),
             HubEvent::Patch { version, patch } => self.patch_came(version, &patch),
             HubEvent::Reported { status, text } => self.reported(status, &text),
             HubEvent::Call { id, name, payload } => self.called(id, &name, payload),
         }
     }
-}
-
-fn platform_of(info: skerry_runtime::EngineInfo) -> Platform {
-    Platform { os: info.os, architecture: info.architecture, version: info.version }
 }

@@ -10,7 +10,7 @@ use crate::Device;
 use crate::methods::{Bundles, Uploads};
 use crate::metrics::HostSource;
 use crate::plan::Limits;
-use crate::ports::{Identities, Sealer, Shelf};
+use crate::ports::{Identities, OwnSettings, Provisioning, Sealer, Shelf};
 
 pub struct AgentOptions {
     pub device: Device,
@@ -22,6 +22,8 @@ pub struct AgentOptions {
     pub pace: Pace,
     pub runtime: Arc<dyn Runtime>,
     pub identities: Arc<dyn Identities>,
+    pub provisioning: Arc<dyn Provisioning>,
+    pub settings: Arc<dyn OwnSettings>,
     pub shelf: Arc<dyn Shelf>,
     pub sealer: Arc<dyn Sealer>,
     pub uploads: Arc<dyn Uploads>,
@@ -53,6 +55,10 @@ pub struct Pace {
     pub report: Duration,
     /// For what the hub refused.
     pub report_again: Duration,
+    /// Between writes of how long modules ran.
+    pub checkpoint: Duration,
+    /// A hub that refuses us for so long is told to the daemon.
+    pub refused: Duration,
     /// Before the process ends, for the last report.
     pub goodbye: Duration,
 }
@@ -70,6 +76,8 @@ impl Default for Pace {
             refresh: Duration::from_secs(3600),
             report: Duration::from_secs(1),
             report_again: Duration::from_secs(30),
+            checkpoint: Duration::from_secs(300),
+            refused: Duration::from_secs(300),
             goodbye: Duration::from_secs(5),
         }
     }

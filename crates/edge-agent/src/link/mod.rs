@@ -8,14 +8,24 @@
 //!    every patch from there on, misses none.
 //! 3. What was asked on a connection that broke is not answered any more.
 //! 4. [`HubLink::next`] may be dropped and called again.
+//! 5. It shows a new ticket before the one that counts ends, and takes another way where it is told to.
+//!    Where that takes a new connection, [`HubEvent::Up`] comes again, without a [`HubEvent::Down`]
+//!    before it.
 
+mod amqp;
 mod backoff;
+mod line;
 mod mqtt;
+mod talk;
 mod twin;
+mod upstream;
+mod way;
 
 pub use backoff::Backoff;
-pub use mqtt::{MqttLink, MqttLinkOptions, Way, WayError, WayIn};
+pub use line::{Line, LineOptions};
 pub use twin::{DesiredTwin, PatchOutcome};
+pub use upstream::{Route, Routes, Upstream, UpstreamError};
+pub use way::{Protocol, Ticket, Way, WayError, WayIn};
 
 use std::future::Future;
 use std::pin::Pin;
@@ -42,6 +52,8 @@ pub enum HubEvent {
     Up,
     Down {
         reason: String,
+        /// The hub has heard who we are, and does not let us in.
+        is_refused: bool,
     },
     Twin {
         desired: Map<String, Value>,

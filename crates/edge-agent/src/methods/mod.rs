@@ -56,8 +56,17 @@ impl Reply {
 /// Until then a method has answered.
 const LIMIT: Duration = Duration::from_secs(600);
 
-const METHODS: [&str; 6] =
-    ["ping", "RestartModule", "GetModuleLogs", "UploadModuleLogs", "UploadSupportBundle", "GetTaskStatus"];
+const METHODS: [&str; 7] = [
+    "ping",
+    "RestartModule",
+    "GetModuleLogs",
+    "UploadModuleLogs",
+    "UploadSupportBundle",
+    "GetTaskStatus",
+    RETRY,
+];
+/// Ours: a version that failed or waits is tried again. The agent itself answers it.
+pub(crate) const RETRY: &str = "RetryDeployment";
 
 /// What a name is counted as, so that strangers make no series of their own.
 pub(crate) fn counted_as(name: &str) -> &'static str {

@@ -106,6 +106,20 @@ impl Metrics {
     }
 }
 
+/// How long each module ran and should have run, kept over restarts of the agent.
+impl Metrics {
+    pub(crate) fn availability(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.state().running).expect("texts and numbers are always JSON")
+    }
+
+    /// Goes on where an earlier process stopped; `false` where that cannot be read.
+    pub(crate) fn restore_availability(&self, bytes: &[u8]) -> bool {
+        let Ok(known) = serde_json::from_slice::<BTreeMap<String, (f64, f64)>>(bytes) else { return false };
+        self.state().running = known.into_iter().take(SERIES_MAX).collect();
+        true
+    }
+}
+
 fn count(series: &mut BTreeMap<(String, String), u64>, key: (String, String)) {
     if series.len() < SERIES_MAX || series.contains_key(&key) {
         *series.entry(key).or_default() += 1;

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
-use skerry_edge_agent::link::{CallId, HubEvent, HubLink, MqttLink, MqttLinkOptions, Way, WayError, WayIn};
+use skerry_edge_agent::link::{
+    CallId, HubEvent, HubLink, Line, LineOptions, Protocol, Ticket, Way, WayError, WayIn,
+};
 use skerry_model::Random;
 use skerry_mqtt::packet::{
-    Connack, Connect, ConnectCode, Packet, Packets, Publish, Qos, Sender, Suback, SubackCode, Text, whole,
+    Connack, ConnectCode, Packet, Packets, Publish, Qos, Sender, Suback, SubackCode, Text, whole,
 };
 use skerry_runtime::Answer;
-use skerry_uplink::Place;
+use skerry_uplink::{Identity, Place, Proof, Token};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -32,18 +34,36 @@ impl Random for Even {
 struct Guide {
     place: Place,
     asked: AtomicU32,
+    renew_after: Duration,
+}
+
+impl Guide {
+    fn ticket_now(&self) -> Ticket {
+        let token = Token { audience: "hub1/devices/edge-1".to_owned(), text: "a ticket".to_owned() };
+        Ticket { token, renew_after: self.renew_after }
+    }
 }
 
 impl WayIn for Guide {
-    fn way(&self) -> Answer<'_, Way, WayError> {
-        Box::pin(async {
+    fn way(&self, failures: u32) -> Answer<'_, Way, WayError> {
+        Box::pin(async move {
             if self.asked.fetch_add(1, Ordering::Relaxed) == 0 {
                 return Err(WayError { reason: "no name server".to_owned() });
             }
-            let client_id = Text::from("edge-1/$edgeAgent");
-            let connect = Connect { client_id, keep_alive_s: 60, ..Connect::default() };
-            Ok(Way { place: self.place.clone(), connect })
+            assert!(failures <= 1, "a connection that stood is not counted as a failure");
+            let identity = Identity {
+                host: "hub1".to_owned(),
+                device: "edge-1".parse().unwrap(),
+                module: Some("$edgeAgent".parse().unwrap()),
+                proof: Proof::Certificate,
+            };
+            let place = self.place.clone();
+            Ok(Way { place, protocol: Protocol::Mqtt, identity, ticket: self.ticket_now() })
         })
+    }
+
+    fn ticket(&self) -> Answer<'_, Ticket, WayError> {
+        Box::pin(async { Ok(self.ticket_now()) })
     }
 }
 
@@ -101,6 +121,7 @@ async fn welcome(listener: &TcpListener) -> Hub {
     let mut hub = Hub { stream, input: BytesMut::new(), packets: Vec::new().into_iter() };
     let Packet::Connect(connect) = hub.hear().await else { panic!("the first packet") };
     assert_eq!(connect.client_id.as_str(), "edge-1/$edgeAgent");
+    assert_eq!(connect.password.as_deref(), Some(b"a ticket".as_slice()));
     hub.say(&Packet::Connack(Connack { session_present: false, code: ConnectCode::Accepted })).await;
     let Packet::Subscribe(subscribe) = hub.hear().await else { panic!("then subscriptions") };
     let filters: Vec<&str> = subscribe.filters.iter().map(|(filter, _)| filter.as_str()).collect();
@@ -113,18 +134,17 @@ async fn welcome(listener: &TcpListener) -> Hub {
     hub
 }
 
-async fn open() -> (TcpListener, MqttLink) {
+async fn open(renew_after: Duration) -> (TcpListener, Line) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let place = Place {
         address: listener.local_addr().unwrap(),
         tls: None,
         websocket: None,
+        relay: None,
         connect_timeout: PATIENCE,
     };
-    let link = MqttLink::new(MqttLinkOptions {
-        device: "edge-1".parse().unwrap(),
-        module: "$edgeAgent".parse().unwrap(),
-        way_in: Arc::new(Guide { place, asked: AtomicU32::new(0) }),
+    let link = Line::new(LineOptions {
+        way_in: Arc::new(Guide { place, asked: AtomicU32::new(0), renew_after }),
         random: Arc::new(Even),
         pause_first: Duration::from_millis(10),
         pause_last: Duration::from_millis(100),
@@ -133,14 +153,20 @@ async fn open() -> (TcpListener, MqttLink) {
     (listener, link)
 }
 
-async fn next(link: &mut MqttLink) -> HubEvent {
+async fn next(link: &mut Line) -> HubEvent {
     timeout(PATIENCE, link.next()).await.expect("something happens")
 }
 
 /// In and up, after the first way failed.
-async fn up() -> (TcpListener, MqttLink, Hub) {
-    let (listener, mut link) = open().await;
-    let HubEvent::Down { reason } = next(&mut link).await else { panic!("no way at first") };
+async fn up() -> (TcpListener, Line, Hub) {
+    up_with_tickets_of(PATIENCE).await
+}
+
+async fn up_with_tickets_of(renew_after: Duration) -> (TcpListener, Line, Hub) {
+    let (listener, mut link) = open(renew_after).await;
+    let HubEvent::Down { reason, is_refused: false } = next(&mut link).await else {
+        panic!("no way at first")
+    };
     assert!(reason.contains("no name server"), "{reason}");
     let (hub, event) = tokio::join!(welcome(&listener), next(&mut link));
     assert_eq!(event, HubEvent::Up);
@@ -215,8 +241,31 @@ async fn a_line_that_breaks_comes_back_by_itself() {
 async fn a_hub_that_does_not_answer_is_left() {
     let (listener, mut link, _silent) = up().await;
     link.ask_twin();
-    let HubEvent::Down { reason } = next(&mut link).await else { panic!("it is silent") };
+    let HubEvent::Down { reason, .. } = next(&mut link).await else { panic!("it is silent") };
     assert!(reason.contains("does not answer"), "{reason}");
     let (_hub, event) = tokio::join!(welcome(&listener), next(&mut link));
     assert_eq!(event, HubEvent::Up);
+}
+
+#[tokio::test]
+async fn a_ticket_is_shown_anew_before_it_ends() {
+    let (listener, mut link, _hub) = up_with_tickets_of(Duration::from_millis(20)).await;
+    let (_hub, event) = tokio::join!(welcome(&listener), next(&mut link));
+    assert_eq!(event, HubEvent::Up, "and nobody is told that the line was down");
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_as_one() {
+    let (listener, mut link, hub) = up().await;
+    drop(hub);
+    assert!(matches!(next(&mut link).await, HubEvent::Down { is_refused: false, .. }));
+    let hubs = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut hub = Hub { stream, input: BytesMut::new(), packets: Vec::new().into_iter() };
+        hub.hear().await;
+        hub.say(&Packet::Connack(Connack { session_present: false, code: ConnectCode::Unauthorised })).await;
+        hub
+    };
+    let (_hub, event) = tokio::join!(hubs, next(&mut link));
+    assert!(matches!(event, HubEvent::Down { is_refused: true, .. }), "{event:?}");
 }

@@ -32,7 +32,7 @@ impl ProxySettings {
         })
     }
 
-    /// The proxy on the way to a host.
+    /// The proxy that leads to a host, if one does.
     pub fn of(&self, host: &str) -> Option<&Proxy> {
         let host = host.to_ascii_lowercase();
         let is_except = |name: &String| {

@@ -19,6 +19,8 @@ pub struct Own {
     pub hub_https_port: u16,
     /// Where the hub answers MQTT.
     pub hub_mqtt_port: u16,
+    /// Where the hub answers AMQP.
+    pub hub_amqp_port: u16,
     /// Where to connect to instead of what the hub's name resolves to.
     pub hub_address: Option<IpAddr>,
     /// Where the edge hub listens, instead of on loopback and on the modules' network.
@@ -37,6 +39,7 @@ impl Default for Own {
             hub_ca_cert: None,
             hub_https_port: 443,
             hub_mqtt_port: 8883,
+            hub_amqp_port: 5671,
             hub_address: None,
             edge_hub_listen: Vec::new(),
             server_names: Vec::new(),
@@ -57,6 +60,9 @@ pub(super) fn read(root: &Reader<'_>) -> Own {
     }
     if let Some(port) = table.integer("hub_mqtt_port", 1, 65_535) {
         own.hub_mqtt_port = u16::try_from(port).unwrap_or(own.hub_mqtt_port);
+    }
+    if let Some(port) = table.integer("hub_amqp_port", 1, 65_535) {
+        own.hub_amqp_port = u16::try_from(port).unwrap_or(own.hub_amqp_port);
     }
     if let Some(text) = table.string("hub_address") {
         match text.value.parse() {

@@ -28,6 +28,11 @@ async fn whoever_may_asks_for_a_new_beginning() {
         world.service(service).send("POST", path, body.as_ref()).await.expect(204);
         assert_eq!(daemon.ended().await, outcome, "{path}");
     }
+    // The agent in the same process, when the hub lets it in no more; once or twice is the same.
+    let daemon = world.start().await;
+    daemon.handle.reprovision();
+    daemon.handle.reprovision();
+    assert_eq!(daemon.ended().await, Outcome::Reprovision);
     let daemon = world.start().await;
     assert_eq!(daemon.stop().await, Outcome::Stopped);
 }

@@ -29,13 +29,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use skerry_model::{Clock, Random};
+use skerry_model::{Clock, DeviceId, Random, Timestamp};
 use skerry_store::blobs::{Blobs, Sweep, Swept};
 use skerry_store::documents::{Documents, ReadError};
 
 /// The container that all blobs are said to be in.
 pub const CONTAINER: &str = "uploads";
 
+/// Of a link to everything below a device's id, at most.
+const FOLDER_LIFE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How often old things are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 /// Blocks of an upload that nobody finished are kept for so long after the last link to them has ended.
@@ -127,7 +129,7 @@ impl Files {
         let now = shared.clock.now();
         let before = |age: Duration| {
             let ticks = i64::try_from(age.as_nanos() / 100).unwrap_or(i64::MAX);
-            skerry_model::Timestamp::from_ticks(now.ticks().saturating_sub(ticks))
+            Timestamp::from_ticks(now.ticks().saturating_sub(ticks))
         };
         let sweep = Sweep {
             blocks_before: Some(before(shared.link_life.saturating_add(BLOCKS_KEPT))),
@@ -160,6 +162,12 @@ impl Files {
     /// What lets its holder do this much with a blob, as a storage client appends it to the blob's address.
     pub fn link(&self, blob: &BlobName, permissions: Permissions) -> String {
         self.0.key.sign(blob, permissions, self.0.clock.now().plus(self.0.link_life))
+    }
+
+    /// What lets its holder put blobs of any name below a device's id, and when that ends.
+    pub fn folder_link(&self, device: &DeviceId, life: Option<Duration>) -> (String, Timestamp) {
+        let ends = self.0.clock.now().plus(life.unwrap_or(self.0.link_life).min(FOLDER_LIFE_MAX));
+        (self.0.key.sign_folder(device, Permissions::DROP, ends), ends)
     }
 
     /// What the query of a blob's address lets its holder do.

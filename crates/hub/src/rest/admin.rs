@@ -36,6 +36,7 @@ impl Hub {
             (["status"], &Method::GET) => Ok(self.show_status()),
             (["metrics"], &Method::GET) => Ok(self.show_metrics()),
             (["files"], &Method::GET) => self.list_files(request).await,
+            (["files"], &Method::POST) => self.link_files(request),
             (["policies"], &Method::GET) => {
                 let policies: Vec<Value> = self.policies.all().iter().map(policy_json).collect();
                 Ok(Reply::json(200, &policies.into()))
@@ -68,7 +69,8 @@ impl Hub {
                 let policy = self.policies.regenerate(name, primary, secondary, self.random.as_ref())?;
                 Ok(Reply::json(200, &policy_json(&policy)))
             }
-            (["status" | "metrics" | "policies" | "files"], _) => Err(not_allowed(method, "GET")),
+            (["files"], _) => Err(not_allowed(method, "GET, POST")),
+            (["status" | "metrics" | "policies"], _) => Err(not_allowed(method, "GET")),
             (["policies", _], _) => Err(not_allowed(method, "GET, PUT, DELETE")),
             _ => Err(unknown(request)),
         }

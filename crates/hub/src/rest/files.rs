@@ -1,7 +1,9 @@
 //! Files of devices: the device's side of an upload, the notices about it, and the operator's look at what is there.
 
+use std::time::Duration;
+
 use http::{HeaderValue, Method, StatusCode};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use skerry_front::{Body, Response};
@@ -152,6 +154,19 @@ impl Hub {
         let next = page.last().filter(|_| page.len() == limit).map(|stored| stored.name.clone());
         let items: Vec<Value> = page.iter().map(shown).collect();
         Ok(Reply::json(200, &json!({"items": items, "next": next})))
+    }
+
+    /// An address below which whoever has it puts files of one device, for so many minutes.
+    pub(super) fn link_files(&self, request: &Request) -> Result<Reply, Problem> {
+        let device = request.query("device").ok_or_else(|| Problem::argument("device is missing"))?;
+        let device: DeviceId = device.parse()?;
+        let minutes = request.query("minutes").map(|text| text.parse::<u32>()).transpose();
+        let minutes = minutes.map_err(|_| Problem::argument("minutes must be a number"))?;
+        let life = minutes.map(|minutes| Duration::from_secs(u64::from(minutes) * 60));
+        let (link, ends) = self.require_files()?.folder_link(&device, life);
+        let device = utf8_percent_encode(device.as_str(), NON_ALPHANUMERIC);
+        let address = format!("https://{}/{CONTAINER}/{device}{link}", self.blob_host());
+        Ok(Reply::json(200, &json!({"sasUrl": address, "ends": ends.to_string()})))
     }
 
     /// What an operator does with one file besides reading it.

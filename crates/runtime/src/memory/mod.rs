@@ -203,7 +203,10 @@ impl Runtime for MemoryRuntime {
     fn networks(&self) -> Answer<'_, Vec<Value>, EngineError> {
         Box::pin(async {
             self.call(|state| {
-                Ok(state.networks.iter().map(|name| serde_json::json!({"Name": name})).collect())
+                let range = serde_json::json!({"Subnet": "172.18.0.0/16", "Gateway": "172.18.0.1"});
+                let ipam = serde_json::json!({ "Config": [range] });
+                let shown = |name| serde_json::json!({"Name": name, "IPAM": ipam});
+                Ok(state.networks.iter().map(shown).collect())
             })
         })
     }

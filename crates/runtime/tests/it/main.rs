@@ -4,4 +4,5 @@
 
 mod conformance;
 mod containers;
+mod garbage;
 mod memory;

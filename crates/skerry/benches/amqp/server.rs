@@ -43,7 +43,13 @@ pub(crate) enum Kind {
 impl Server {
     fn place(&self) -> Result<Place, Trouble> {
         let tls = Some(self.papers.tls(false)?);
-        Ok(Place { address: self.address, tls, websocket: None, connect_timeout: CONNECT_TIMEOUT })
+        Ok(Place {
+            address: self.address,
+            tls,
+            websocket: None,
+            relay: None,
+            connect_timeout: CONNECT_TIMEOUT,
+        })
     }
 
     fn opening(&self) -> Opening {

@@ -40,7 +40,13 @@ pub(crate) struct Guest {
 impl Server {
     pub(crate) fn place(&self, with_certificate: bool) -> Result<Place, Trouble> {
         let tls = Some(self.papers.tls(with_certificate)?);
-        Ok(Place { address: self.address, tls, websocket: None, connect_timeout: CONNECT_TIMEOUT })
+        Ok(Place {
+            address: self.address,
+            tls,
+            websocket: None,
+            relay: None,
+            connect_timeout: CONNECT_TIMEOUT,
+        })
     }
 
     pub(crate) fn guest(&self, number: usize) -> Guest {

@@ -44,6 +44,13 @@ pub enum FilesVerb {
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Make an address below which others put files of a device, such as its agent the logs of modules.
+    Link {
+        device: String,
+        /// How long it may be used, up to seven days [default: as links of devices].
+        #[arg(long, value_name = "N")]
+        minutes: Option<u32>,
+    },
     /// Delete a file.
     Delete {
         device: String,
@@ -70,6 +77,16 @@ pub async fn run(args: FilesArgs) -> Result<(), Failure> {
             download(&mut client, &path(&device, &name), &to).await?;
             eprintln!("{name} of {device} is in {}.", to.display());
             Ok(())
+        }
+        FilesVerb::Link { device, minutes } => {
+            let minutes = minutes.map(|minutes| format!("&minutes={minutes}")).unwrap_or_default();
+            let path = format!("{FILES}?device={}{minutes}", segment(&device));
+            let link: Value = client.call(Method::POST, &path, None, &[]).await?.body;
+            if args.target.json {
+                return output::json(&link);
+            }
+            eprintln!("Whoever has it can put files of {device} until {}.", output::cell(&link["ends"]));
+            output::line(&output::cell(&link["sasUrl"]))
         }
         FilesVerb::Delete { device, name, dry_run } => {
             if dry_run {

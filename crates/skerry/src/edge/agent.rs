@@ -5,23 +5,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use skerry_edge_agent::link::{MqttLink, MqttLinkOptions};
+use skerry_edge_agent::link::{Line, LineOptions};
 use skerry_edge_agent::plan::Limits;
 use skerry_edge_agent::{Agent, AgentOptions, Device, FolderShelf, Pace};
 use skerry_edge_daemon::Handle;
 use skerry_edge_daemon::config::Config;
 use skerry_edge_hub::EdgeHub;
 use skerry_model::{Clock, Random};
-use skerry_runtime::{Credentials, Runtime};
+use skerry_runtime::{Credentials, Record};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::figures;
 use super::options::Metrics;
 use super::parts::HUB_IS_INSIDE;
-use super::ports::{Ports, agent_id};
+use super::ports::Ports;
 use super::uploads::BlobUploads;
 use super::way::{HubWay, upstream_protocol};
+use super::{figures, images};
 
 /// Between tries to reach the hub.
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
@@ -37,6 +37,8 @@ pub struct Seat {
     /// Its backup and history.
     pub shelf: PathBuf,
     pub metrics: Option<Metrics>,
+    /// Which images are ours.
+    pub record: Record,
     /// The hub beside it, while it is there.
     pub hub: watch::Receiver<Option<EdgeHub>>,
     pub clock: Arc<dyn Clock>,
@@ -47,11 +49,8 @@ impl Seat {
     /// Until `stopped` is true. Modules run on.
     pub async fn run_agent(self: Arc<Self>, stopped: watch::Receiver<bool>) {
         let Self { handle, config, random, .. } = &*self;
-        let gateway = gateway(&*handle.runtime(), &config.moby_runtime.network.name).await;
-        let device = device(handle, config, gateway);
-        let link = MqttLink::new(MqttLinkOptions {
-            device: handle.device().id.clone(),
-            module: agent_id(),
+        let device = device(handle, config);
+        let link = Line::new(LineOptions {
             way_in: Arc::clone(&self.way) as _,
             random: Arc::clone(random),
             pause_first: PAUSE_FIRST,
@@ -68,6 +67,8 @@ impl Seat {
                 pace: Pace::default(),
                 runtime: handle.runtime(),
                 identities: Arc::clone(&ports) as _,
+                provisioning: Arc::clone(&ports) as _,
+                settings: Arc::clone(&self.way) as _,
                 shelf: Arc::new(FolderShelf::new(&self.shelf)),
                 sealer: Arc::clone(&ports) as _,
                 uploads: Arc::clone(&self.uploads) as _,
@@ -78,17 +79,20 @@ impl Seat {
             },
             Box::new(link),
         );
-        let mut shown = JoinSet::new();
-        for address in addresses(self.metrics, gateway) {
-            shown.spawn(figures::serve(address, asked.clone(), self.hub.clone()));
-        }
+        let mut beside = JoinSet::new();
+        beside.spawn(images::collect(config, handle, asked.clone(), self.record.clone()));
+        let kept = self.record.clone();
+        beside.spawn(async move { kept.keep().await });
+        let network = config.moby_runtime.network.name.clone();
+        beside.spawn(show_figures(self.metrics, handle.clone(), network, asked, self.hub.clone()));
         agent.run(stopped).await;
-        // The next run has the same address.
-        shown.shutdown().await;
+        // The next run has the same addresses.
+        beside.shutdown().await;
+        self.record.flush().await;
     }
 }
 
-fn device(handle: &Handle, config: &Config, gateway: Option<IpAddr>) -> Device {
+fn device(handle: &Handle, config: &Config) -> Device {
     let device = handle.device();
     let is_nested = device.gateway != device.hub;
     let auth = config.agent.auth.as_ref().and_then(|auth| {
@@ -104,7 +108,8 @@ fn device(handle: &Handle, config: &Config, gateway: Option<IpAddr>) -> Device {
         hub_host: device.hub.name().to_owned(),
         device_id: device.id.to_string(),
         edge_host: handle.host_name().to_owned(),
-        edge_address: gateway.map(|address| address.to_string()),
+        // Only the engine knows it, which need not be there yet.
+        edge_address: None,
         parent_host: is_nested.then(|| device.gateway.name().to_owned()),
         workload_uri: handle.workload_uri().to_owned(),
         workload_folder: handle.workload_directory().to_owned(),
@@ -115,28 +120,29 @@ fn device(handle: &Handle, config: &Config, gateway: Option<IpAddr>) -> Device {
     }
 }
 
-/// Where modules find this machine: the address of the bridge that their network is.
-pub(super) async fn gateway(runtime: &dyn Runtime, network: &str) -> Option<IpAddr> {
-    let networks = match runtime.networks().await {
-        Ok(networks) => networks,
-        Err(error) => {
-            tracing::warn!(%error, "Modules are not told where this machine is.");
-            return None;
-        }
-    };
-    let own = networks.iter().find(|known| known["Name"] == network)?;
-    let ranges = own["IPAM"]["Config"].as_array()?;
-    ranges.iter().find_map(|range| range["Gateway"].as_str()?.split('/').next()?.parse().ok())
-}
-
-/// Loopback for the machine's own tools, and the bridge for modules that gather figures.
-fn addresses(asked: Option<Metrics>, gateway: Option<IpAddr>) -> Vec<SocketAddr> {
+/// On loopback for the machine's own tools at once; on the bridge, for modules that gather figures, when
+/// there is one.
+async fn show_figures(
+    asked: Option<Metrics>,
+    daemon: Handle,
+    network: String,
+    agent: skerry_edge_agent::Handle,
+    hub: watch::Receiver<Option<EdgeHub>>,
+) {
+    let at = |ip| figures::serve(SocketAddr::new(ip, figures::PORT), agent.clone(), hub.clone());
     match asked {
-        Some(Metrics::Off) => Vec::new(),
-        Some(Metrics::At(address)) => vec![address],
+        Some(Metrics::Off) => {}
+        Some(Metrics::At(address)) => figures::serve(address, agent.clone(), hub.clone()).await,
         None => {
-            let all = [Some(IpAddr::from(Ipv4Addr::LOCALHOST)), gateway];
-            all.into_iter().flatten().map(|ip| SocketAddr::new(ip, figures::PORT)).collect()
+            let bridge = async {
+                daemon.adopted().await;
+                match daemon.runtime().gateway(&network).await {
+                    Ok(Some(gateway)) => at(gateway).await,
+                    Ok(None) => {}
+                    Err(error) => tracing::warn!(%error, "Modules find no figures."),
+                }
+            };
+            tokio::join!(at(IpAddr::from(Ipv4Addr::LOCALHOST)), bridge);
         }
     }
 }

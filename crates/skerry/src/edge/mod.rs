@@ -11,8 +11,10 @@
 //! `way.rs` its way to the hub. Modules outlive the process.
 
 mod agent;
+mod doors;
 mod figures;
 mod hub;
+mod images;
 mod journal;
 mod options;
 mod parts;

@@ -21,6 +21,7 @@ pub struct Directories {
 const AGENT: &str = "edged/agent";
 /// The edge hub's messages and what it remembers.
 const HUB: &str = "edged/hub";
+const IMAGES: &str = "edged/gc/image_use";
 /// What was applied of the operator's file.
 const APPLIED: &str = "edged/applied";
 /// Where the original has its two sockets, and its services' three.
@@ -55,6 +56,11 @@ impl Directories {
 
     pub fn hub(&self) -> PathBuf {
         self.data.join(HUB)
+    }
+
+    /// Which images are ours, where the original has it.
+    pub fn images(&self) -> PathBuf {
+        self.data.join(IMAGES)
     }
 
     pub fn data(&self) -> &Path {

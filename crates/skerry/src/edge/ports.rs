@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use skerry_edge_agent::container::Identity;
-use skerry_edge_agent::ports::{Identities, IdentityError, SealError, Sealer};
+use skerry_edge_agent::ports::{Identities, IdentityError, Provisioning, SealError, Sealer};
 use skerry_edge_agent::{Bundles, Disk, HostError, HostFigures, HostSource, UploadError};
 use skerry_edge_daemon::cloud::HubModule;
 use skerry_edge_daemon::identities::IdentityError as IdentitiesError;
@@ -64,6 +64,12 @@ impl Identities for Ports {
         Box::pin(async move {
             self.daemon.identities().delete(&module_id(id)?).await.map_err(|error| failed(&error))
         })
+    }
+}
+
+impl Provisioning for Ports {
+    fn refused(&self) {
+        self.daemon.reprovision();
     }
 }
 

@@ -9,16 +9,17 @@ use skerry_edge_daemon::config::{Config, Snapshot, apply};
 use skerry_edge_daemon::{Activated, Daemon, Inherited, Options, Outcome, Part, Parts, inherited};
 use skerry_edge_hub::EdgeHub;
 use skerry_model::{Clock, Random};
-use skerry_runtime::{CreateRules, DockerOptions, DockerRuntime, Runtime};
+use skerry_runtime::{CreateRules, DockerOptions, DockerRuntime, Record, RecordedRuntime, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use super::agent::Seat;
+use super::doors::Doors;
 use super::hub::{self, HubOptions};
 use super::journal;
 use super::options::EdgeRunOptions;
-use super::parts::{AGENT, HUB, keep_running, over, parts};
+use super::parts::{AGENT, HUB, keep_running, parts};
 use super::places::Directories;
 use super::uploads::BlobUploads;
 use super::way::{HubWay, client_config};
@@ -127,9 +128,11 @@ impl Edge {
         let random: Arc<dyn Random> = Arc::new(MachineRandom::new());
         directories.settle_sockets(&mut config, is_activated);
         let uid = uid().ok_or_else(|| Failure::failed("/proc is not there, and with it our own user"))?;
-        let proxy = ["https_proxy", "HTTPS_PROXY"].into_iter().find_map(variable);
-        let exceptions = ["no_proxy", "NO_PROXY"].into_iter().find_map(variable);
-        let proxy = ProxySettings::new(proxy.as_deref(), exceptions.as_deref()).map_err(Failure::usage)?;
+        let proxy = proxy(&config, false)?;
+        let record = Record::open(directories.images(), Arc::clone(&clock)).map_err(|error| {
+            Failure::failed(format!("{} cannot be read: {error}", directories.images().display()))
+        })?;
+        let runtime: Arc<dyn Runtime> = Arc::new(RecordedRuntime::new(engine(&config), record.clone()));
         let daemon = Box::pin(Daemon::start(Options {
             config: config.clone(),
             places: directories.for_daemon(),
@@ -141,7 +144,7 @@ impl Edge {
             uid,
             owners: vec![0, uid],
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            runtime: engine(&config),
+            runtime: Arc::clone(&runtime),
             parts: parts.clone(),
             witness: Some(Arc::new(Evidence::new(directories.clone()))),
             processes: None,
@@ -150,6 +153,9 @@ impl Edge {
         }))
         .await
         .map_err(Failure::failed)?;
+        let gateway = daemon.handle().device().gateway.clone();
+        let agents_proxy = self::proxy(&config, true)?;
+        let doors = Arc::new(Doors::new(gateway.name(), config.own.hub_address, agents_proxy));
         let folder = directories.agent();
         private_folder(&folder)
             .map_err(|error| Failure::failed(format!("{} cannot be made: {error}", folder.display())))?;
@@ -161,6 +167,7 @@ impl Edge {
             config: config.clone(),
             folder: directories.hub(),
             tls: Arc::clone(&tls),
+            doors: Arc::clone(&doors),
             proxy,
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
@@ -176,10 +183,12 @@ impl Edge {
                 way: Arc::new(HubWay::new(
                     daemon.handle(),
                     &config,
+                    Arc::clone(&doors),
                     Arc::clone(&clock),
                     Arc::clone(&random),
                 )?),
-                uploads: Arc::new(BlobUploads { tls }),
+                uploads: Arc::new(BlobUploads { tls, doors }),
+                record,
                 shelf: folder,
                 metrics: options.metrics,
                 hub: hub_there,
@@ -195,20 +204,14 @@ impl Edge {
     async fn run(self, stop: &Stop) -> Outcome {
         let Self { daemon, seat, agent, hub, hub_options, hub_seen, clock } = self;
         let (ending, is_ending) = watch::channel(false);
-        let handle = daemon.handle();
-        let mut stopped = is_ending.clone();
         let hub_clock = Arc::clone(&clock);
-        let mut hub = tokio::spawn(keep_running(hub, hub_clock, is_ending, move |ending| {
+        let mut hub = tokio::spawn(keep_running(hub, hub_clock, is_ending.clone(), move |ending| {
             hub::run(Arc::clone(&hub_options), hub_seen.clone(), ending)
         }));
-        let mut parts = tokio::spawn(async move {
-            tokio::select! {
-                () = handle.adopted() => {}
-                () = over(&mut stopped) => return,
-            }
-            let seat = Arc::new(seat);
-            keep_running(agent, clock, stopped, |ending| Arc::clone(&seat).run_agent(ending)).await;
-        });
+        let seat = Arc::new(seat);
+        let mut parts = tokio::spawn(keep_running(agent, clock, is_ending, move |ending| {
+            Arc::clone(&seat).run_agent(ending)
+        }));
         let outcome = daemon
             .run(async {
                 stop.asked().await;
@@ -229,6 +232,17 @@ impl Edge {
         }
         outcome
     }
+}
+
+/// Of the daemon; the agent may have one of its own in its environment.
+fn proxy(config: &Config, is_agent: bool) -> Result<ProxySettings, Failure> {
+    let written = |name: &str| {
+        let mut env = config.agent.env.iter().filter(|_| is_agent);
+        env.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
+    };
+    let found = |names: [&str; 2]| written(names[0]).or_else(|| names.into_iter().find_map(variable));
+    let (proxy, except) = (found(["https_proxy", "HTTPS_PROXY"]), found(["no_proxy", "NO_PROXY"]));
+    ProxySettings::new(proxy.as_deref(), except.as_deref()).map_err(Failure::usage)
 }
 
 fn engine(config: &Config) -> Arc<dyn Runtime> {

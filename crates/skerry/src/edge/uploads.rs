@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
-use http::{Request, Uri};
+use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
@@ -14,8 +14,9 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use skerry_edge_agent::{Blob, BlobKind, UploadError, Uploads};
 use skerry_runtime::Answer;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use skerry_uplink::Place;
+
+use super::doors::Doors;
 
 /// Between tries; there is one more try than pauses.
 const PAUSES: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(20)];
@@ -29,12 +30,15 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_')
 
 pub struct BlobUploads {
     pub tls: Arc<ClientConfig>,
+    pub doors: Arc<Doors>,
 }
 
 enum Trouble {
     /// Another try may go well.
     Passing(String),
     Lasting(String),
+    /// The storage does not take this request, whoever sends it.
+    Kind(String),
 }
 
 impl Uploads for BlobUploads {
@@ -44,7 +48,9 @@ impl Uploads for BlobUploads {
             loop {
                 let (reason, pause) = match Box::pin(self.once(container, &blob)).await {
                     Ok(()) => return Ok(()),
-                    Err(Trouble::Lasting(reason)) => return Err(UploadError { reason }),
+                    Err(Trouble::Lasting(reason) | Trouble::Kind(reason)) => {
+                        return Err(UploadError { reason });
+                    }
                     Err(Trouble::Passing(reason)) => (reason, pauses.next()),
                 };
                 let Some(pause) = pause else { return Err(UploadError { reason }) };
@@ -61,7 +67,13 @@ impl BlobUploads {
         match blob.kind {
             BlobKind::Block => self.send(&place, "", Some("BlockBlob"), blob.bytes.clone()).await,
             BlobKind::Append => {
-                self.send(&place, "", Some("AppendBlob"), Bytes::new()).await?;
+                match self.send(&place, "", Some("AppendBlob"), Bytes::new()).await {
+                    // Ours has none: the whole text in one blob serves as well.
+                    Err(Trouble::Kind(_)) => {
+                        return self.send(&place, "", Some("BlockBlob"), blob.bytes.clone()).await;
+                    }
+                    done => done?,
+                }
                 for start in (0..blob.bytes.len()).step_by(APPEND_BYTES_MAX) {
                     let end = blob.bytes.len().min(start + APPEND_BYTES_MAX);
                     self.send(&place, "comp=appendblock&", None, blob.bytes.slice(start..end)).await?;
@@ -90,11 +102,15 @@ impl BlobUploads {
 
     async fn exchange(&self, to: &Address, request: Request<Full<Bytes>>) -> Result<(), Trouble> {
         let passing = |error: &dyn std::fmt::Display| Trouble::Passing(format!("{}: {error}", to.host));
-        let tcp = TcpStream::connect((to.host.as_str(), to.port)).await.map_err(|error| passing(&error))?;
+        let proxy = self.doors.proxy(&to.host);
+        let found = self.doors.find(&to.host, to.port, proxy, 0).await;
+        let (address, relay) = found.map_err(Trouble::Passing)?;
         let name = ServerName::try_from(to.host.clone()).map_err(|error| passing(&error))?;
-        let tls = TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp).await;
-        let tls = tls.map_err(|error| passing(&error))?;
-        let (mut sender, connection) = handshake(TokioIo::new(tls)).await.map_err(|error| passing(&error))?;
+        let tls = Some((name, Arc::clone(&self.tls)));
+        let place = Place { address, relay, tls, websocket: None, connect_timeout: LIMIT };
+        let stream = place.open().await.map_err(|error| passing(&error))?;
+        let (mut sender, connection) =
+            handshake(TokioIo::new(stream)).await.map_err(|error| passing(&error))?;
         let connection = tokio::spawn(connection);
         let answer = async {
             let response = sender.send_request(request).await.map_err(|error| passing(&error))?;
@@ -106,7 +122,11 @@ impl BlobUploads {
             let text = text.map(|text| String::from_utf8_lossy(&text.to_bytes()).into_owned());
             let text: String = text.unwrap_or_default().chars().take(300).collect();
             let reason = format!("the storage answers with HTTP status {}: {text}", status.as_u16());
-            Err(if status.is_server_error() { Trouble::Passing(reason) } else { Trouble::Lasting(reason) })
+            Err(match status {
+                StatusCode::BAD_REQUEST => Trouble::Kind(reason),
+                status if status.is_server_error() => Trouble::Passing(reason),
+                _ => Trouble::Lasting(reason),
+            })
         };
         let answer = answer.await;
         connection.abort();

@@ -1,29 +1,34 @@
 //! The agent's way to the hub: where it is now, and a ticket that the daemon's keys have signed.
 
+use std::collections::BTreeMap;
+use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use skerry_edge_agent::link::{Way, WayError, WayIn};
+use skerry_edge_agent::link::{Protocol, Route, Routes, Ticket, Upstream, Way, WayError, WayIn};
+use skerry_edge_agent::ports::OwnSettings;
 use skerry_edge_daemon::Handle;
 use skerry_edge_daemon::cloud::trusted_roots;
 use skerry_edge_daemon::config::{Config, Provisioning};
 use skerry_model::{Clock, Random};
 use skerry_runtime::Answer;
 use skerry_tokens::{Claim, Draft, resource};
-use skerry_uplink::{Identity, Place, Proof, Tunnel};
+use skerry_uplink::{Identity, Place, Proof, Relay, Token, Tunnel};
+use tokio::sync::Notify;
 
+use super::doors::Doors;
 use super::ports::agent_id;
 use crate::failure::Failure;
 
-/// A connection ends with its ticket; the next one begins at once.
 const WEBSOCKET_PATH: &str = "/$iothub/websocket";
 const TICKET_LIFE: Duration = Duration::from_secs(24 * 3600);
-const KEEP_ALIVE_S: u16 = 240;
+/// The hub ends a connection with its ticket.
+const RENEW_AFTER: Duration = Duration::from_secs(20 * 3600);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 /// The hub is told the agent's keys at the first try, and again after so many: it may have been set back.
 const TRIES_PER_REGISTRATION: usize = 5;
@@ -33,32 +38,54 @@ pub struct HubWay {
     tls: Arc<ClientConfig>,
     /// The hub's own name, or the parent's.
     name: ServerName<'static>,
-    host: String,
-    address: Option<std::net::IpAddr>,
-    port: u16,
-    is_websocket: bool,
+    doors: Arc<Doors>,
+    ports: Ports,
+    /// What the configuration chooses.
+    chosen: Option<Upstream>,
+    routes: Mutex<Routes>,
+    /// The manifest has chosen something else.
+    changed: Notify,
     tries: AtomicUsize,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+}
+
+struct Ports {
+    mqtt: u16,
+    amqp: u16,
+    https: u16,
+}
+
+impl Ports {
+    fn of(&self, upstream: Upstream) -> u16 {
+        match (upstream.is_websocket(), upstream.protocol()) {
+            (true, _) => self.https,
+            (false, Protocol::Mqtt) => self.mqtt,
+            (false, Protocol::Amqp) => self.amqp,
+        }
+    }
 }
 
 impl HubWay {
     pub fn new(
         daemon: Handle,
         config: &Config,
+        doors: Arc<Doors>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, Failure> {
         let gateway = daemon.device().gateway.clone();
-        let is_websocket = upstream_protocol(config).is_some_and(|protocol| is_websocket(&protocol));
-        let usual = if is_websocket { config.own.hub_https_port } else { config.own.hub_mqtt_port };
+        let chosen = upstream_protocol(config).and_then(|text| parse(&text));
+        let has_proxy = doors.proxy(doors.hub()).is_some();
+        let own = &config.own;
         Ok(Self {
             tls: client_config(config)?,
             name: ServerName::try_from(gateway.name().to_owned()).map_err(Failure::failed)?,
-            host: gateway.name().to_owned(),
-            address: config.own.hub_address,
-            port: usual,
-            is_websocket,
+            ports: Ports { mqtt: own.hub_mqtt_port, amqp: own.hub_amqp_port, https: own.hub_https_port },
+            chosen,
+            routes: Mutex::new(Routes::new(chosen.as_slice(), has_proxy)),
+            changed: Notify::new(),
+            doors,
             tries: AtomicUsize::new(0),
             daemon,
             clock,
@@ -66,68 +93,95 @@ impl HubWay {
         })
     }
 
-    async fn find(&self, tries: usize) -> Result<SocketAddr, WayError> {
-        if let Some(address) = self.address {
-            return Ok(SocketAddr::new(address, self.port));
-        }
-        let unknown = |reason: String| WayError { reason: format!("{}: {reason}", self.host) };
-        let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
-        let found: Vec<SocketAddr> = found.map_err(|error| unknown(error.to_string()))?.collect();
-        // A name may have an address that does not answer; the next try takes the next.
-        let chosen = found.get(tries % found.len().max(1)).copied();
-        chosen.ok_or_else(|| unknown("the name has no address".to_owned()))
+    async fn door(&self, route: Route, tries: usize) -> Result<(SocketAddr, Option<Relay>), WayError> {
+        let host = self.doors.hub();
+        let proxy = self.doors.proxy(host).filter(|_| route.is_relayed);
+        let found = self.doors.find(host, self.ports.of(route.upstream), proxy, tries).await;
+        found.map_err(|reason| WayError { reason })
     }
 
     /// Signed where the key is.
-    async fn ticket(&self) -> Result<Bytes, WayError> {
+    async fn sign(&self) -> Result<Ticket, WayError> {
         let (agent, device) = (agent_id(), self.daemon.device());
         let claim = Claim::Module(device.id.as_str(), agent.as_str());
-        let draft = Draft::new(&resource(device.hub.name(), claim), self.clock.now().plus(TICKET_LIFE));
+        let audience = resource(device.hub.name(), claim);
+        let draft = Draft::new(&audience, self.clock.now().plus(TICKET_LIFE));
         let signature = self.daemon.identities().sign(&agent, draft.text().into_bytes()).await;
         let signature = signature.map_err(|error| WayError { reason: error.to_string() })?;
         let token = draft.signed(&signature).expect("the daemon signs by HMAC-SHA256");
-        Ok(Bytes::from(token.reveal()))
+        Ok(Ticket { token: Token { audience, text: token.reveal() }, renew_after: RENEW_AFTER })
     }
 }
 
 impl WayIn for HubWay {
-    fn way(&self) -> Answer<'_, Way, WayError> {
-        Box::pin(async {
+    fn way(&self, failures: u32) -> Answer<'_, Way, WayError> {
+        Box::pin(async move {
             let tries = self.tries.fetch_add(1, Ordering::Relaxed);
             let agent = agent_id();
             if tries.is_multiple_of(TRIES_PER_REGISTRATION) {
                 let known = self.daemon.identities().update(&agent).await;
                 known.map_err(|error| WayError { reason: error.to_string() })?;
             }
-            let address = self.find(tries).await?;
+            let route = self.routes.lock().unwrap_or_else(PoisonError::into_inner).choose(failures);
+            let (address, relay) = self.door(route, tries).await?;
+            let ticket = self.sign().await?;
             let device = self.daemon.device();
             let identity = Identity {
                 host: device.hub.name().to_owned(),
                 device: device.id.clone(),
                 module: Some(agent),
-                proof: Proof::Ticket(self.ticket().await?),
+                proof: Proof::Ticket(ticket.token.text.clone().into()),
             };
-            let connect = identity.connect(self.clock.now(), TICKET_LIFE, KEEP_ALIVE_S);
-            let websocket = self.is_websocket.then(|| Tunnel {
-                host: self.host.clone(),
+            let websocket = route.upstream.is_websocket().then(|| Tunnel {
+                host: self.doors.hub().to_owned(),
                 path: WEBSOCKET_PATH.to_owned(),
                 random: Arc::clone(&self.random),
             });
             let place = Place {
                 address,
+                relay,
                 tls: Some((self.name.clone(), Arc::clone(&self.tls))),
                 websocket,
                 connect_timeout: CONNECT_TIMEOUT,
             };
-            Ok(Way { place, connect })
+            Ok(Way { place, protocol: route.upstream.protocol(), identity, ticket })
         })
     }
+
+    fn ticket(&self) -> Answer<'_, Ticket, WayError> {
+        Box::pin(self.sign())
+    }
+
+    fn changed(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.changed.notified())
+    }
+}
+
+/// What the manifest asks for is tried first; what the configuration asks for stays behind it, so that no
+/// manifest cuts a device off.
+impl OwnSettings for HubWay {
+    fn environment(&self, env: &BTreeMap<String, String>) {
+        let wanted = chosen_in(env).and_then(|text| parse(&text));
+        let has_proxy = self.doors.proxy(self.doors.hub()).is_some();
+        let behind = self.chosen.map_or(Routes::USUAL.to_vec(), |chosen| vec![chosen]);
+        let chosen: Vec<Upstream> = wanted.into_iter().chain(behind).collect();
+        let wanted = Routes::new(&chosen, has_proxy);
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        if !routes.is_like(&wanted) {
+            *routes = wanted;
+            self.changed.notify_one();
+        }
+    }
+}
+
+fn parse(text: &str) -> Option<Upstream> {
+    let told = |error| tracing::warn!(%error, "It is passed over.");
+    text.parse().map_err(told).ok()
 }
 
 /// What `[agent.env]` asks for.
 pub fn upstream_protocol(config: &Config) -> Option<String> {
-    let env = &config.agent.env;
-    env.iter().find(|(name, _)| name.eq_ignore_ascii_case("UpstreamProtocol")).map(|(_, value)| value.clone())
+    chosen_in(&config.agent.env)
 }
 
 /// Whom the device speaks to: its parent, or the hub; nobody knows without either.
@@ -141,9 +195,8 @@ pub fn upstream_host(config: &Config) -> Option<String> {
     }
 }
 
-/// Both kinds of WebSockets: the agent's own line is MQTT, on the port that was asked for.
-fn is_websocket(protocol: &str) -> bool {
-    ["MqttWs", "AmqpWs"].iter().any(|known| protocol.eq_ignore_ascii_case(known))
+fn chosen_in(env: &BTreeMap<String, String>) -> Option<String> {
+    env.iter().find(|(name, _)| name.eq_ignore_ascii_case("UpstreamProtocol")).map(|(_, value)| value.clone())
 }
 
 /// Trusts the system's roots, and those that the operator names.

@@ -25,4 +25,5 @@ mod system;
 mod telemetry;
 mod units;
 mod uploads;
+mod upstream;
 mod world;

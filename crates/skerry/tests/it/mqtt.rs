@@ -40,7 +40,13 @@ pub(crate) fn place(hub: &Hub) -> Place {
     let root = std::fs::read(hub.root_certificate()).unwrap();
     let tls = TlsOptions { roots: &root, certificate: None, resumption: false }.build().unwrap();
     let name = HOST.to_owned().try_into().unwrap();
-    Place { address: hub.mqtt_address, tls: Some((name, tls)), websocket: None, connect_timeout: PATIENCE }
+    Place {
+        address: hub.mqtt_address,
+        tls: Some((name, tls)),
+        websocket: None,
+        relay: None,
+        connect_timeout: PATIENCE,
+    }
 }
 
 pub(crate) fn greeting(identity: &Identity, clean_session: bool) -> Connect {

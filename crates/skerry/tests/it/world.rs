@@ -12,7 +12,7 @@ pub(crate) const HOST: &str = "hub1.skerry.test";
 /// What `cargo xtask test` tells where things are.
 pub(crate) fn provided(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| {
-        panic!("{variable} is not set: this test needs a real SDK, run it with `cargo xtask test`")
+        panic!("{variable} is not set: this test needs what `cargo xtask test` makes, run it with that")
     })
 }
 

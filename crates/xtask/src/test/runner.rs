@@ -2,6 +2,8 @@
 //!
 //! Both pass: whatever tests compete for is taken across processes or lives in a namespace of its own.
 
+use std::path::Path;
+
 use crate::failure::Failure;
 use crate::shell;
 use crate::test::sdk::Environment;
@@ -34,12 +36,17 @@ impl Runner {
         shell::run(shell::cargo().args(["test", "--doc", "--workspace", "--locked", "--quiet"]))
     }
 
-    pub(super) fn test(&self, environment: &Environment, arguments: &[String]) -> Result<(), Failure> {
+    pub(super) fn test(
+        &self,
+        environment: &Environment,
+        images: &Path,
+        arguments: &[String],
+    ) -> Result<(), Failure> {
         let mut command = self.command();
         if matches!(self, Self::Cargo) {
             command.arg("--no-fail-fast");
         }
-        command.args(arguments).envs(environment.variables());
+        command.args(arguments).envs(environment.variables()).env("SKERRY_TEST_IMAGES", images);
         shell::run(&mut command)
     }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use skerry_runtime::{Behaviour, State};
+use skerry_runtime::{Behaviour, NetworkOptions, Runtime as _, State};
 use tokio::time::{Instant, sleep};
 
 use super::world::{World, manifest};
@@ -50,6 +50,30 @@ async fn a_full_disk_is_told_and_outlived() {
     assert_eq!(world.hub.reported()["skerry"]["update"]["phase"], "waiting");
     world.machine.set_disk_full(false);
     world.until_code(version, 200).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_comes_late_is_waited_for() {
+    let mut world = World::new();
+    world.machine.publish("sensor:1", Behaviour::runs());
+    world.machine.set_down(true);
+    world.hub.go_up();
+    world.start();
+    let version = world.hub.deploy(&sensor("sensor:1"));
+    let reason = world.until_code(version, 500).await;
+    assert!(reason.contains("does not answer"), "{reason}");
+    let (status, _) = world.hub.call("ping", &Value::Null).await;
+    assert_eq!(status, 200, "the agent is there");
+    sleep(Duration::from_secs(3600)).await;
+    world.machine.set_down(false);
+    let network = NetworkOptions { name: "azure-iot-edge".to_owned(), ..NetworkOptions::default() };
+    world.runtime.ensure_network(&network).await.unwrap();
+    world.until_code(version, 200).await;
+    world.until_status("sensor", "running").await;
+    assert_eq!(world.hub.reported()["runtime"]["platform"]["os"], "linux");
+    // The engine also says where modules find this machine.
+    let document = world.runtime.document("sensor").await.unwrap();
+    assert!(document.to_string().contains("edgeHub:172.18.0.1"), "{document:#}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -208,4 +232,36 @@ async fn nobody_is_asked_more_often_than_it_helps() {
     world.machine.set_down(true);
     let count = looks(3600).await;
     assert!((600..=800).contains(&count), "{count}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hub_that_refuses_the_device_for_long_is_told_to_the_daemon_once() {
+    let world = with_sensor().await;
+    let asked = || *world.office.0.lock().unwrap();
+    // It is set up anew, and refuses for a moment.
+    world.hub.refuse();
+    sleep(Duration::from_secs(60)).await;
+    world.hub.go_up();
+    sleep(Duration::from_secs(600)).await;
+    world.hub.refuse();
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(asked(), 0);
+    // Away is not refused.
+    for _ in 0..100 {
+        world.hub.go_down();
+        sleep(Duration::from_secs(10)).await;
+    }
+    assert_eq!(asked(), 0);
+    world.hub.refuse();
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(asked(), 1);
+    for _ in 0..100 {
+        world.hub.refuse();
+        sleep(Duration::from_secs(10)).await;
+    }
+    assert_eq!(asked(), 1);
+    let snapshot = world.handle.as_ref().unwrap().snapshot().await.unwrap();
+    assert_eq!(snapshot.hub_trouble.as_deref(), Some("not authorised"));
+    assert_eq!(world.containers().await["sensor"].state, State::Running);
+    assert_eq!(world.machine.starts("sensor"), 1);
 }

@@ -61,10 +61,19 @@ impl Hub {
     }
 
     pub(crate) fn go_down(&self) {
+        self.down("gone", false);
+    }
+
+    /// It is there, and does not let the agent in.
+    pub(crate) fn refuse(&self) {
+        self.down("not authorised", true);
+    }
+
+    fn down(&self, reason: &str, is_refused: bool) {
         self.change(|state| {
             state.is_up = false;
             state.events.clear();
-            state.events.push_back(HubEvent::Down { reason: "gone".to_owned() });
+            state.events.push_back(HubEvent::Down { reason: reason.to_owned(), is_refused });
         });
     }
 

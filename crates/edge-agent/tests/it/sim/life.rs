@@ -1,8 +1,9 @@
 //! Modules come up, are kept up, and are told of.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use skerry_edge_agent::plan::Limits;
 use skerry_runtime::{Behaviour, Health, State};
 use tokio::time::{Instant, sleep};
@@ -230,4 +231,66 @@ async fn figures_have_the_names_that_dashboards_know() {
     let (ran, expected) =
         (value("total_time_running_correctly_seconds"), value("total_time_expected_running_seconds"));
     assert!(expected > ran && ran > 20.0, "{ran} of {expected}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_long_modules_ran_is_kept_over_restarts_and_power_cuts() {
+    let mut world = World::new();
+    world.machine.publish("sensor:1", Behaviour::runs());
+    world.hub.go_up();
+    world.start();
+    let version = world.hub.deploy(&manifest(&[("sensor", json!("sensor:1"))]));
+    world.until_code(version, 200).await;
+    let seconds = async |world: &World| -> f64 {
+        let page = world.handle.as_ref().unwrap().metrics().await.unwrap();
+        let name = "edgeAgent_total_time_running_correctly_seconds{";
+        let line = page.lines().find(|line| line.starts_with(name)).map(str::to_owned);
+        line.map_or(0.0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+    };
+    sleep(Duration::from_secs(3600)).await;
+    let before = seconds(&world).await;
+    assert!(before > 3500.0, "{before}");
+    world.stop().await;
+    // Nobody looked meanwhile.
+    sleep(Duration::from_secs(3600)).await;
+    world.start();
+    sleep(Duration::from_secs(1)).await;
+    let after = seconds(&world).await;
+    assert!((before..before + 60.0).contains(&after), "{before} {after}");
+    world.kill().await;
+    world.start();
+    sleep(Duration::from_secs(1)).await;
+    let after = seconds(&world).await;
+    assert!((before..before + 60.0).contains(&after), "{before} {after}");
+    world.kill().await;
+    world.disk.0.lock().unwrap().insert("availability.json".to_owned(), b"[".to_vec());
+    world.start();
+    world.until_status("sensor", "running").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_agents_own_environment_is_told_when_it_changes() {
+    let mut world = World::new();
+    world.hub.go_up();
+    world.start();
+    let with = |env: Value| {
+        let mut whole = manifest(&[]);
+        whole["systemModules"]["edgeAgent"]["env"] = env;
+        whole
+    };
+    let protocol = json!({"UpstreamProtocol": {"value": "MqttWs"}});
+    for desired in [manifest(&[]), with(protocol.clone()), with(protocol.clone())] {
+        let version = world.hub.deploy(&desired);
+        world.until_code(version, 200).await;
+    }
+    let told = || world.desk.0.lock().unwrap().clone();
+    let chosen = BTreeMap::from([("UpstreamProtocol".to_owned(), "MqttWs".to_owned())]);
+    assert_eq!(told(), [BTreeMap::new(), chosen.clone()]);
+    // It is known before the hub is there.
+    world.hub.go_down();
+    world.stop().await;
+    world.start();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.desk.0.lock().unwrap().last(), Some(&chosen));
+    assert_eq!(world.desk.0.lock().unwrap().len(), 3);
 }

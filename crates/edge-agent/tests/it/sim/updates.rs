@@ -100,8 +100,11 @@ async fn an_update_whose_module_exits_goes_back_by_itself_and_is_remembered() {
 
     // An operator asks, and it is good now.
     world.machine.publish("a:bad", Behaviour::runs());
-    assert!(world.handle.as_ref().unwrap().try_again().await);
+    let (status, answer) = world.hub.call("RetryDeployment", &Value::Null).await;
+    assert_eq!((status, answer), (200, json!({"retried": true, "version": again})));
     world.until_code(again, 200).await;
+    let (status, answer) = world.hub.call("retrydeployment", &json!({})).await;
+    assert_eq!((status, answer), (200, json!({"retried": false, "version": again})));
     assert_eq!(world.containers().await["aa"].image(), "a:bad");
     assert_eq!(world.hub.reported()["skerry"], Value::Null);
 }

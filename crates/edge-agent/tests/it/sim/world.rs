@@ -8,7 +8,9 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use skerry_edge_agent::container::Identity;
 use skerry_edge_agent::plan::Limits;
-use skerry_edge_agent::ports::{Identities, IdentityError, SealError, Sealer, Shelf, ShelfError};
+use skerry_edge_agent::ports::{
+    Identities, IdentityError, OwnSettings, Provisioning, SealError, Sealer, Shelf, ShelfError,
+};
 use skerry_edge_agent::{Agent, AgentOptions, Blob, Bundles, Handle, Pace, UploadError, Uploads};
 use skerry_edge_agent::{Disk as HostDisk, HostError, HostFigures, HostSource};
 use skerry_model::{Clock, Random, Timestamp};
@@ -27,6 +29,8 @@ pub(crate) struct World {
     pub(crate) disk: Arc<Disk>,
     pub(crate) names: Arc<Names>,
     pub(crate) cloud: Arc<Cloud>,
+    pub(crate) office: Arc<Office>,
+    pub(crate) desk: Arc<Desk>,
     pub(crate) handle: Option<Handle>,
     running: Option<(JoinHandle<()>, watch::Sender<bool>)>,
 }
@@ -135,6 +139,26 @@ impl Identities for Names {
     }
 }
 
+/// How often somebody asked for another identity.
+#[derive(Default)]
+pub(crate) struct Office(pub(crate) Mutex<u32>);
+
+/// The agent's own environment, each time that it was told.
+#[derive(Default)]
+pub(crate) struct Desk(pub(crate) Mutex<Vec<BTreeMap<String, String>>>);
+
+impl OwnSettings for Desk {
+    fn environment(&self, env: &BTreeMap<String, String>) {
+        self.0.lock().unwrap().push(env.clone());
+    }
+}
+
+impl Provisioning for Office {
+    fn refused(&self) {
+        *self.0.lock().unwrap() += 1;
+    }
+}
+
 /// What was uploaded, and where to.
 #[derive(Default)]
 pub(crate) struct Cloud {
@@ -200,6 +224,8 @@ impl World {
             disk: Arc::default(),
             names: Arc::default(),
             cloud: Arc::default(),
+            office: Arc::default(),
+            desk: Arc::default(),
             handle: None,
             running: None,
         }
@@ -228,6 +254,8 @@ impl World {
             pace: Pace::default(),
             runtime: self.runtime.clone(),
             identities: self.names.clone(),
+            provisioning: self.office.clone(),
+            settings: self.desk.clone(),
             shelf: self.disk.clone(),
             sealer: Arc::new(Turner),
             uploads: self.cloud.clone(),

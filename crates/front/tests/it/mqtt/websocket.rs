@@ -117,6 +117,7 @@ async fn our_own_client_comes_through_as_well() {
         address: client.address,
         tls: Some((NAME.try_into().unwrap(), Arc::clone(&client.config))),
         websocket: Some(websocket),
+        relay: None,
         connect_timeout: PATIENCE,
     };
     let limits = ClientLimits::default();

@@ -121,6 +121,12 @@ impl Engine {
         self.path("engine.sock")
     }
 
+    /// The engine's own process.
+    #[allow(dead_code, reason = "a bench measures it")]
+    pub(crate) fn process(&self) -> u32 {
+        child_of(self.daemon.id())
+    }
+
     pub(crate) fn options(&self) -> DockerOptions {
         DockerOptions::new(self.socket())
     }

@@ -3,6 +3,7 @@
 mod changes;
 mod family;
 mod modules;
+mod retry;
 
 use std::path::PathBuf;
 
@@ -43,6 +44,12 @@ pub enum EdgeVerb {
         #[command(flatten)]
         target: Target,
     },
+    /// Let an edge device try the newest version of its manifest again, after it has failed or while it waits.
+    Retry {
+        device: String,
+        #[command(flatten)]
+        target: Target,
+    },
     /// Show which edge device a device is behind, or put it behind another.
     Parent {
         device: String,
@@ -73,6 +80,9 @@ pub async fn run(args: EdgeArgs) -> Result<(), Failure> {
         }
         EdgeVerb::ShowModules { device, target } => {
             modules::show(&mut Client::connect(&target).await?, &device, target.json).await
+        }
+        EdgeVerb::Retry { device, target } => {
+            retry::retry(&mut Client::connect(&target).await?, &device, target.json).await
         }
         EdgeVerb::Parent { device, set, none, target } => {
             let parent = if none { Some(String::new()) } else { set };

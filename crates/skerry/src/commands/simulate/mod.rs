@@ -161,7 +161,13 @@ async fn place(client: &Client, options: &SimulateOptions) -> Result<Place, Fail
     // Devices do not know each other's sessions.
     config.resumption = Resumption::disabled();
     let name = ServerName::try_from(name.to_owned()).map_err(Failure::usage)?;
-    Ok(Place { address, tls: Some((name, Arc::new(config))), websocket, connect_timeout: CONNECT_TIMEOUT })
+    Ok(Place {
+        address,
+        tls: Some((name, Arc::new(config))),
+        websocket,
+        relay: None,
+        connect_timeout: CONNECT_TIMEOUT,
+    })
 }
 
 async fn look_up(text: &str, option: &str) -> Result<SocketAddr, Failure> {

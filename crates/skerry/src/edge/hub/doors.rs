@@ -12,7 +12,6 @@ use tokio::task::JoinSet;
 
 use super::HubOptions;
 use super::certificate::Certificate;
-use crate::edge::agent::gateway;
 
 const HTTPS_PORT: u16 = 443;
 const MQTT_PORT: u16 = 8883;
@@ -102,6 +101,7 @@ async fn wanted(options: &HubOptions) -> Vec<IpAddr> {
         return options.config.own.edge_hub_listen.clone();
     }
     let network = &options.config.moby_runtime.network.name;
-    let gateway = gateway(&*options.daemon.runtime(), network).await;
+    // Without an engine there is no such network, nor a module in it.
+    let gateway = options.daemon.runtime().gateway(network).await.ok().flatten();
     std::iter::once(IpAddr::from(Ipv4Addr::LOCALHOST)).chain(gateway).collect()
 }

@@ -24,6 +24,7 @@ use skerry_edge_hub::{EdgeHub, EdgeHubOptions, Rules};
 use skerry_model::{Clock, EDGE_HUB, ModuleId, Random};
 use tokio::sync::watch;
 
+use super::doors::Doors;
 use crate::failure::Failure;
 use crate::world::MachineUptime;
 use home::DaemonHome;
@@ -39,6 +40,8 @@ pub struct HubOptions {
     /// Of the hub alone.
     pub folder: PathBuf,
     pub tls: Arc<ClientConfig>,
+    /// The ways to the hub.
+    pub doors: Arc<Doors>,
     pub proxy: ProxySettings,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
@@ -89,7 +92,7 @@ struct Opened {
 }
 
 async fn open(options: &HubOptions) -> Result<Opened, Failure> {
-    let HubOptions { daemon, config, folder, tls, proxy, clock, random } = options;
+    let HubOptions { daemon, config, folder, tls, proxy, clock, random, .. } = options;
     let id = hub_id();
     // The hub is told its keys; if it takes its time, what is remembered will do meanwhile.
     let (teller, told) = (daemon.clone(), id.clone());

@@ -1,6 +1,5 @@
 //! The edge hub's way to its hub: MQTT, in a WebSocket where the protocol that was asked for is one.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -30,21 +29,23 @@ pub(super) fn dialer(options: &HubOptions, home: &DaemonHome) -> Result<Arc<dyn 
     let is_websocket = protocol.ends_with("ws");
     let port = if is_websocket { own.hub_https_port } else { own.hub_mqtt_port };
     let name = ServerName::try_from(gateway.clone()).map_err(Failure::failed)?;
-    let (address, tls, random) = (own.hub_address, Arc::clone(&options.tls), Arc::clone(&options.random));
+    let (doors, tls, random) =
+        (Arc::clone(&options.doors), Arc::clone(&options.tls), Arc::clone(&options.random));
     let (home, tries) = (home.clone(), Arc::new(AtomicUsize::new(0)));
     let way = move || -> skerry_front::device::Soon<Result<(Place, String), String>> {
         let (home, tries, gateway) = (home.clone(), Arc::clone(&tries), gateway.clone());
-        let (name, tls, random) = (name.clone(), Arc::clone(&tls), Arc::clone(&random));
+        let (name, tls, random, doors) =
+            (name.clone(), Arc::clone(&tls), Arc::clone(&random), Arc::clone(&doors));
         Box::pin(async move {
-            let address = match address {
-                Some(address) => SocketAddr::new(address, port),
-                None => find(&gateway, port, tries.fetch_add(1, Ordering::Relaxed)).await?,
-            };
+            // As with the original, a proxy is asked for WebSockets only.
+            let proxy = doors.proxy(&gateway).filter(|_| is_websocket);
+            let found = doors.find(&gateway, port, proxy, tries.fetch_add(1, Ordering::Relaxed)).await;
+            let (address, relay) = found?;
             let token = home.token_for(TOKEN_LIFE).await.map_err(|error| error.to_string())?;
             let websocket =
                 is_websocket.then(|| Tunnel { host: gateway, path: WEBSOCKET_PATH.to_owned(), random });
             let place =
-                Place { address, tls: Some((name, tls)), websocket, connect_timeout: CONNECT_TIMEOUT };
+                Place { address, relay, tls: Some((name, tls)), websocket, connect_timeout: CONNECT_TIMEOUT };
             Ok((place, token))
         })
     };
@@ -60,12 +61,4 @@ pub(super) fn dialer(options: &HubOptions, home: &DaemonHome) -> Result<Arc<dyn 
             ..ClientLimits::default()
         },
     })))
-}
-
-/// A name may have an address that does not answer; the next try takes the next.
-async fn find(host: &str, port: u16, tries: usize) -> Result<SocketAddr, String> {
-    let found = tokio::net::lookup_host((host, port)).await;
-    let found: Vec<SocketAddr> = found.map_err(|error| format!("{host}: {error}"))?.collect();
-    let chosen = found.get(tries % found.len().max(1)).copied();
-    chosen.ok_or_else(|| format!("{host}: the name has no address"))
 }

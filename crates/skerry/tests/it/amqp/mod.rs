@@ -50,7 +50,13 @@ fn place(hub: &Hub) -> Place {
     let root = std::fs::read(hub.root_certificate()).unwrap();
     let tls = TlsOptions { roots: &root, certificate: None, resumption: false }.build().unwrap();
     let name = HOST.to_owned().try_into().unwrap();
-    Place { address: hub.amqp_address, tls: Some((name, tls)), websocket: None, connect_timeout: PATIENCE }
+    Place {
+        address: hub.amqp_address,
+        tls: Some((name, tls)),
+        websocket: None,
+        relay: None,
+        connect_timeout: PATIENCE,
+    }
 }
 
 fn opening() -> Opening {

@@ -10,9 +10,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::engine::{Engine, OPEN, child_of};
+use crate::world::provided;
 
 pub(crate) const HOST: &str = "hub1.skerry.test";
 pub(crate) const DEVICE: &str = "gate";
+/// Where the hub is, as another machine would be: the edge has the same ports elsewhere.
+pub(crate) const HUB_ADDRESS: &str = "10.99.0.1";
+/// Under which modules look for their gateway.
+pub(crate) const EDGE: &str = "gate.plant.test";
 /// For whatever has to come by itself; the slowest is an update that is watched for a while.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -31,8 +36,8 @@ impl Bed {
         let mut engine = Engine::start();
         engine.serve();
         let mut bed = Self { engine, hub: None, edge: None, folder };
-        // Without a hub inside, the edge's own is a container like the others.
-        bed.publish("hub:1.5", "\"/helper\", \"talk\"");
+        let address = format!("{HUB_ADDRESS}/32");
+        ok(&bed.command("ip".as_ref()).args(["address", "add", &address, "dev", "lo"]).output().unwrap());
         bed.start_hub();
         bed.skerry(&["device", "create", DEVICE, "--edge"]);
         bed
@@ -40,17 +45,23 @@ impl Bed {
 
     /// Configured by its connection string and by where this hub is, as an operator would.
     pub(crate) fn configure(&self) {
+        self.configure_with(&self.engine.socket(), "");
+    }
+
+    /// The same, with an engine elsewhere, and more lines at the end of the configuration.
+    pub(crate) fn configure_with(&self, engine: &Path, more: &str) {
         let connection_string = self.skerry(&["device", "connection-string", DEVICE]);
         let config = self.config();
         let told = self.iotedge(&["config", "mp", "-c", connection_string.trim(), "-o", &text(&config)]);
         assert!(ok(&told).contains("config apply"), "it says what comes next");
         let mut written = fs::read_to_string(&config).unwrap();
-        written = format!("hostname = \"gate.plant.test\"\n{written}");
+        let root = self.path("hub/tls/root-ca.pem");
+        let root = root.display();
+        written = format!("hostname = \"{EDGE}\"\ntrust_bundle_cert = \"file://{root}\"\n{written}");
         written.push_str(&format!(
             "\n[moby_runtime]\nuri = \"unix://{}\"\nnetwork = \"azure-iot-edge\"\n\n\
-             [skerry]\nhub_address = \"127.0.0.1\"\nhub_ca_cert = \"file://{}\"\n",
-            self.engine.socket().display(),
-            self.path("hub/tls/root-ca.pem").display(),
+             [skerry]\nhub_address = \"{HUB_ADDRESS}\"\nhub_ca_cert = \"file://{root}\"\n{more}",
+            engine.display(),
         ));
         fs::write(&config, written).unwrap();
         ok(&self.iotedge(&["config", "apply", "-c", &text(&config)]));
@@ -60,6 +71,9 @@ impl Bed {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path("hub.log")).unwrap();
         let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_skerry")));
         command.args(["hub", "run", "--hostname", HOST, "--data"]).arg(self.path("hub"));
+        for (head, port) in [("--https", 443), ("--mqtt", 8883), ("--amqp", 5671)] {
+            command.args([head, &format!("{HUB_ADDRESS}:{port}")]);
+        }
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -73,18 +87,29 @@ impl Bed {
     }
 
     pub(crate) fn start_edge(&mut self) {
+        self.launch_edge();
+        self.wait("the daemon answers", |bed| bed.iotedge(&["list"]).status.success().then_some(()));
+    }
+
+    /// Without waiting until it answers, which takes an engine.
+    pub(crate) fn launch_edge(&mut self) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path("edge.log")).unwrap();
         let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_skerry")));
         command.args(["edge", "run", "--config"]).arg(self.config());
         command.arg("--data").arg(self.path("edge")).arg("--sockets").arg(self.path("run"));
         self.edge = Some(command.stderr(log).stdout(Stdio::null()).spawn().unwrap());
-        self.wait("the daemon answers", |bed| bed.iotedge(&["list"]).status.success().then_some(()));
     }
 
     /// Stops it as systemd does; it must go cleanly.
     pub(crate) fn stop_edge(&mut self) {
         let edge = self.edge.take().unwrap();
         assert_eq!(terminate(edge), Some(0), "{}", self.log("edge.log"));
+    }
+
+    /// The process of the device's program.
+    #[allow(dead_code, reason = "the bench measures it")]
+    pub(crate) fn edge_process(&self) -> u32 {
+        child_of(self.edge.as_ref().unwrap().id())
     }
 
     /// Kills it without a warning.
@@ -132,6 +157,12 @@ impl Bed {
 
     /// Sets the modules of the device: name and image.
     pub(crate) fn deploy(&self, modules: &[(&str, &str)]) {
+        let modules = modules.iter().map(|(name, image)| (*name, module(image)));
+        self.deploy_modules(&modules.collect::<Vec<_>>());
+    }
+
+    /// Sets the modules of the device, as a manifest has them.
+    pub(crate) fn deploy_modules(&self, modules: &[(&str, Value)]) {
         let path = self.path("manifest.json");
         fs::write(&path, manifest(modules).to_string()).unwrap();
         self.skerry(&["edge", "set-modules", "--device", DEVICE, "--content", &text(&path)]);
@@ -165,6 +196,19 @@ impl Bed {
     pub(crate) fn publish(&self, name: &str, command: &str) -> String {
         let image = format!("{OPEN}/{name}");
         self.engine.publish(&image, &[&format!("CMD [{command}]")]);
+        image
+    }
+
+    /// Puts an image that `cargo xtask images` has made into the registry of this world.
+    pub(crate) fn publish_own(&self, program: &str) -> String {
+        let archive = format!("{}/{program}.tar", provided("SKERRY_TEST_IMAGES"));
+        let said = self.engine.docker(&["load", "--quiet", "--input", &archive]).unwrap();
+        let loaded = said.trim().strip_prefix("Loaded image: ").unwrap_or_else(|| panic!("it says {said:?}"));
+        let image = format!("{OPEN}/{program}:1");
+        self.engine.docker(&["tag", loaded, &image]).unwrap();
+        self.engine.docker(&["push", "--quiet", &image]).unwrap();
+        // From here on only the registry has it.
+        self.engine.docker(&["rmi", &image, loaded]).unwrap();
         image
     }
 
@@ -253,13 +297,15 @@ fn text(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-fn manifest(modules: &[(&str, &str)]) -> Value {
-    let module = |image: &str| {
-        json!({"version": "1.0", "type": "docker", "status": "running", "restartPolicy": "always",
-               "settings": {"image": image, "createOptions": "{}"}})
-    };
+/// A module as manifests have it.
+pub(crate) fn module(image: &str) -> Value {
+    json!({"version": "1.0", "type": "docker", "status": "running", "restartPolicy": "always",
+           "settings": {"image": image, "createOptions": "{}"}})
+}
+
+fn manifest(modules: &[(&str, Value)]) -> Value {
     let modules: serde_json::Map<String, Value> =
-        modules.iter().map(|(name, image)| ((*name).to_owned(), module(image))).collect();
+        modules.iter().map(|(name, module)| ((*name).to_owned(), module.clone())).collect();
     json!({"modulesContent": {
         "$edgeAgent": {"properties.desired": {
             "schemaVersion": "1.1",
@@ -272,7 +318,8 @@ fn manifest(modules: &[(&str, &str)]) -> Value {
             "modules": modules,
         }},
         "$edgeHub": {"properties.desired": {
-            "schemaVersion": "1.1", "routes": {}, "storeAndForwardConfiguration": {"timeToLiveSecs": 7200},
+            "schemaVersion": "1.1", "routes": {"up": "FROM /messages/* INTO $upstream"},
+            "storeAndForwardConfiguration": {"timeToLiveSecs": 7200},
         }},
     }})
 }

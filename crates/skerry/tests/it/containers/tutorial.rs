@@ -1,6 +1,6 @@
 //! From a device's identity to its first module, and through its updates.
 
-use super::device::{Bed, ok};
+use super::device::{Bed, DEVICE, ok};
 
 #[test]
 fn a_device_is_configured_gets_modules_and_returns_from_an_update_that_fails() {
@@ -81,7 +81,20 @@ fn a_device_is_configured_gets_modules_and_returns_from_an_update_that_fails() {
         (row[1] == "running" && row[3] == second).then_some(())
     });
 
+    // It is not tried again by itself; an operator may ask for it, and it fails again.
+    let told = bed.skerry(&["edge", "retry", DEVICE]);
+    assert!(told.contains("again"), "{told}");
+    bed.wait("the failed version is tried again", |bed| {
+        let log = bed.log("edge.log");
+        (log.matches("the update failed").count() == 2).then_some(())
+    });
+
     // One that cannot be had: nothing is stopped for it.
+    bed.wait("the module of before runs once more", |bed| {
+        let rows = bed.list();
+        let row = rows.iter().find(|row| row[0] == "sensor")?;
+        (row[1] == "running" && row[3] == second).then_some(())
+    });
     let started = bed.inspect("sensor", "{{.State.StartedAt}}");
     bed.deploy(&[("sensor", &second), ("other", "127.0.0.1:5000/nowhere:1")]);
     let reported = bed.wait("the agent says what it cannot have", |bed| {

@@ -1,4 +1,4 @@
-//! Which images were ours, and when they were last of use: what garbage collection goes by.
+//! Which images were ours, and when they were last of use.
 //!
 //! A line per image: its id, a space, seconds since 1970. Only images that stand here are ever
 //! removed: others on the machine belong to somebody else. The text is the original's

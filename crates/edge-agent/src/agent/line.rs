@@ -1,0 +1,52 @@
+//! The line comes and goes, and a hub that does not let us in any more is told to the daemon.
+
+use tokio::time::Instant;
+
+use super::Agent;
+use super::hub::Reporter;
+
+#[derive(Default)]
+pub(super) struct LineState {
+    /// Why there is no connection, as it was told last.
+    pub(super) reason: Option<String>,
+    /// Since when the hub refuses us, whenever it is there.
+    refused_since: Option<Instant>,
+    /// Once in a life is enough.
+    is_asked: bool,
+}
+
+impl Agent {
+    pub(super) fn line_up(&mut self) {
+        if !self.reporter.is_up() {
+            tracing::info!("connected to the hub");
+        }
+        (self.line.reason, self.line.refused_since) = (None, None);
+        self.reporter = Reporter::up();
+        self.ask_twin();
+    }
+
+    pub(super) fn line_down(&mut self, reason: String, is_refused: bool) {
+        if !self.reporter.has_twin() {
+            self.metrics.note_sync(false);
+        }
+        // What stays as it is for hours is told once.
+        if self.line.reason.as_ref() != Some(&reason) {
+            tracing::warn!(reason, "the hub is out of reach; modules run on");
+        }
+        self.line.reason = Some(reason);
+        self.reporter = Reporter::default();
+        if is_refused {
+            self.refused_at_the_door();
+        }
+    }
+
+    /// A hub that is set up or restored refuses for a while; one that goes on knows us no longer.
+    fn refused_at_the_door(&mut self) {
+        let since = *self.line.refused_since.get_or_insert_with(Instant::now);
+        if !self.line.is_asked && since.elapsed() >= self.options.pace.refused {
+            self.line.is_asked = true;
+            tracing::error!("the hub does not let this device in any more; it is to be provisioned anew");
+            self.options.provisioning.refused();
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! How the line gets to the hub; who knows the machine's configuration and keys says so.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use skerry_runtime::Answer;
+use skerry_uplink::{Identity, Place, Token};
+
+/// Where the hub is, and what is spoken there.
+#[derive(Clone, Debug)]
+pub struct Way {
+    pub place: Place,
+    pub protocol: Protocol,
+    /// Who comes; its proof is the ticket.
+    pub identity: Identity,
+    pub ticket: Ticket,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Mqtt,
+    Amqp,
+}
+
+/// What is shown at the door.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    pub token: Token,
+    /// When it is time for another one, well before this one ends.
+    pub renew_after: Duration,
+}
+
+/// Asked before each try.
+pub trait WayIn: Send + Sync {
+    /// `failures` tries have failed since a connection last stood: names may have moved, and there may be
+    /// another way.
+    fn way(&self, failures: u32) -> Answer<'_, Way, WayError>;
+
+    /// Another ticket.
+    fn ticket(&self) -> Answer<'_, Ticket, WayError>;
+
+    /// Done when there is another way than the one that was given last, and a connection that stands is to
+    /// be made anew.
+    fn changed(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no way to the hub: {reason}")]
+pub struct WayError {
+    pub reason: String,
+}

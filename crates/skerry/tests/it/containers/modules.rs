@@ -1,0 +1,162 @@
+//! Our own modules in their real images: the sensor sends, and the probe makes every call of the workload
+//! API, before and after the daemon was started anew.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::device::{Bed, DEVICE, module, ok};
+
+#[test]
+fn the_sensor_sends_until_it_is_told_otherwise() {
+    let mut bed = Bed::new();
+    bed.configure();
+    bed.start_edge();
+    let image = bed.publish_own("temperature-sensor");
+    let mut sensor = module(&image);
+    sensor["env"] = json!({"MessageDelay": {"value": "00:00:01"}, "MessageCount": {"value": "-1"}});
+    bed.deploy_modules(&[("sensor", sensor)]);
+    let reported = bed.settled();
+    assert_eq!(reported["modules"]["sensor"]["runtimeStatus"], "running", "{reported:#}");
+
+    let messages = telemetry(&bed, 3);
+    for message in &messages {
+        assert_eq!(message["moduleId"], "sensor", "{message:#}");
+        let body = &message["body"];
+        let temperature = body["machine"]["temperature"].as_f64().unwrap();
+        assert!((20.0..110.0).contains(&temperature), "{message:#}");
+        assert!(body["ambient"]["humidity"].is_number(), "{message:#}");
+    }
+
+    bed.skerry(&["twin", "update", DEVICE, "--module", "sensor", "--desired", r#"{"SendInterval": 7}"#]);
+    bed.wait("the sensor says that it took its interval", |bed| {
+        let twin = bed.skerry(&["twin", "show", DEVICE, "--module", "sensor"]);
+        let twin: Value = serde_json::from_str(&twin).unwrap();
+        (twin["properties"]["reported"]["SendInterval"] == 7).then_some(())
+    });
+    let said = bed.skerry(&["method", "invoke", DEVICE, "reset", "--module", "sensor", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&said).unwrap()["status"], 200, "{said}");
+    assert!(ok(&bed.iotedge(&["logs", "sensor"])).contains("Resetting the temperature"));
+
+    // Without rights, and with nothing but itself in its image.
+    assert_eq!(bed.inspect("sensor", "{{.Config.User}}"), "1000:1000");
+    let size = bed.engine.docker(&["image", "inspect", "--format", "{{.Size}}", &image]).unwrap();
+    assert!(size.trim().parse::<u64>().unwrap() < 8_000_000, "{size} bytes");
+    bed.stop_edge();
+    bed.stop_hub();
+}
+
+#[test]
+fn every_call_of_the_workload_api_is_answered_also_after_the_daemon_was_started_anew() {
+    let mut bed = Bed::new();
+    bed.configure();
+    bed.start_edge();
+    let image = bed.publish_own("workload-probe");
+    bed.deploy(&[("probe", &image)]);
+    let reported = bed.settled();
+    assert_eq!(reported["lastDesiredStatus"]["code"], 200, "{reported:#}");
+
+    let round = good_round(&bed, 0);
+    assert!(round.calls.len() > 25, "{:#?}", round.calls);
+    let sign = round.call("sign");
+    assert_eq!(sign["found"], signature(&bed), "signed by the key that the hub has of it");
+    for call in ["trust-bundle", "encrypt", "decrypt", "certificate/server", "certificate/identity"] {
+        round.call(call);
+    }
+
+    let started = bed.inspect("probe", "{{.State.StartedAt}}");
+    for go in [Bed::stop_edge, Bed::kill_edge] {
+        go(&mut bed);
+        let before = rounds(&bed).last().map_or(0, |round| round.number);
+        bed.wait("the probe has found nobody", |bed| {
+            rounds(bed).iter().any(|round| round.number > before && round.bad > 0).then_some(())
+        });
+        bed.start_edge();
+        let last = rounds(&bed).last().map_or(0, |round| round.number);
+        let round = good_round(&bed, last);
+        assert_eq!(round.call("sign")["found"], signature(&bed));
+        assert_eq!(
+            bed.inspect("probe", "{{.State.Running}} {{.State.StartedAt}} {{.RestartCount}}"),
+            format!("true {started} 0"),
+            "it was not started anew for it"
+        );
+    }
+    bed.stop_edge();
+    bed.stop_hub();
+}
+
+/// What the probe found in one round.
+#[derive(Debug)]
+struct Round {
+    number: u64,
+    bad: u64,
+    calls: Vec<Value>,
+}
+
+impl Round {
+    #[track_caller]
+    fn call(&self, name: &str) -> &Value {
+        self.calls.iter().find(|call| call["call"] == name).unwrap_or_else(|| panic!("no {name}: {self:#?}"))
+    }
+}
+
+/// All that are complete.
+fn rounds(bed: &Bed) -> Vec<Round> {
+    let said = bed.engine.docker(&["logs", "probe"]).unwrap();
+    let mut rounds = Vec::new();
+    let mut calls = Vec::new();
+    for line in said.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        match line["bad"].as_u64() {
+            None => calls.push(line),
+            Some(bad) => {
+                let number = line["round"].as_u64().unwrap();
+                rounds.push(Round { number, bad, calls: std::mem::take(&mut calls) });
+            }
+        }
+    }
+    rounds
+}
+
+/// The first one after `after` in which somebody answers; everything in it must be right.
+#[track_caller]
+fn good_round(bed: &Bed, after: u64) -> Round {
+    let round = bed.wait("the probe has made its calls", |bed| {
+        let is_answered = |round: &Round| round.calls.iter().all(|call| call["status"] != 0);
+        rounds(bed).into_iter().find(|round| round.number > after && is_answered(round))
+    });
+    let bad: Vec<&Value> = round.calls.iter().filter(|call| call["good"] != true).collect();
+    assert!(bad.is_empty() && round.bad == 0, "{bad:#?}");
+    round
+}
+
+/// What the probe's signature has to be.
+fn signature(bed: &Bed) -> String {
+    let shown = bed.skerry(&["module", "show", DEVICE, "probe", "--json"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let key =
+        STANDARD.decode(shown["authentication"]["symmetricKey"]["primaryKey"].as_str().unwrap()).unwrap();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
+    STANDARD.encode(hmac::sign(&key, b"signed by the probe"))
+}
+
+/// So many messages of the device, from the oldest on.
+fn telemetry(bed: &Bed, count: usize) -> Vec<Value> {
+    let mut command: Command = bed.command(Path::new(env!("CARGO_BIN_EXE_skerry")));
+    command
+        .args(["monitor", "--json", "--from", "oldest", "--device", DEVICE, "--data"])
+        .arg(bed.path("hub"));
+    let mut monitor = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(monitor.stdout.take().unwrap()).lines();
+    let read = |line: std::io::Result<String>| serde_json::from_str(&line.unwrap()).unwrap();
+    let messages = lines.map(read).filter(|message: &Value| message["body"]["machine"].is_object());
+    let messages: Vec<Value> = messages.take(count).collect();
+    monitor.kill().unwrap();
+    monitor.wait().unwrap();
+    messages
+}
