@@ -1,5 +1,6 @@
 //! Key pairs: which kinds there are, how they are made, read and signed with.
 
+use aws_lc_rs::digest::{Digest, SHA256};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair,
@@ -149,5 +150,14 @@ impl Pair {
             (Self::Ec(_), _) => Err(KeyError::Scheme { id: id.to_owned(), is: "an elliptic curve's" }),
             (Self::Rsa(_), _) => Err(KeyError::Scheme { id: id.to_owned(), is: "RSA" }),
         }
+    }
+
+    pub(crate) fn sign_digest(&self, id: &str, digest: &[u8; 32]) -> Result<Vec<u8>, KeyError> {
+        let failed = |_| KeyError::Library { what: "sign" };
+        let Self::Ec(pair) = self else {
+            return Err(KeyError::Scheme { id: id.to_owned(), is: "RSA" });
+        };
+        let digest = Digest::import_less_safe(digest, &SHA256).map_err(failed)?;
+        Ok(pair.sign_digest(&digest).map_err(failed)?.as_ref().to_vec())
     }
 }

@@ -57,6 +57,9 @@ pub trait KeyStore: Send + Sync + 'static {
     /// Signs the message itself, not a digest that the caller has made.
     fn sign_with_pair(&self, id: &str, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, KeyError>;
 
+    /// Signs a digest by SHA-256 that the caller has made, by ECDSA: TLS libraries ask for nothing else.
+    fn sign_digest(&self, id: &str, digest: &[u8; 32]) -> Result<Vec<u8>, KeyError>;
+
     /// Gives a pair another name, in place of the one that had it.
     fn move_pair(&self, from: &str, to: &str) -> Result<(), KeyError>;
 }

@@ -204,8 +204,10 @@ impl KeyService {
 
     async fn sign(&self, sign: Sign) -> Result<Reply, Problem> {
         self.work(move |keys, handles| {
-            if sign.algorithm != "HMAC-SHA256" {
-                return Err(Problem::parameter("algorithm"));
+            match sign.algorithm.as_str() {
+                "HMAC-SHA256" => {}
+                "ECDSA" => return sign_digest(keys, handles, &sign),
+                _ => return Err(Problem::parameter("algorithm")),
             }
             let message = member(&sign.parameters, "message")?;
             let signature = match open(handles, &sign.key_handle)? {
@@ -267,6 +269,16 @@ impl KeyService {
     }
 }
 
+fn sign_digest(keys: &dyn KeyStore, handles: &Handles, sign: &Sign) -> Result<Value, Problem> {
+    let digest = member(&sign.parameters, "digest")?;
+    let digest: [u8; 32] = digest.try_into().map_err(|_| Problem::parameter("digest"))?;
+    let Key::Pair(id) = open(handles, &sign.key_handle)? else {
+        return Err(Problem::parameter("keyHandle"));
+    };
+    let signature = keys.sign_digest(&id, &digest).map_err(failed)?;
+    Ok(json!({ "signature": STANDARD.encode(signature) }))
+}
+
 /// The key that encrypts.
 fn aead(handles: &Handles, crypt: &Crypt) -> Result<String, Problem> {
     if crypt.algorithm != "AEAD" {
@@ -298,7 +310,11 @@ fn base64(text: &str, name: &str) -> Result<Vec<u8>, Problem> {
 fn failed(error: KeyError) -> Problem {
     let status = match &error {
         KeyError::NotFound { .. } => 404,
-        KeyError::Id { .. } | KeyError::Vector | KeyError::Sealed | KeyError::Length { .. } => 400,
+        KeyError::Id { .. }
+        | KeyError::Scheme { .. }
+        | KeyError::Vector
+        | KeyError::Sealed
+        | KeyError::Length { .. } => 400,
         _ => 500,
     };
     Problem::of(status, &error)

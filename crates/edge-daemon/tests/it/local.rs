@@ -141,6 +141,19 @@ async fn the_public_half_of_a_pair_is_told_in_its_parts() {
     let point = bytes("ec-point", &ec).await;
     assert_eq!((point.len(), point[0]), (65, 4));
     assert_eq!(bytes("ec-curve-oid", &ec).await.len(), 8);
+    // What it signs is the digest as it is given, as libraries of TLS ask.
+    let sign = async |handle: &Value, digest: &[u8]| {
+        let parameters = json!({ "digest": b64(digest) });
+        let body = json!({ "keyHandle": handle, "algorithm": "ECDSA", "parameters": parameters });
+        ask(&keyd, "POST", "/sign", body).await
+    };
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, b"message");
+    let signature = sign(&ec, digest.as_ref()).await.expect(200);
+    let signature = STANDARD.decode(signature["signature"].as_str().unwrap()).unwrap();
+    let algorithm = &aws_lc_rs::signature::ECDSA_P256_SHA256_ASN1;
+    aws_lc_rs::signature::UnparsedPublicKey::new(algorithm, &point).verify(b"message", &signature).unwrap();
+    sign(&ec, b"short").await.refused(400, "invalid parameter: digest");
+    assert_eq!(sign(&rsa, digest.as_ref()).await.status, 400, "RSA signs otherwise");
     for (name, handle) in [("ec-point", &rsa), ("rsa-modulus", &ec), ("shoe-size", &ec)] {
         told(name, handle).await.refused(400, "invalid parameter: name");
     }

@@ -190,6 +190,10 @@ impl KeyStore for FileKeyStore {
         self.pair(id)?.sign(id, scheme, message)
     }
 
+    fn sign_digest(&self, id: &str, digest: &[u8; 32]) -> Result<Vec<u8>, KeyError> {
+        self.pair(id)?.sign_digest(id, digest)
+    }
+
     fn move_pair(&self, from: &str, to: &str) -> Result<(), KeyError> {
         self.refuse_preloaded(from)?;
         self.refuse_preloaded(to)?;

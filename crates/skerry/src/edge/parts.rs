@@ -47,10 +47,10 @@ pub fn part_of(target: &str) -> Option<&'static str> {
     let is_below = |place: &&str| {
         target.strip_prefix(*place).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     };
-    if OF_AGENT.iter().any(|place| is_below(place)) {
+    if OF_AGENT.iter().any(is_below) {
         return Some(AGENT);
     }
-    OF_HUB.iter().any(|place| is_below(place)).then_some(HUB)
+    OF_HUB.iter().any(is_below).then_some(HUB)
 }
 
 /// Runs a part until `stopped`, again and again: when it was asked to restart, and when it broke off. Each run is

@@ -36,10 +36,10 @@ pub const ILLNESSES: &[Illness] = &[
     error("certd-config-well-formed", "cert_issuance", |p| p.edit("\ncert = 'file:", "\ncert = 'http:")),
     error("tpmd-config-well-formed", "auth_key_index", |p| p.add("[tpm]\nauth_key_index = 'x'\n")),
     error("identityd-config-well-formed", "cloud_retries", |p| {
-        p.edit("hostname", "cloud_retries = 'x'\nhostname")
+        p.edit("hostname", "cloud_retries = 'x'\nhostname");
     }),
     warning("identityd-config-well-formed", "hostnam", |p| {
-        p.edit("iothub_hostname", "hostnam = 'x'\niothub_hostname")
+        p.edit("iothub_hostname", "hostnam = 'x'\niothub_hostname");
     }),
     error("identityd-config-well-formed", "DPS is not supported yet", |p| {
         p.provision("method = 'tpm'\nregistration_id = 'gate'");
@@ -58,7 +58,7 @@ pub const ILLNESSES: &[Illness] = &[
     warning("host-local-time", "60 s behind", |p| p.ahead_seconds = 60),
     error("identity-certificate-expiry", "expired", |p| p.expire("device")),
     error("identity-certificate-expiry", "not there", |p| {
-        std::fs::remove_file(p.path("device.pem")).unwrap()
+        std::fs::remove_file(p.path("device.pem")).unwrap();
     }),
     error("est-identity-and-bootstrap-certificate-expiry", "expired", |p| {
         p.expire("est");
@@ -84,13 +84,13 @@ pub const ILLNESSES: &[Illness] = &[
     warning("est-server-https", "http://est.test", |p| est(p, "http://est.test")),
     error("certs-match-private-keys", "plant", |p| p.certify("other", "plant", 2027)),
     error("host-connect-iothub-amqp", "top.plant.lan:5671", |p| {
-        p.closed.extend(["top.plant.lan:5671".to_owned()])
+        p.closed.extend(["top.plant.lan:5671".to_owned()]);
     }),
     error("host-connect-iothub-https", "top.plant.lan:443", |p| {
-        p.closed.extend(["top.plant.lan:443".to_owned()])
+        p.closed.extend(["top.plant.lan:443".to_owned()]);
     }),
     error("host-connect-iothub-mqtt", "top.plant.lan:8883", |p| {
-        p.closed.extend(["top.plant.lan:8883".to_owned()])
+        p.closed.extend(["top.plant.lan:8883".to_owned()]);
     }),
     warning("host-connect-iothub-mqtt", "--iothub-hostname", |p| {
         p.provision("method = 'tpm'\nregistration_id = 'gate'");
@@ -113,7 +113,7 @@ pub const ILLNESSES: &[Illness] = &[
         p.add("[connect]\nmanagement_uri = 'fd://x'\nworkload_uri = 'unix:///w'\n");
     }),
     warning("aziot-edge-version", "1.2.3", |p| {
-        p.args.expected_aziot_edged_version = Some("1.2.4".to_owned())
+        p.args.expected_aziot_edged_version = Some("1.2.4".to_owned());
     }),
     warning("aziot-edge-version", "1.0.0", |p| {
         p.args.aziot_edged = Some("/usr/bin/other".into());
@@ -123,7 +123,7 @@ pub const ILLNESSES: &[Illness] = &[
     warning("container-engine-dns", "daemon.json", |p| std::fs::write(p.path("daemon.json"), "{}").unwrap()),
     error("container-engine-ipv6", "IPv6", |p| std::fs::write(p.path("daemon.json"), "{}").unwrap()),
     warning("container-engine-logrotate", "log-driver", |p| {
-        std::fs::write(p.path("daemon.json"), "{}").unwrap()
+        std::fs::write(p.path("daemon.json"), "{}").unwrap();
     }),
     warning("edge-agent-storage-mounted-from-host", "gone after a restart", |p| p.disk.is_passing = true),
     warning("edge-agent-storage-mounted-from-host", "/tmp/edgeAgent", |p| {
