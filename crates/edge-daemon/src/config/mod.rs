@@ -5,6 +5,7 @@
 
 mod apply;
 mod certificates;
+mod import;
 mod named;
 mod own;
 mod problem;
@@ -26,6 +27,7 @@ pub use apply::{ApplyError, Snapshot, apply, minimal, write_minimal};
 pub use certificates::{
     CertIssuance, CertificatePlace, EdgeCaConfig, Est, EstAuth, Issuance, IssuanceMethod, LocalCaConfig,
 };
+pub use import::{ImportError, Imported, import};
 pub use own::{ModuleKeyKind, Own};
 pub use problem::{ConfigError, Problem, Severity};
 pub use provisioning::{Attestation, DeviceCertificate, DeviceCredential, Dps, KeySource, Provisioning};

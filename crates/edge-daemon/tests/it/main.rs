@@ -13,6 +13,7 @@ mod cloud;
 mod configurations;
 mod hub;
 mod identities;
+mod importing;
 mod lifetime;
 mod local;
 mod management;

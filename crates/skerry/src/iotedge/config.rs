@@ -1,9 +1,10 @@
 //! `iotedge config`: the operator's file, written and applied.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use skerry_edge_daemon::config::{Snapshot, apply, write_minimal};
+use skerry_edge_daemon::config::{Snapshot, apply, import, write_minimal};
+use skerry_keys::write_file;
 use skerry_runtime::{DockerOptions, DockerRuntime, Runtime as _};
 
 use super::Place;
@@ -34,12 +35,20 @@ pub enum ConfigCommand {
         #[arg(short, long)]
         force: bool,
     },
-    /// Not supported: says what to do instead.
+    /// Write the configuration that an installation of the version 1.0 or 1.1 has.
     Import {
-        #[arg(short = 'c', long = "config-file", value_name = "FILE")]
-        config: Option<PathBuf>,
+        /// The old file.
+        #[arg(
+            short = 'c',
+            long = "config-file",
+            default_value = "/etc/iotedge/config.yaml",
+            value_name = "FILE"
+        )]
+        config: PathBuf,
+        /// Where to [default: /etc/aziot/config.toml].
         #[arg(short = 'o', long = "out-config-file", value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Replace the file that is there.
         #[arg(short, long)]
         force: bool,
     },
@@ -49,30 +58,50 @@ pub async fn run(command: ConfigCommand, place: &Place) -> Result<(), Failure> {
     match command {
         ConfigCommand::Apply { config, strict } => apply_file(config, strict, place).await,
         ConfigCommand::Mp { connection_string, out, force } => {
-            let path = place.directories(out).config;
-            let folder = path.parent().unwrap_or(std::path::Path::new("/"));
-            std::fs::create_dir_all(folder)
-                .map_err(|error| Failure::failed(format!("{} cannot be made: {error}", folder.display())))?;
+            let path = destination(out, place)?;
             write_minimal(&path, &connection_string, force).map_err(Failure::failed)?;
-            output::line(&format!("The configuration is written to {}.", path.display()))?;
-            output::line("")?;
-            output::line("To apply it:")?;
-            output::line("")?;
-            output::line(&format!("    sudo iotedge config apply -c '{}'", path.display()))?;
+            written(&path)?;
             output::line("")?;
             output::line(
                 "WARNING: it has no certificates of your own, so it does not suit a gateway for other devices.",
             )
         }
-        ConfigCommand::Import { config, .. } => {
-            let path = config.unwrap_or_else(|| PathBuf::from("/etc/iotedge/config.yaml"));
-            Err(Failure::failed(format!(
-                "{} cannot be imported: files of the versions 1.0 and 1.1 are not read. Give the device's \
-                 connection string to `iotedge config mp`, or write config.toml by hand (docs/edge.md)",
-                path.display()
-            )))
-        }
+        ConfigCommand::Import { config, out, force } => import_file(&config, out, force, place),
     }
+}
+
+fn destination(out: Option<PathBuf>, place: &Place) -> Result<PathBuf, Failure> {
+    let path = place.directories(out).config;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Failure::failed(format!("{} cannot be made: {error}", folder.display())))?;
+    Ok(path)
+}
+
+fn written(path: &Path) -> Result<(), Failure> {
+    output::line(&format!("The configuration is written to {}.", path.display()))?;
+    output::line("")?;
+    output::line("To apply it:")?;
+    output::line("")?;
+    output::line(&format!("    sudo iotedge config apply -c '{}'", path.display()))
+}
+
+fn import_file(source: &Path, out: Option<PathBuf>, force: bool, place: &Place) -> Result<(), Failure> {
+    let at = source.display();
+    let old = std::fs::read_to_string(source).map_err(|error| {
+        Failure::failed(format!("{at} cannot be read: {error}. Name the old file by --config-file"))
+    })?;
+    let path = destination(out, place)?;
+    if !force && path.exists() {
+        return Err(Failure::failed(format!("{} exists: add --force to replace it", path.display())));
+    }
+    let imported = import(&old, &|path| Path::new(path).is_file())
+        .map_err(|error| Failure::failed(format!("{at} cannot be imported: {error}")))?;
+    for key in &imported.left_out {
+        eprintln!("warn: {at}: {key} is left out, nothing here has it");
+    }
+    write_file(&path, imported.text.as_bytes(), 0o600).map_err(Failure::failed)?;
+    written(&path)
 }
 
 async fn apply_file(config: Option<PathBuf>, strict: bool, place: &Place) -> Result<(), Failure> {
@@ -98,7 +127,7 @@ async fn tell(management: &Local) -> Result<(), Failure> {
 }
 
 /// Containers of modules know this device by its name. An engine that does not answer runs none.
-async fn has_modules(state: &std::path::Path) -> bool {
+async fn has_modules(state: &Path) -> bool {
     let Ok(Some(snapshot)) = Snapshot::load(state) else { return false };
     let engine = DockerRuntime::new(DockerOptions::new(&snapshot.config.moby_runtime.socket));
     engine.list().await.is_ok_and(|modules| !modules.is_empty())

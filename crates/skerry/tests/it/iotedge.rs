@@ -93,7 +93,20 @@ fn a_configuration_is_written_and_applied_or_refused() {
         .unwrap();
     machine.ends("config apply -c FOLDER/config.toml", 1, "1:");
     machine.ends("config apply -c FOLDER/config.toml", 1, "3:");
-    machine.ends("config import", 1, "config mp");
+
+    // What an older installation has becomes a file that can be applied.
+    machine.ends("config import -c FOLDER/absent.yaml", 1, "--config-file");
+    let old = format!(
+        "provisioning:\n  source: manual\n  device_connection_string: {CONNECTION_STRING}\nhostnam: x\n"
+    );
+    fs::write(machine.path("config.yaml"), old).unwrap();
+    let import = "config import -c FOLDER/config.yaml -o FOLDER/config.toml";
+    machine.ends(import, 1, "--force");
+    machine.ends(&format!("{import} --force"), 0, "hostnam is left out");
+    machine.ends("config apply --strict -c FOLDER/config.toml", 0, "is applied");
+    assert_eq!(fs::metadata(machine.path("config.toml")).unwrap().permissions().mode() & 0o777, 0o600);
+    fs::write(machine.path("config.yaml"), "provisioning:\n  source: [\n").unwrap();
+    machine.ends(&format!("{import} --force"), 1, "line 2");
 }
 
 #[test]
