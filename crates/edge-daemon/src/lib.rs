@@ -44,6 +44,6 @@ pub use handle::Handle;
 pub use management::{BundleQuery, Files, Witness, moment, support_bundle};
 pub use options::{Options, Places};
 pub use outcome::{Outcome, StartError};
-pub use parts::{Part, PartState, Parts};
+pub use parts::{Part, PartState, Parts, View};
 pub use sockets::{Activated, ActivationError, Inherited, NotifyError, SocketError, inherited, notify};
 pub use zip::{Archive, Full};

@@ -7,6 +7,7 @@ use http::Method;
 
 use super::{Management, Request};
 use crate::api::{Api, Call, EDGE_VERSIONS, Problem, Reply, Versions};
+use crate::caller::AGENT_CONTAINER;
 
 impl Api for Management {
     fn versions(&self) -> Versions {
@@ -83,12 +84,18 @@ impl Management {
                 agent().await?;
                 self.request(Request::Reload)
             }
+            // Ours: what the agent thinks of its deployment, and why.
+            ["skerry", "v1", "agent"] if is(Method::GET) => {
+                let part = shared.parts.find(AGENT_CONTAINER).ok_or_else(Problem::not_found)?;
+                let looked = part.look().await;
+                looked.map(|found| Reply::json(200, &found)).ok_or_else(Problem::not_found)
+            }
             ["modules" | "identities" | "systeminfo"]
             | ["modules" | "identities", _]
             | ["modules", _, "prepareupdate" | "start" | "stop" | "restart" | "logs"]
             | ["systeminfo", "resources" | "supportbundle"]
             | ["device", "reprovision"]
-            | ["skerry", "v1", "reload"] => Err(Problem::method()),
+            | ["skerry", "v1", "reload" | "agent"] => Err(Problem::method()),
             _ => Err(Problem::not_found()),
         }
     }

@@ -8,9 +8,12 @@
 
 mod log;
 
-use std::sync::Arc;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use serde_json::Value;
 use skerry_model::Timestamp;
 use skerry_runtime::{LogQuery, LogStream};
 use tokio::sync::watch;
@@ -20,6 +23,8 @@ use log::{Log, Reading};
 
 /// A part that has not ended, or begun, by then goes on doing so, and whoever asked is answered.
 const CHANGE_LIMIT: Duration = Duration::from_secs(15);
+
+const LOOK_LIMIT: Duration = Duration::from_secs(5);
 
 /// How a part is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +49,16 @@ struct Wanted {
     round: u64,
 }
 
+/// Tells how a part is doing, beyond whether it runs.
+pub trait View: Send + Sync {
+    /// `None` when it has ended.
+    fn look(&self) -> Pin<Box<dyn Future<Output = Option<Value>> + Send + '_>>;
+}
+
 pub struct Part {
     name: String,
     image: String,
+    view: RwLock<Option<Arc<dyn View>>>,
     state: watch::Sender<PartState>,
     wanted: watch::Sender<Wanted>,
     log: Log,
@@ -58,6 +70,7 @@ impl Part {
         Arc::new(Self {
             name: name.to_owned(),
             image: image.to_owned(),
+            view: RwLock::default(),
             state: watch::Sender::new(PartState::New),
             wanted: watch::Sender::new(Wanted { runs: true, round: 0 }),
             log: Log::default(),
@@ -74,6 +87,21 @@ impl Part {
 
     pub fn state(&self) -> PartState {
         *self.state.borrow()
+    }
+
+    /// From now on it is asked there how it is doing.
+    pub fn show(&self, view: Arc<dyn View>) {
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Some(view);
+    }
+
+    /// How it is doing; `None` where it does not run, or tells nothing.
+    pub async fn look(&self) -> Option<Value> {
+        if !matches!(self.state(), PartState::Running { .. }) {
+            return None;
+        }
+        let view = self.view.read().unwrap_or_else(PoisonError::into_inner).clone()?;
+        // Whoever has no time for it now is no reason to wait for.
+        timeout(LOOK_LIMIT, view.look()).await.ok()?
     }
 
     /// Keeps a line of its log; the oldest ones go where there are too many.

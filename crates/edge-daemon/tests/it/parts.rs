@@ -1,9 +1,10 @@
 //! What lives in the daemon's process, as the APIs show it.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
-use serde_json::json;
-use skerry_edge_daemon::{BundleQuery, Files, Part, Parts, Witness};
+use serde_json::{Value, json};
+use skerry_edge_daemon::{BundleQuery, Files, Part, Parts, View, Witness};
 use skerry_model::Clock as _;
 use skerry_runtime::{LogFrames, LogQuery};
 
@@ -79,6 +80,31 @@ async fn a_part_looks_like_a_module_and_its_neighbours_do_not_notice() {
     }
     daemon.stop().await;
     running.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+struct Window;
+
+impl View for Window {
+    fn look(&self) -> Pin<Box<dyn Future<Output = Option<Value>> + Send + '_>> {
+        Box::pin(async { Some(json!({ "hub": true })) })
+    }
+}
+
+#[tokio::test]
+async fn how_the_agent_is_doing_is_told_while_it_runs() {
+    let mut world = World::new().await;
+    let agent = Part::new("edgeAgent", "skerry 1.2.3");
+    world.parts = Parts::new(vec![Arc::clone(&agent)]);
+    let daemon = world.start().await;
+    let api = world.management();
+    agent.show(Arc::new(Window));
+    api.get("/skerry/v1/agent").await.refused(404, "not found");
+    agent.started(world.clock.now());
+    assert_eq!(api.get("/skerry/v1/agent").await.expect(200), json!({ "hub": true }));
+    api.send("POST", "/skerry/v1/agent", None).await.refused(400, "method not allowed");
+    agent.ended(world.clock.now(), 0);
+    api.get("/skerry/v1/agent").await.refused(404, "not found");
+    daemon.stop().await;
 }
 
 struct Passerby;

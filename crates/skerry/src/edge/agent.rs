@@ -8,8 +8,8 @@ use std::time::Duration;
 use skerry_edge_agent::link::{Line, LineOptions};
 use skerry_edge_agent::plan::Limits;
 use skerry_edge_agent::{Agent, AgentOptions, Device, FolderShelf, Pace};
-use skerry_edge_daemon::Handle;
 use skerry_edge_daemon::config::Config;
+use skerry_edge_daemon::{Handle, Part};
 use skerry_edge_hub::EdgeHub;
 use skerry_model::{Clock, Random};
 use skerry_runtime::{Credentials, Record};
@@ -20,6 +20,7 @@ use super::options::Metrics;
 use super::parts::HUB_IS_INSIDE;
 use super::ports::Ports;
 use super::uploads::BlobUploads;
+use super::view::AgentView;
 use super::way::{HubWay, upstream_protocol};
 use super::{figures, images};
 
@@ -30,6 +31,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What every run of the agent begins with.
 pub struct Seat {
+    pub part: Arc<Part>,
     pub handle: Handle,
     pub config: Config,
     pub way: Arc<HubWay>,
@@ -79,6 +81,7 @@ impl Seat {
             },
             Box::new(link),
         );
+        self.part.show(Arc::new(AgentView(asked.clone())));
         let mut beside = JoinSet::new();
         beside.spawn(images::collect(config, handle, asked.clone(), self.record.clone()));
         let kept = self.record.clone();

@@ -22,6 +22,7 @@ mod places;
 mod ports;
 mod run;
 mod uploads;
+mod view;
 mod way;
 
 pub use journal::LEVEL_VARIABLE;

@@ -180,6 +180,7 @@ impl Edge {
             hub_seen,
             clock: Arc::clone(&clock),
             seat: Seat {
+                part: Arc::clone(agent),
                 way: Arc::new(HubWay::new(
                     daemon.handle(),
                     &config,

@@ -5,6 +5,7 @@ use skerry_model::{Clock as _, Timestamp};
 
 use super::socket::Local;
 use super::time::roughly;
+use super::troubles::troubles;
 use crate::failure::Failure;
 use crate::output;
 use crate::world::MachineClock;
@@ -18,6 +19,9 @@ pub async fn run(management: &Local) -> Result<(), Failure> {
     for line in table(&rows(&listed, MachineClock.now())) {
         output::line(&line)?;
     }
+    // Why something is not as it should be is beside the table, which programs read.
+    let agent = management.get("/skerry/v1/agent").await.unwrap_or_default();
+    troubles(&agent).iter().for_each(|trouble| eprintln!("warn: {trouble}"));
     Ok(())
 }
 

@@ -13,6 +13,7 @@ mod modules;
 mod socket;
 mod system;
 mod time;
+mod troubles;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -120,6 +120,7 @@ pub const CHECKS: &[Check] = &[
     seen(Configuration, "proxy-settings", "proxy settings are consistent in aziot-edged, aziot-identityd, moby daemon and config.toml", programs::proxies),
     seen(Configuration, "edge-ca-certificate-expiry", "production readiness: Edge CA certificate expiry", certificates::edge_ca),
     seen(Configuration, "image-tags", "production readiness: images have tags that do not change", engine::tags),
+    seen(Configuration, "deployment", "modules are those that the hub asked for", programs::deployment),
     seen(Configuration, "disk-space", "production readiness: room on the disk", Facts::room),
 
     asked(Connectivity, "container-default-connect-upstream-amqp", "container on the default network can connect to upstream AMQP port", |facts| Box::pin(inside::upstream(facts, reach::Port::Amqp, inside::Net::Default))),

@@ -62,6 +62,8 @@ pub struct Facts {
     pub daemon_version: Option<String>,
     /// Where the daemon answers.
     pub modules: Option<Vec<Seen>>,
+    /// What the agent says of its deployment; null where it is no part of the daemon.
+    pub agent: Value,
     resources: Value,
     /// Whom to trust; an error is told where it matters.
     pub tls: Result<Arc<ClientConfig>, String>,
@@ -80,6 +82,7 @@ impl Facts {
             daemon: Outcome::Skipped,
             daemon_version: None,
             modules: None,
+            agent: Value::Null,
             resources: Value::Null,
             tls: Err("there is no configuration".to_owned()),
             args: args.clone(),
@@ -175,6 +178,7 @@ impl Facts {
             Ok(system) => {
                 self.daemon_version = system["version"].as_str().map(str::to_owned);
                 self.daemon = Outcome::Ok;
+                self.agent = get("/skerry/v1/agent").await.unwrap_or_default();
                 self.resources = get("/systeminfo/resources").await.unwrap_or_default();
                 // A daemon without its engine lists none, which the engine's own check tells.
                 self.modules = Some(seen(&get("/modules").await.unwrap_or_default()));

@@ -4,6 +4,7 @@ use skerry_edge_daemon::config::SocketPlace;
 
 use super::facts::Facts;
 use super::{Outcome, settings};
+use crate::iotedge::troubles::troubles;
 
 /// Units whose environment may name a proxy, and what each is called in the answer.
 const UNITS: [(&str, &str); 2] = [("docker", "the container engine"), ("aziot-edged", "the daemon")];
@@ -20,6 +21,22 @@ pub fn management(facts: &Facts) -> Outcome {
         }
     }
     facts.daemon.clone()
+}
+
+/// The modules are those that the hub asked for.
+pub fn deployment(facts: &Facts) -> Outcome {
+    if facts.daemon != Outcome::Ok {
+        return Outcome::Skipped;
+    }
+    let agent = &facts.agent;
+    if agent.is_null() {
+        return Outcome::Ignored;
+    }
+    let mut told = troubles(agent);
+    if agent["hub"] == false {
+        told.push("the agent does not reach the hub, so nobody knows what it wants now".to_owned());
+    }
+    if told.is_empty() { Outcome::Ok } else { Outcome::warning(told.join("\n")) }
 }
 
 pub fn edge_version(facts: &Facts) -> Outcome {

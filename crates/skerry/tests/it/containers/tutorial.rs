@@ -19,6 +19,8 @@ fn a_device_is_configured_gets_modules_and_returns_from_an_update_that_fails() {
     let rows = bed.list();
     let row = rows.iter().find(|row| row[0] == "sensor").unwrap();
     assert_eq!([row[1].as_str(), row[3].as_str()], ["running", first.as_str()]);
+    let (_, checks) = bed.check();
+    assert_eq!(checks["deployment"]["result"], "ok", "{checks:#?}");
     assert!(row[2].starts_with("Up "), "{row:?}");
     let said = bed.wait("the module writes", |bed| {
         let said = ok(&bed.iotedge(&["logs", "sensor"]));
@@ -101,6 +103,16 @@ fn a_device_is_configured_gets_modules_and_returns_from_an_update_that_fails() {
         let reported = bed.reported();
         reported.to_string().contains("nowhere:1").then_some(reported)
     });
+    // The same is seen on the machine.
+    let listed = bed.iotedge(&["list"]);
+    let told = String::from_utf8_lossy(&listed.stderr).into_owned();
+    assert!(told.contains("warn: version ") && told.contains("nowhere:1"), "{told}");
+    let (_, checks) = bed.check();
+    let deployment = &checks["deployment"];
+    assert!(
+        deployment["result"] == "warning" && deployment.to_string().contains("nowhere:1"),
+        "{deployment}"
+    );
     assert_eq!(bed.inspect("sensor", "{{.State.StartedAt}}"), started, "{reported:#}");
     bed.stop_edge();
     assert_eq!(bed.inspect("sensor", "{{.State.Running}}"), "true");

@@ -145,6 +145,13 @@ pub const ILLNESSES: &[Illness] = &[
             json!({ "name": "sensor", "type": "docker", "config": { "settings": { "image": "sensor" } } });
         p.answer("/modules", json!({ "modules": [sensor] }));
     }),
+    warning("deployment", "version 3 of the deployment was not carried out: sensor exits", |p| {
+        let last = json!({ "version": 3, "code": 400, "description": "sensor exits" });
+        p.answer("/skerry/v1/agent", json!({ "hub": true, "last": last }));
+    }),
+    warning("deployment", "does not reach the hub", |p| {
+        p.answer("/skerry/v1/agent", json!({ "hub": false }));
+    }),
     warning("disk-space", "make room", |p| p.disk.free_bytes = 1 << 20),
     error("container-default-connect-upstream-amqp", "the engine's default", |p| {
         p.closed_inside.insert("default top.plant.lan:5671".to_owned());

@@ -133,6 +133,7 @@ impl Patient {
         };
         self.machine.publish_private("top.plant.lan:443/agent:1", Behaviour::runs(), credentials);
         self.answer("/systeminfo", json!({ "version": VERSION }));
+        self.answer("/skerry/v1/agent", json!({ "hub": true, "last": { "version": 3, "code": 200 } }));
         self.answer("/systeminfo/resources", json!({ "used_ram": 1 }));
         let module = |name: &str, kind: &str, image: &str| json!({ "name": name, "type": kind, "config": { "settings": { "image": image } } });
         self.answer(
