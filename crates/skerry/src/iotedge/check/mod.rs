@@ -32,6 +32,8 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::Place;
 use crate::edge::Directories;
@@ -121,8 +123,9 @@ enum Format {
 
 pub async fn run(args: &CheckArgs, place: &Place) -> Result<ExitCode, Failure> {
     let directories = place.directories(args.config_file.clone());
-    let facts = Facts::gather(args, directories, Arc::new(Here::new(place))).await;
+    let facts = Arc::new(Facts::gather(args, directories, Arc::new(Here::new(place))).await);
     let mut report = Report::new(args.verbose, args.warnings_as_errors);
+    let mut outcomes = Outcomes::begin(&facts);
     let is_text = args.output == Format::Text;
     let mut section = None;
     for check in CHECKS {
@@ -130,7 +133,7 @@ pub async fn run(args: &CheckArgs, place: &Place) -> Result<ExitCode, Failure> {
             section = Some(check.section);
             report::heading(check.section).iter().try_for_each(|line| output::line(line))?;
         }
-        let outcome = perform(check, &facts).await;
+        let outcome = outcomes.next().await;
         let is_fatal = matches!(outcome, Outcome::Fatal(_));
         let lines = report.note(check, outcome);
         if is_text {
@@ -152,10 +155,11 @@ pub async fn run(args: &CheckArgs, place: &Place) -> Result<ExitCode, Failure> {
 pub async fn report(directories: Directories, hub: Option<String>) -> Value {
     let args = CheckArgs { iothub_hostname: hub, ..CheckArgs::default() };
     let here = Here::of(&directories);
-    let facts = Facts::gather(&args, directories, Arc::new(here)).await;
+    let facts = Arc::new(Facts::gather(&args, directories, Arc::new(here)).await);
     let mut report = Report::new(false, false);
+    let mut outcomes = Outcomes::begin(&facts);
     for check in CHECKS {
-        let outcome = perform(check, &facts).await;
+        let outcome = outcomes.next().await;
         let is_fatal = matches!(outcome, Outcome::Fatal(_));
         report.note(check, outcome);
         if is_fatal {
@@ -163,6 +167,46 @@ pub async fn report(directories: Directories, hub: Option<String>) -> Value {
         }
     }
     report.json(&facts.additional())
+}
+
+/// Checks at work at a time. Without a network each of them waits for as long as it can.
+const AT_ONCE: usize = 4;
+
+/// What comes of each check, in their order; dropping it ends those that are at work.
+struct Outcomes {
+    working: std::vec::IntoIter<JoinHandle<Outcome>>,
+    _all: AbortAll,
+}
+
+struct AbortAll(Vec<AbortHandle>);
+
+impl Drop for AbortAll {
+    fn drop(&mut self) {
+        self.0.iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl Outcomes {
+    fn begin(facts: &Arc<Facts>) -> Self {
+        let room = Arc::new(Semaphore::new(AT_ONCE));
+        let working = CHECKS.iter().map(|check| {
+            let (facts, room) = (Arc::clone(facts), Arc::clone(&room));
+            tokio::spawn(async move {
+                let _permit = room.acquire().await.expect("nobody closes it");
+                perform(check, &facts).await
+            })
+        });
+        let working: Vec<JoinHandle<Outcome>> = working.collect();
+        let all = AbortAll(working.iter().map(JoinHandle::abort_handle).collect());
+        Self { working: working.into_iter(), _all: all }
+    }
+
+    async fn next(&mut self) -> Outcome {
+        let working = self.working.next().expect("there are as many as there are checks");
+        working
+            .await
+            .unwrap_or_else(|error| Outcome::because("the check itself broke off", error.to_string()))
+    }
 }
 
 async fn perform(check: &Check, facts: &Facts) -> Outcome {

@@ -4,6 +4,7 @@
 //! mounted into it, to be read only. It has none of the labels by which modules are known.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +15,8 @@ use tokio::time::timeout;
 
 use super::super::check::Inside;
 use super::super::socket::{Local, piece};
+
+static RUNS: AtomicUsize = AtomicUsize::new(0);
 
 const IMAGE: &str = "skerry-diagnostics:empty";
 const PROGRAM: &str = "/diagnostics/skerry";
@@ -35,7 +38,9 @@ pub async fn run_in_container(inside: &Inside) -> Result<String, String> {
     };
     let program =
         std::env::current_exe().map_err(|error| format!("our own program is not found: {error}"))?;
-    let name = format!("skerry-diagnostics-{}", std::process::id());
+    // Several run at a time.
+    let number = RUNS.fetch_add(1, Ordering::Relaxed);
+    let name = format!("skerry-diagnostics-{}-{number}", std::process::id());
     let body = body(inside, &image, &program);
     let create = format!("/containers/create?name={name}");
     ask(&engine, Method::POST, &create, Some(&body)).await?;
