@@ -9,7 +9,7 @@ use skerry_edge_daemon::{Part, Parts};
 use skerry_model::Clock;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// The one switch for it: without a hub inside, `edgeHub` is a container like the others, as its manifest says.
 pub const HUB_IS_INSIDE: bool = true;
@@ -67,6 +67,7 @@ pub async fn keep_running<F>(
     loop {
         let round = part.round();
         let (ending, is_ending) = watch::channel(false);
+        let began = Instant::now();
         part.started(clock.now());
         let mut task = tokio::spawn(run(is_ending));
         let broke = tokio::select! {
@@ -79,6 +80,9 @@ pub async fn keep_running<F>(
             match broke {
                 Some(error) => {
                     tracing::error!(%error, part = part.name(), "It broke off, and begins anew.");
+                    if began.elapsed() > PAUSE_MAX {
+                        pause = PAUSE_FIRST;
+                    }
                     sleep(pause).await;
                     pause = (pause * 2).min(PAUSE_MAX);
                 }
@@ -117,6 +121,7 @@ async fn end(task: &mut JoinHandle<()>, ending: &watch::Sender<bool>) -> Option<
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use skerry_edge_daemon::PartState;
@@ -170,5 +175,28 @@ mod tests {
         stop.send_replace(true);
         kept.await.unwrap();
         assert!(matches!(part.state(), PartState::Ended { code: 0, .. }));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_until_a_part_has_run_for_a_while() {
+        let part = Part::new("edgeAgent", "skerry");
+        let (stop, stopped) = watch::channel(false);
+        let begins = Arc::new(Mutex::new(Vec::new()));
+        let (noted, first) = (Arc::clone(&begins), Instant::now());
+        let kept = tokio::spawn(keep_running(part, Arc::new(MachineClock), stopped, move |mut ending| {
+            let mut noted = noted.lock().unwrap();
+            noted.push(first.elapsed().as_secs());
+            let lives = if noted.len() == 5 { PAUSE_MAX * 2 } else { Duration::ZERO };
+            async move {
+                let _ = timeout(lives, over(&mut ending)).await;
+                assert!(*ending.borrow(), "it breaks off");
+            }
+        }));
+        sleep(PAUSE_MAX * 4).await;
+        stop.send_replace(true);
+        kept.await.unwrap();
+        let begins = begins.lock().unwrap();
+        // The fifth has run for two minutes; a second later comes the next, and so on from there.
+        assert_eq!(begins[..8], [0, 1, 3, 7, 15, 136, 138, 142], "{begins:?}");
     }
 }

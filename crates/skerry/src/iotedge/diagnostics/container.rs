@@ -98,6 +98,8 @@ fn body(inside: &Inside, image: &str, program: &Path) -> Value {
             // What it writes is read once, whatever the engine does with logs otherwise.
             "LogConfig": { "Type": "json-file" },
             "ReadonlyRootfs": true,
+            // The machine's files keep the labels that they have.
+            "SecurityOpt": ["label=disable"],
             "CapDrop": ["ALL"],
         },
     })
