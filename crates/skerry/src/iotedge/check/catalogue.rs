@@ -129,4 +129,5 @@ pub const CHECKS: &[Check] = &[
     asked(Connectivity, "container-connect-upstream-amqp", "container on the IoT Edge module network can connect to upstream AMQP port", |facts| Box::pin(inside::upstream(facts, reach::Port::Amqp, inside::Net::Modules))),
     asked(Connectivity, "container-connect-upstream-https", "container on the IoT Edge module network can connect to upstream HTTPS / WebSockets port", |facts| Box::pin(inside::upstream(facts, reach::Port::Https, inside::Net::Modules))),
     asked(Connectivity, "container-connect-upstream-mqtt", "container on the IoT Edge module network can connect to upstream MQTT port", |facts| Box::pin(inside::upstream(facts, reach::Port::Mqtt, inside::Net::Modules))),
+    asked(Connectivity, "container-connect-edge-hub", "container on the IoT Edge module network can connect to this device's hub", |facts| Box::pin(inside::edge_hub(facts))),
 ];

@@ -1,7 +1,7 @@
 //! This machine, as the checks see it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use rustls::pki_types::ServerName;
 use serde_json::Value;
 use skerry_edge_daemon::cloud::tunnel;
 use skerry_model::{Clock as _, Timestamp};
-use skerry_runtime::{Answer, DockerOptions, DockerRuntime, Runtime};
+use skerry_runtime::{Answer, DockerOptions, DockerRuntime, EngineError, Runtime};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -61,6 +61,11 @@ impl Here {
                 Ok(socket) => Ok(Local::management(socket.clone())),
                 Err(text) => Err(Failure::usage(text)),
             },
+            // It lies beside the other.
+            LocalApi::Workload => match &self.management {
+                Ok(socket) => Ok(Local::management(socket.with_file_name("workload.sock"))),
+                Err(text) => Err(Failure::usage(text)),
+            },
             LocalApi::Keyd => service("keyd.sock", "2021-05-01"),
             LocalApi::Certd => service("certd.sock", "2020-09-01"),
             LocalApi::Identityd => service("identityd.sock", "2022-08-01"),
@@ -101,6 +106,17 @@ impl World for Here {
 
     fn engine(&self, socket: &Path) -> Arc<dyn Runtime> {
         Arc::new(DockerRuntime::new(DockerOptions::new(socket)))
+    }
+
+    fn gateway<'a>(&'a self, socket: &'a Path, network: &'a str) -> Answer<'a, Option<IpAddr>, EngineError> {
+        Box::pin(async move {
+            let networks = self.engine(socket).networks().await?;
+            let own = networks.iter().find(|known| known["Name"] == network);
+            let ranges = own.and_then(|own| own["IPAM"]["Config"].as_array());
+            let gateways = ranges.into_iter().flatten().filter_map(|range| range["Gateway"].as_str());
+            let bare = gateways.map(|gateway| gateway.split('/').next().unwrap_or(gateway));
+            Ok(bare.filter_map(|gateway| gateway.parse().ok()).next())
+        })
     }
 
     fn ask(&self, call: LocalCall) -> Answer<'_, Value, Failure> {

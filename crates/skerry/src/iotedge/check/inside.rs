@@ -1,11 +1,16 @@
 //! Checks from within a container, where another network, other names and another clock may be.
 
+use skerry_model::EDGE_HUB;
+
 use super::Outcome;
 use super::facts::Facts;
 use super::reach::{Port, proxy_uri, unknown_hub, upstream as upstream_of};
 use super::settings::CLOCK_SECONDS_MAX;
-use super::world::Inside;
+use super::world::{Inside, LocalApi, LocalCall};
 use crate::edge::upstream_protocol;
+
+/// MQTT, AMQP, HTTPS.
+const EDGE_HUB_PORTS: [u16; 3] = [8883, 5671, 443];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Net {
@@ -70,6 +75,44 @@ pub async fn local_time(facts: &Facts) -> Outcome {
             Err(_) => Outcome::because(UNTOLD, format!("it says {:?}", said.trim())),
         },
         Err(reason) => Outcome::because(UNTOLD, reason),
+    }
+}
+
+/// Modules find the hub that is inside under this device's name, which means this machine in their network.
+pub async fn edge_hub(facts: &Facts) -> Outcome {
+    let Some(modules) = &facts.modules else { return Outcome::Skipped };
+    if !modules.iter().any(|module| module.is_built_in && module.name == EDGE_HUB.trim_start_matches('$')) {
+        return Outcome::Ignored;
+    }
+    if facts.engine != Outcome::Ok {
+        return Outcome::Skipped;
+    }
+    let config = facts.config();
+    let Some(host) = config.hostname.clone().or_else(|| facts.world.host_name()) else {
+        return Outcome::Skipped;
+    };
+    let (socket, network) = (&config.moby_runtime.socket, &config.moby_runtime.network.name);
+    let Ok(Some(gateway)) = facts.world.gateway(socket, network).await else { return Outcome::Skipped };
+    let bundle = facts.world.ask(LocalCall::get(LocalApi::Workload, "/trust-bundle")).await;
+    let bundle = bundle.map(|bundle| bundle["certificate"].as_str().unwrap_or_default().to_owned());
+    let mut run = inside(facts, &["connect", "--host", &host, "--address", &gateway.to_string()]);
+    run.network = Some(network.clone());
+    for port in EDGE_HUB_PORTS {
+        run.arguments.extend(["--port".to_owned(), port.to_string()]);
+    }
+    if let Ok(pem) = bundle {
+        run.arguments.extend(["--trust-pem".to_owned(), pem]);
+    }
+    match facts.world.inside(&run).await {
+        Ok(_) => Outcome::Ok,
+        Err(reason) => Outcome::because(
+            format!(
+                "modules do not reach the hub of this device as {host} at {gateway}: it is there once a deployment \
+                 has told its routes, `iotedge logs edgeHub` says how it is; a firewall of this machine may stand \
+                 before it"
+            ),
+            reason,
+        ),
     }
 }
 

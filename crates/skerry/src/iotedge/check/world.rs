@@ -11,7 +11,7 @@ use rustls::ClientConfig;
 use serde_json::Value;
 use skerry_edge_daemon::cloud::Proxy;
 use skerry_model::Timestamp;
-use skerry_runtime::{Answer, Runtime};
+use skerry_runtime::{Answer, EngineError, Runtime};
 
 use crate::failure::Failure;
 
@@ -30,6 +30,9 @@ pub trait World: Send + Sync {
     fn run(&self, program: &str, arguments: &[&str]) -> Result<String, String>;
 
     fn engine(&self, socket: &Path) -> Arc<dyn Runtime>;
+
+    /// Where a network of the engine's meets this machine.
+    fn gateway<'a>(&'a self, socket: &'a Path, network: &'a str) -> Answer<'a, Option<IpAddr>, EngineError>;
 
     /// One request on a local API.
     fn ask<'a>(&'a self, call: LocalCall) -> Answer<'a, Value, Failure>;
@@ -55,6 +58,7 @@ pub struct Disk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LocalApi {
     Management,
+    Workload,
     Keyd,
     Certd,
     Identityd,

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use skerry_edge_daemon::cloud::{ProxySettings, trusted_roots};
 use skerry_model::Clock as _;
 
@@ -32,8 +34,9 @@ pub enum DiagnosticsCommand {
     Connect {
         #[arg(long)]
         host: String,
-        #[arg(long)]
-        port: u16,
+        /// One after the other.
+        #[arg(long, required = true)]
+        port: Vec<u16>,
         /// Instead of what the name resolves to.
         #[arg(long)]
         address: Option<IpAddr>,
@@ -42,6 +45,9 @@ pub enum DiagnosticsCommand {
         /// Files with roots besides the system's.
         #[arg(long)]
         trust: Vec<PathBuf>,
+        /// The same, as PEM.
+        #[arg(long)]
+        trust_pem: Option<String>,
     },
 }
 
@@ -53,19 +59,27 @@ pub async fn run(command: DiagnosticsCommand) -> Result<(), Failure> {
             let found: Vec<String> = found.map(|address| address.ip().to_string()).collect();
             output::line(&found.join(" "))
         }
-        DiagnosticsCommand::Connect { host, port, address, proxy, trust } => {
+        DiagnosticsCommand::Connect { host, port: ports, address, proxy, trust, trust_pem } => {
             let settings = ProxySettings::new(proxy.as_deref(), None).map_err(Failure::usage)?;
-            let target =
-                Target { proxy: settings.of(&host).cloned(), tls: tls(&trust)?, host, address, port };
-            handshake(&target).await.map_err(Failure::unreachable)?;
+            let (proxy, tls) = (settings.of(&host).cloned(), tls(&trust, trust_pem.as_deref())?);
+            for port in ports {
+                let (host, proxy, tls) = (host.clone(), proxy.clone(), Arc::clone(&tls));
+                let target = Target { host, address, port, proxy, tls };
+                let failed = |reason| Failure::unreachable(format!("port {port}: {reason}"));
+                handshake(&target).await.map_err(failed)?;
+            }
             output::line("connected")
         }
     }
 }
 
-fn tls(trust: &[PathBuf]) -> Result<Arc<ClientConfig>, Failure> {
+fn tls(trust: &[PathBuf], pem: Option<&str>) -> Result<Arc<ClientConfig>, Failure> {
     let files: Vec<_> = trust.iter().map(PathBuf::as_path).collect();
-    let roots = trusted_roots(&files).map_err(Failure::failed)?;
+    let mut roots = trusted_roots(&files).map_err(Failure::failed)?;
+    for certificate in CertificateDer::pem_slice_iter(pem.unwrap_or_default().as_bytes()) {
+        let certificate = certificate.map_err(|_| Failure::usage("--trust-pem is no PEM"))?;
+        roots.add(certificate).map_err(Failure::usage)?;
+    }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

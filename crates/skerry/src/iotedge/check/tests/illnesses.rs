@@ -173,4 +173,10 @@ pub const ILLNESSES: &[Illness] = &[
         mqtt(p);
         p.closed_inside.insert("modules top.plant.lan:8883".to_owned());
     }),
+    error("container-connect-edge-hub", "as gate at 172.18.0.1", |p| {
+        p.closed_inside.insert("modules gate".to_owned());
+    }),
+    warning("edge-hub-storage-mounted-from-host", "edgeHub keeps what it must not lose", |p| {
+        p.disk.is_passing = true;
+    }),
 ];

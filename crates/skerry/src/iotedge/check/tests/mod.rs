@@ -9,12 +9,11 @@ use illnesses::ILLNESSES;
 use patient::Patient;
 
 /// What does not apply to the healthy machine, because it has no such part.
-const ABSENT: [&str; 5] = [
+const ABSENT: [&str; 4] = [
     "est-identity-and-bootstrap-certificate-expiry",
     "tpmd-running",
     "est-server-https",
     "host-connect-dps-endpoint",
-    "edge-hub-storage-mounted-from-host",
 ];
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +13,8 @@ use skerry_edge_daemon::config::apply;
 use skerry_keys::{CertificateStore, EDGE_CA};
 use skerry_model::{Clock, Timestamp};
 use skerry_runtime::{
-    Answer, Behaviour, CreateRequest, CreateRules, Credentials, Machine, MemoryRuntime, PullRequest, Runtime,
+    Answer, Behaviour, CreateRequest, CreateRules, Credentials, EngineError, Machine, MemoryRuntime,
+    PullRequest, Runtime,
 };
 use tempfile::TempDir;
 
@@ -62,7 +64,7 @@ pub struct Patient {
 
 fn name_of(api: LocalApi) -> &'static str {
     match api {
-        LocalApi::Management => "edged",
+        LocalApi::Management | LocalApi::Workload => "edged",
         LocalApi::Keyd => "keyd",
         LocalApi::Certd => "certd",
         LocalApi::Identityd => "identityd",
@@ -133,12 +135,13 @@ impl Patient {
         };
         self.machine.publish_private("top.plant.lan:443/agent:1", Behaviour::runs(), credentials);
         self.answer("/systeminfo", json!({ "version": VERSION }));
+        self.answer("/trust-bundle", json!({ "certificate": "PEM" }));
         self.answer("/skerry/v1/agent", json!({ "hub": true, "last": { "version": 3, "code": 200 } }));
         self.answer("/systeminfo/resources", json!({ "used_ram": 1 }));
         let module = |name: &str, kind: &str, image: &str| json!({ "name": name, "type": kind, "config": { "settings": { "image": image } } });
         self.answer(
             "/modules",
-            json!({ "modules": [module("edgeAgent", "built-in", "skerry"), module("sensor", "docker", "sensor:1.5")] }),
+            json!({ "modules": [module("edgeAgent", "built-in", "skerry"), module("edgeHub", "built-in", "skerry"), module("sensor", "docker", "sensor:1.5")] }),
         );
         for id in ["device-id", "plant", "local-ca"] {
             let file = id.split('-').next().unwrap();
@@ -277,6 +280,10 @@ impl World for Patient {
         Arc::clone(&self.runtime) as _
     }
 
+    fn gateway<'a>(&'a self, _: &'a Path, network: &'a str) -> Answer<'a, Option<IpAddr>, EngineError> {
+        Box::pin(async move { Ok((network == "modules").then_some(IpAddr::from([172, 18, 0, 1]))) })
+    }
+
     fn ask(&self, call: LocalCall) -> Answer<'_, Value, Failure> {
         Box::pin(async move {
             if self.silent.contains(name_of(call.api)) {
@@ -307,6 +314,12 @@ impl World for Patient {
                     Err("no address".to_owned())
                 }
                 ["resolve", "--host", _] => Ok("10.0.0.9".to_owned()),
+                ["connect", "--host", host, "--address", "172.18.0.1", ports @ ..] => {
+                    assert_eq!(ports[6..], ["--trust-pem", "PEM"], "with what modules trust");
+                    let place = format!("{} {host}", inside.network.as_deref().unwrap());
+                    let is_closed = self.closed_inside.contains(&place);
+                    if is_closed { Err("connection refused".to_owned()) } else { Ok("connected".to_owned()) }
+                }
                 ["connect", "--host", host, "--port", port, ..] => {
                     let network = inside.network.as_deref().unwrap_or("default");
                     if self.closed_inside.contains(&format!("{network} {host}:{port}")) {
