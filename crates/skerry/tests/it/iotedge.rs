@@ -122,6 +122,21 @@ fn commands_that_need_the_daemon_say_how_to_find_out_about_it() {
 }
 
 #[test]
+fn what_checks_run_in_containers_runs_here_as_well() {
+    let machine = Machine::new();
+    let time = machine.run("diagnostics local-time");
+    assert!(
+        String::from_utf8(time.stdout).unwrap().trim().parse::<u64>().is_ok_and(|time| time > 1_700_000_000)
+    );
+    machine.ends("diagnostics resolve --host localhost", 0, "127.0.0.1");
+    machine.ends("diagnostics resolve --host nowhere.invalid", 1, "iotedge: ");
+    // PEM begins with hyphens, and is no option for that.
+    let connect = "diagnostics connect --host hub1.skerry.test --address 127.0.0.1 --trust-pem -----BEGIN";
+    machine.ends(&format!("{connect} --port 1 --port 2"), 1, "port 1: ");
+    machine.ends(connect, 2, "--port");
+}
+
+#[test]
 fn checks_tell_what_is_wrong_with_a_machine() {
     let machine = Machine::new();
     let (code, report) = machine.check("");

@@ -45,8 +45,8 @@ pub enum DiagnosticsCommand {
         /// Files with roots besides the system's.
         #[arg(long)]
         trust: Vec<PathBuf>,
-        /// The same, as PEM.
-        #[arg(long)]
+        /// The same, as PEM, which begins with hyphens.
+        #[arg(long, allow_hyphen_values = true)]
         trust_pem: Option<String>,
     },
 }
