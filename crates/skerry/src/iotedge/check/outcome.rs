@@ -48,7 +48,7 @@ impl Outcome {
         }
     }
 
-    /// Of several things that one check looks at, the worst counts; reasons of the same weight come together.
+    /// Of several things that one check looks at, the worst counts; reasons of the same weight stand side by side.
     /// Without any, the check does not apply.
     pub fn worst(of: impl IntoIterator<Item = Self>) -> Self {
         of.into_iter().reduce(Self::or).unwrap_or(Self::Ignored)
@@ -65,18 +65,19 @@ impl Outcome {
             Self::Fatal(_) => 6,
         };
         match (self, other) {
-            (Self::Warning(mut one), Self::Warning(two)) => {
-                one.extend(two);
-                Self::Warning(one)
-            }
-            (Self::Error(mut one), Self::Error(two)) => {
-                one.extend(two);
-                Self::Error(one)
-            }
+            (Self::Warning(one), Self::Warning(two)) => Self::Warning(beside(one, two)),
+            (Self::Error(one), Self::Error(two)) => Self::Error(beside(one, two)),
             (one, two) if weight(&two) > weight(&one) => two,
             (one, _) => one,
         }
     }
+}
+
+/// Both reasons come first, their causes behind them.
+fn beside(one: Vec<String>, two: Vec<String>) -> Vec<String> {
+    let (mut one, mut two) = (one.into_iter(), two.into_iter());
+    let first: Vec<String> = one.next().into_iter().chain(two.next()).collect();
+    std::iter::once(first.join("\n")).chain(one).chain(two).collect()
 }
 
 #[cfg(test)]
@@ -90,7 +91,11 @@ mod tests {
             (vec![], Outcome::Ignored),
             (vec![Outcome::Ok, Outcome::Ignored], Outcome::Ok),
             (vec![Outcome::Ok, warning(), Outcome::Skipped], warning()),
-            (vec![error(), warning(), error()], Outcome::Error(vec!["e".to_owned(), "e".to_owned()])),
+            (vec![error(), warning(), error()], Outcome::error("e\ne")),
+            (
+                vec![Outcome::because("e", "c"), error(), Outcome::because("f", "d")],
+                Outcome::Error(["e\ne\nf", "c", "d"].map(str::to_owned).to_vec()),
+            ),
         ] {
             assert_eq!(Outcome::worst(all), expected);
         }
