@@ -29,6 +29,10 @@ impl Shared {
     /// Takes the desired properties of the hub, as far as they are known.
     pub(crate) async fn reconfigure(&self) {
         let Some((version, desired)) = self.known_desired(&self.own()).await else { return };
+        if desired.is_empty() {
+            // Nothing was deployed yet.
+            return;
+        }
         let (code, description) = match Config::parse(&desired) {
             Err(error) => (400, error.to_string()),
             Ok(Parsed { config, faults }) => match self.spool.configure(&config, faults).await {

@@ -83,7 +83,9 @@ fn body(inside: &Inside, image: &str, program: &Path) -> Value {
     let shared = MOUNTED.iter().map(PathBuf::from).filter(|path| path.exists());
     let read_only = |path: &Path| format!("{0}:{0}:ro", path.display());
     let mut binds: Vec<String> = shared.map(|path| read_only(&path)).collect();
-    binds.extend(inside.files.iter().map(|path| read_only(path)));
+    // One file may serve two ends, and is mounted once.
+    let files: std::collections::BTreeSet<_> = inside.files.iter().collect();
+    binds.extend(files.into_iter().map(|path| read_only(path)));
     binds.push(format!("{}:{PROGRAM}:ro", program.display()));
     let mut arguments = vec!["iotedge".to_owned(), "diagnostics".to_owned()];
     arguments.extend(inside.arguments.iter().cloned());
