@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
 use skerry_runtime::Answer;
 
 use crate::container::Identity;
@@ -31,10 +32,13 @@ pub trait Provisioning: Send + Sync {
     fn refused(&self);
 }
 
-/// What the manifest says of the agent itself.
+/// What the manifest says of the modules that are built in.
 pub trait OwnSettings: Send + Sync {
     /// `env` of `systemModules.edgeAgent`; told at the start, and when it has become another.
     fn environment(&self, env: &BTreeMap<String, String>);
+
+    /// `env` and `createOptions` of `systemModules.edgeHub`; told likewise.
+    fn hub(&self, env: &BTreeMap<String, String>, options: &Map<String, Value>);
 }
 
 /// Few small files that survive. A save replaces the whole file or does nothing, and is durable when

@@ -29,6 +29,7 @@ mod pump;
 mod routes;
 mod scope;
 mod service;
+mod settings;
 mod spool;
 mod ticket;
 mod twins;
@@ -42,3 +43,4 @@ pub use line::{
     TwinReply, Wants, Way,
 };
 pub use service::{Configured, EdgeHub, EdgeHubOptions, OpenError, Rules};
+pub use settings::{Head, Published, Settings};

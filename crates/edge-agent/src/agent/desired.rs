@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::Agent;
 use crate::Device;
 use crate::container::{fingerprint, section_digest};
-use crate::manifest::{HUB, Manifest, ManifestError};
+use crate::manifest::{HUB, Manifest, ManifestError, Module};
 use crate::plan::Wanted;
 
 /// A manifest that can be carried out.
@@ -87,8 +87,20 @@ impl Agent {
     pub(super) fn take_version(&mut self, version: Version) {
         let before = self.version.replace(Arc::new(version));
         let env = self.version.as_ref().map(|version| &version.manifest.agent.env);
-        if let Some(env) = env.filter(|env| before.is_none_or(|before| before.manifest.agent.env != **env)) {
+        if let Some(env) =
+            env.filter(|env| before.as_ref().is_none_or(|before| before.manifest.agent.env != **env))
+        {
             self.options.settings.environment(env);
+        }
+        fn hub(version: &Version) -> Option<&Module> {
+            version.manifest.hub.as_ref()
+        }
+        let now = self.version.as_deref().and_then(hub);
+        let then = before.as_deref().and_then(hub);
+        if let Some(now) =
+            now.filter(|now| then.is_none_or(|then| then.env != now.env || then.options != now.options))
+        {
+            self.options.settings.hub(&now.env, &now.options);
         }
     }
 }

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use super::options::Metrics;
 use super::parts::HUB_IS_INSIDE;
 use super::ports::Ports;
+use super::settings::{OfHub, PassedOn};
 use super::uploads::BlobUploads;
 use super::view::AgentView;
 use super::way::{HubWay, upstream_protocol};
@@ -41,6 +42,8 @@ pub struct Seat {
     pub metrics: Option<Metrics>,
     /// Which images are ours.
     pub record: Record,
+    /// What the manifest says of the hub.
+    pub hub_wanted: watch::Sender<OfHub>,
     /// The hub beside it, while it is there.
     pub hub: watch::Receiver<Option<EdgeHub>>,
     pub clock: Arc<dyn Clock>,
@@ -70,7 +73,7 @@ impl Seat {
                 runtime: handle.runtime(),
                 identities: Arc::clone(&ports) as _,
                 provisioning: Arc::clone(&ports) as _,
-                settings: Arc::clone(&self.way) as _,
+                settings: Arc::new(PassedOn { way: Arc::clone(&self.way), hub: self.hub_wanted.clone() }),
                 shelf: Arc::new(FolderShelf::new(&self.shelf)),
                 sealer: Arc::clone(&ports) as _,
                 uploads: Arc::clone(&self.uploads) as _,

@@ -21,6 +21,7 @@ mod parts;
 mod places;
 mod ports;
 mod run;
+mod settings;
 mod uploads;
 mod view;
 mod way;

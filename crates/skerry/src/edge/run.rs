@@ -21,6 +21,7 @@ use super::journal;
 use super::options::EdgeRunOptions;
 use super::parts::{AGENT, HUB, keep_running, parts};
 use super::places::Directories;
+use super::settings::OfHub;
 use super::uploads::BlobUploads;
 use super::way::{HubWay, client_config};
 use crate::failure::Failure;
@@ -162,17 +163,19 @@ impl Edge {
         let agent = parts.find(AGENT).expect("the agent is always in this process");
         let hub = parts.find(HUB).expect("the hub is always in this process");
         let tls = client_config(&config)?;
+        let (hub_seen, hub_there) = watch::channel(None);
+        let hub_wanted = watch::Sender::new(OfHub::default());
         let hub_options = HubOptions {
             daemon: daemon.handle(),
             config: config.clone(),
             folder: directories.hub(),
             tls: Arc::clone(&tls),
             doors: Arc::clone(&doors),
+            wanted: hub_wanted.clone(),
             proxy,
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
         };
-        let (hub_seen, hub_there) = watch::channel(None);
         Ok(Self {
             agent: Arc::clone(agent),
             hub: Arc::clone(hub),
@@ -193,6 +196,7 @@ impl Edge {
                 shelf: folder,
                 metrics: options.metrics,
                 hub: hub_there,
+                hub_wanted: hub_wanted.clone(),
                 handle: daemon.handle(),
                 config,
                 clock,

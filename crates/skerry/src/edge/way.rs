@@ -11,7 +11,6 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use skerry_edge_agent::link::{Protocol, Route, Routes, Ticket, Upstream, Way, WayError, WayIn};
-use skerry_edge_agent::ports::OwnSettings;
 use skerry_edge_daemon::Handle;
 use skerry_edge_daemon::cloud::trusted_roots;
 use skerry_edge_daemon::config::{Config, Provisioning};
@@ -159,8 +158,9 @@ impl WayIn for HubWay {
 
 /// What the manifest asks for is tried first; what the configuration asks for stays behind it, so that no
 /// manifest cuts a device off.
-impl OwnSettings for HubWay {
-    fn environment(&self, env: &BTreeMap<String, String>) {
+impl HubWay {
+    /// What the manifest says of the agent.
+    pub fn environment(&self, env: &BTreeMap<String, String>) {
         let wanted = chosen_in(env).and_then(|text| parse(&text));
         let has_proxy = self.doors.proxy(self.doors.hub()).is_some();
         let behind = self.chosen.map_or(Routes::USUAL.to_vec(), |chosen| vec![chosen]);

@@ -275,7 +275,8 @@ async fn the_agents_own_environment_is_told_when_it_changes() {
     world.start();
     let with = |env: Value| {
         let mut whole = manifest(&[]);
-        whole["systemModules"]["edgeAgent"]["env"] = env;
+        whole["systemModules"]["edgeAgent"]["env"] = env.clone();
+        whole["systemModules"]["edgeHub"]["env"] = env;
         whole
     };
     let protocol = json!({"UpstreamProtocol": {"value": "MqttWs"}});
@@ -286,6 +287,7 @@ async fn the_agents_own_environment_is_told_when_it_changes() {
     let told = || world.desk.0.lock().unwrap().clone();
     let chosen = BTreeMap::from([("UpstreamProtocol".to_owned(), "MqttWs".to_owned())]);
     assert_eq!(told(), [BTreeMap::new(), chosen.clone()]);
+    assert_eq!(*world.desk.1.lock().unwrap(), [BTreeMap::new(), chosen.clone()], "and of the hub");
     // It is known before the hub is there.
     world.hub.go_down();
     world.stop().await;
@@ -293,4 +295,5 @@ async fn the_agents_own_environment_is_told_when_it_changes() {
     sleep(Duration::from_secs(1)).await;
     assert_eq!(world.desk.0.lock().unwrap().last(), Some(&chosen));
     assert_eq!(world.desk.0.lock().unwrap().len(), 3);
+    assert_eq!(world.desk.1.lock().unwrap().len(), 3);
 }

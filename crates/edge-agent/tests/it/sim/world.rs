@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use skerry_edge_agent::container::Identity;
 use skerry_edge_agent::plan::Limits;
 use skerry_edge_agent::ports::{
@@ -143,13 +143,20 @@ impl Identities for Names {
 #[derive(Default)]
 pub(crate) struct Office(pub(crate) Mutex<u32>);
 
-/// The agent's own environment, each time that it was told.
+/// The environments of agent and hub, each time that they were told.
 #[derive(Default)]
-pub(crate) struct Desk(pub(crate) Mutex<Vec<BTreeMap<String, String>>>);
+pub(crate) struct Desk(
+    pub(crate) Mutex<Vec<BTreeMap<String, String>>>,
+    pub(crate) Mutex<Vec<BTreeMap<String, String>>>,
+);
 
 impl OwnSettings for Desk {
     fn environment(&self, env: &BTreeMap<String, String>) {
         self.0.lock().unwrap().push(env.clone());
+    }
+
+    fn hub(&self, env: &BTreeMap<String, String>, _: &Map<String, Value>) {
+        self.1.lock().unwrap().push(env.clone());
     }
 }
 
@@ -328,7 +335,7 @@ pub(crate) fn manifest(modules: &[(&str, Value)]) -> Value {
         }
         ((*name).to_owned(), whole)
     });
-    let modules: serde_json::Map<String, Value> = modules.collect();
+    let modules: Map<String, Value> = modules.collect();
     json!({
         "schemaVersion": "1.1",
         "runtime": {"type": "docker", "settings": {"minDockerVersion": "v1.25"}},

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use skerry_edge_hub::EdgeHub;
+use skerry_edge_hub::{EdgeHub, Head, Settings};
 use skerry_front::{Address, Front, Options, Services, TlsMaterial};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -13,21 +13,23 @@ use tokio::task::JoinSet;
 use super::HubOptions;
 use super::certificate::Certificate;
 
-const HTTPS_PORT: u16 = 443;
-const MQTT_PORT: u16 = 8883;
-const AMQP_PORT: u16 = 5671;
 /// Between looks for addresses that are not there yet: the modules' network comes with the engine.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// Opens the doors when the hub knows its routes, and keeps them open until `stopping`.
-pub(super) async fn keep_open(options: &HubOptions, hub: EdgeHub, stopping: watch::Receiver<bool>) {
+pub(super) async fn keep_open(
+    options: &HubOptions,
+    settings: &Settings,
+    hub: EdgeHub,
+    stopping: watch::Receiver<bool>,
+) {
     let mut until = stopping.clone();
     let doors = async {
         hub.ready().await;
         let certificate = issued(options).await;
         let tls = certificate.tls();
-        tokio::join!(certificate.keep(), open_all(options, &hub, &tls, &stopping));
+        tokio::join!(certificate.keep(), open_all(options, settings, &hub, &tls, &stopping));
     };
     tokio::select! {
         () = doors => {}
@@ -46,32 +48,36 @@ async fn issued(options: &HubOptions) -> Certificate {
     }
 }
 
-async fn open_all(options: &HubOptions, hub: &EdgeHub, tls: &TlsMaterial, stopping: &watch::Receiver<bool>) {
-    let mut open = BTreeSet::new();
+async fn open_all(
+    options: &HubOptions,
+    settings: &Settings,
+    hub: &EdgeHub,
+    tls: &TlsMaterial,
+    stopping: &watch::Receiver<bool>,
+) {
+    let mut open: Vec<(Head, SocketAddr)> = Vec::new();
     let mut told = BTreeSet::new();
     let mut fronts = JoinSet::new();
     loop {
-        for address in wanted(options).await {
-            for (kind, port) in [("https", HTTPS_PORT), ("mqtt", MQTT_PORT), ("amqp", AMQP_PORT)] {
-                if open.contains(&(address, port)) {
-                    continue;
+        for (head, place) in wanted(options, settings).await {
+            let covers = |known: &SocketAddr| known.port() == place.port() && known.ip().is_unspecified();
+            if open.iter().any(|(of, known)| *of == head && (*known == place || covers(known))) {
+                continue;
+            }
+            match bind(place, head, hub, tls) {
+                Ok(front) => {
+                    tracing::info!(%place, ?head, "The edge hub is here for modules and devices.");
+                    open.push((head, place));
+                    let mut until = stopping.clone();
+                    fronts.spawn(front.run(async move {
+                        // Only a sender that is gone fails; either way it is over.
+                        drop(until.wait_for(|is_over| *is_over).await);
+                    }));
                 }
-                let place = SocketAddr::new(address, port);
-                match bind(place, kind, hub, tls) {
-                    Ok(front) => {
-                        tracing::info!(%place, kind, "The edge hub is here for modules and devices.");
-                        open.insert((address, port));
-                        let mut until = stopping.clone();
-                        fronts.spawn(front.run(async move {
-                            // Only a sender that is gone fails; either way it is over.
-                            drop(until.wait_for(|is_over| *is_over).await);
-                        }));
-                    }
-                    Err(error) if told.insert((address, port)) => {
-                        tracing::error!(%place, %error, "The edge hub cannot be here yet; it tries again.");
-                    }
-                    Err(_) => {}
+                Err(error) if told.insert(place) => {
+                    tracing::error!(%place, %error, "The edge hub cannot be here yet; it tries again.");
                 }
+                Err(_) => {}
             }
         }
         tokio::select! {
@@ -86,22 +92,34 @@ async fn open_all(options: &HubOptions, hub: &EdgeHub, tls: &TlsMaterial, stoppi
 /// One protocol at one place, so that a port that is taken closes no other.
 fn bind(
     place: SocketAddr,
-    kind: &str,
+    head: Head,
     hub: &EdgeHub,
     tls: &TlsMaterial,
 ) -> Result<Front, skerry_front::StartError> {
-    let only = |wanted: &str| if kind == wanted { Address::One(place) } else { Address::Off };
-    let options = Options::new(only("https"), only("mqtt"), only("amqp"), tls.clone());
+    let only = |wanted: Head| if head == wanted { Address::One(place) } else { Address::Off };
+    let options = Options::new(only(Head::Https), only(Head::Mqtt), only(Head::Amqp), tls.clone());
     let hub = Arc::new(hub.clone());
     Front::bind(options, Services { http: Arc::clone(&hub) as _, devices: Arc::clone(&hub) as _, links: hub })
 }
 
-async fn wanted(options: &HubOptions) -> Vec<IpAddr> {
-    if !options.config.own.edge_hub_listen.is_empty() {
-        return options.config.own.edge_hub_listen.clone();
+/// Where each head is wanted: what the manifest publishes first, for it may be everywhere. Where that cannot be
+/// had, because somebody else has a part of it, modules still find their hub in the other places.
+async fn wanted(options: &HubOptions, settings: &Settings) -> Vec<(Head, SocketAddr)> {
+    let listen = &options.config.own.edge_hub_listen;
+    let places: Vec<IpAddr> = match listen.is_empty() {
+        false => listen.clone(),
+        true => {
+            let network = &options.config.moby_runtime.network.name;
+            // Without an engine there is no such network, nor a module in it.
+            let gateway = options.daemon.runtime().gateway(network).await.ok().flatten();
+            std::iter::once(IpAddr::from(Ipv4Addr::LOCALHOST)).chain(gateway).collect()
+        }
+    };
+    let mut wanted = Vec::new();
+    for head in &settings.heads {
+        let published = settings.published.iter().filter(|one| one.head == *head && listen.is_empty());
+        wanted.extend(published.map(|one| (*head, one.at)));
+        wanted.extend(places.iter().map(|place| (*head, SocketAddr::new(*place, head.port()))));
     }
-    let network = &options.config.moby_runtime.network.name;
-    // Without an engine there is no such network, nor a module in it.
-    let gateway = options.daemon.runtime().gateway(network).await.ok().flatten();
-    std::iter::once(IpAddr::from(Ipv4Addr::LOCALHOST)).chain(gateway).collect()
+    wanted
 }

@@ -20,11 +20,12 @@ use rustls::ClientConfig;
 use skerry_edge_daemon::Handle;
 use skerry_edge_daemon::cloud::{Https, HttpsOptions, ProxySettings};
 use skerry_edge_daemon::config::Config;
-use skerry_edge_hub::{EdgeHub, EdgeHubOptions, Rules};
+use skerry_edge_hub::{EdgeHub, EdgeHubOptions, Settings};
 use skerry_model::{Clock, EDGE_HUB, ModuleId, Random};
 use tokio::sync::watch;
 
 use super::doors::Doors;
+use super::settings::OfHub;
 use crate::failure::Failure;
 use crate::world::MachineUptime;
 use home::DaemonHome;
@@ -42,6 +43,8 @@ pub struct HubOptions {
     pub tls: Arc<ClientConfig>,
     /// The ways to the hub.
     pub doors: Arc<Doors>,
+    /// What the manifest says of the hub; another word begins it anew.
+    pub wanted: watch::Sender<OfHub>,
     pub proxy: ProxySettings,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
@@ -63,17 +66,35 @@ pub async fn run(
         drop(stopping.wait_for(|is_over| *is_over).await);
     };
     let mut ended = std::pin::pin!(ended);
+    let mut wanted = options.wanted.subscribe();
     loop {
+        let said = wanted.borrow_and_update().clone();
+        let settings = Settings::read(&said.env, &said.options);
+        for warning in &settings.warnings {
+            tracing::warn!("{warning}");
+        }
         let hub = tokio::select! {
             () = &mut ended => return,
-            hub = open(&options) => hub,
+            hub = open(&options, &settings) => hub,
         };
         match hub {
             Ok(opened) => {
                 seen.send_replace(Some(opened.hub.clone()));
-                Box::pin(serve(&options, opened, &mut ended)).await;
+                let mut over = false;
+                let until = async {
+                    tokio::select! {
+                        () = &mut ended => over = true,
+                        // Its sender lives in the options.
+                        _ = wanted.changed() => {
+                            tracing::info!("The manifest says something else of the hub, which begins anew.");
+                        }
+                    }
+                };
+                Box::pin(serve(&options, &settings, opened, until)).await;
                 seen.send_replace(None);
-                return;
+                if over {
+                    return;
+                }
             }
             Err(failure) => {
                 tracing::error!("The edge hub is not there yet: {failure}");
@@ -91,7 +112,7 @@ struct Opened {
     store: store::Store,
 }
 
-async fn open(options: &HubOptions) -> Result<Opened, Failure> {
+async fn open(options: &HubOptions, settings: &Settings) -> Result<Opened, Failure> {
     let HubOptions { daemon, config, folder, tls, proxy, clock, random, .. } = options;
     let id = hub_id();
     // The hub is told its keys; if it takes its time, what is remembered will do meanwhile.
@@ -124,20 +145,20 @@ async fn open(options: &HubOptions) -> Result<Opened, Failure> {
         host_names,
         documents: store.documents(),
         log: store.log(),
-        dialer: way::dialer(options, &home)?,
+        dialer: way::dialer(options, settings, &home)?,
         home: Arc::new(home),
         clock: Arc::clone(clock),
         machine: Arc::new(MachineUptime::new().map_err(Failure::failed)?),
         random: Arc::clone(random),
-        rules: Rules::default(),
+        rules: settings.rules,
     });
     Ok(Opened { hub: hub.await.map_err(Failure::failed)?, store })
 }
 
-async fn serve(options: &HubOptions, opened: Opened, ended: impl Future<Output = ()>) {
+async fn serve(options: &HubOptions, settings: &Settings, opened: Opened, ended: impl Future<Output = ()>) {
     let Opened { hub, store } = opened;
     let (stop, stopping) = watch::channel(false);
-    let front = doors::keep_open(options, hub.clone(), stopping.clone());
+    let front = doors::keep_open(options, settings, hub.clone(), stopping.clone());
     let mut until = stopping;
     let work = hub.run(async move {
         // Only a sender that is gone fails; either way it is over.

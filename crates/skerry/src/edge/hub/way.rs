@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use skerry_edge_hub::{Dialer, MqttDialer, MqttDialerOptions};
+use skerry_edge_hub::{Dialer, MqttDialer, MqttDialerOptions, Settings};
 use skerry_mqtt::client::ClientLimits;
 use skerry_uplink::{Place, Tunnel};
 
@@ -22,10 +22,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Letters of one identity on their way at a time.
 const WINDOW: u16 = 512;
 
-pub(super) fn dialer(options: &HubOptions, home: &DaemonHome) -> Result<Arc<dyn Dialer>, Failure> {
+pub(super) fn dialer(
+    options: &HubOptions,
+    settings: &Settings,
+    home: &DaemonHome,
+) -> Result<Arc<dyn Dialer>, Failure> {
     let device = options.daemon.device();
     let (gateway, own) = (device.gateway.name().to_owned(), &options.config.own);
-    let protocol = upstream_protocol(&options.config).unwrap_or_default().to_ascii_lowercase();
+    let chosen = settings.upstream_protocol.clone().or_else(|| upstream_protocol(&options.config));
+    let protocol = chosen.unwrap_or_default().to_ascii_lowercase();
     let is_websocket = protocol.ends_with("ws");
     let port = if is_websocket { own.hub_https_port } else { own.hub_mqtt_port };
     let name = ServerName::try_from(gateway.clone()).map_err(Failure::failed)?;

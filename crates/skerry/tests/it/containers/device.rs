@@ -303,6 +303,9 @@ pub(crate) fn module(image: &str) -> Value {
            "settings": {"image": image, "createOptions": "{}"}})
 }
 
+/// The hub's port for MQTT, for devices elsewhere; the usual ones are the hub's of this world.
+const PUBLISHED: &str = r#"{"HostConfig": {"PortBindings": {"8883/tcp": [{"HostPort": "18883"}]}}}"#;
+
 fn manifest(modules: &[(&str, Value)]) -> Value {
     let modules: serde_json::Map<String, Value> =
         modules.iter().map(|(name, module)| ((*name).to_owned(), module.clone())).collect();
@@ -313,7 +316,7 @@ fn manifest(modules: &[(&str, Value)]) -> Value {
             "systemModules": {
                 "edgeAgent": {"type": "docker", "settings": {"image": "agent:1.5", "createOptions": "{}"}},
                 "edgeHub": {"type": "docker", "status": "running", "restartPolicy": "always",
-                            "settings": {"image": format!("{OPEN}/hub:1.5"), "createOptions": "{}"}},
+                            "settings": {"image": format!("{OPEN}/hub:1.5"), "createOptions": PUBLISHED}},
             },
             "modules": modules,
         }},

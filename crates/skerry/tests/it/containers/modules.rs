@@ -43,6 +43,16 @@ fn the_sensor_sends_until_it_is_told_otherwise() {
     assert_eq!(serde_json::from_str::<Value>(&said).unwrap()["status"], 200, "{said}");
     assert!(ok(&bed.iotedge(&["logs", "sensor"])).contains("Resetting the temperature"));
 
+    // Devices elsewhere find the edge where its manifest publishes it.
+    let knock = ["-c", "exec 3<>/dev/tcp/10.99.0.1/18883"];
+    bed.wait("the published port is open", |bed| {
+        bed.command("bash".as_ref()).args(knock).output().unwrap().status.success().then_some(())
+    });
+    let rows = bed.list();
+    let row = rows.iter().find(|row| row[0] == "edgeHub").unwrap();
+    assert_eq!(row[1], "running", "{row:?}");
+    assert!(ok(&bed.iotedge(&["logs", "edgeHub"])).contains("The edge hub is here"));
+
     // Without rights, and with nothing but itself in its image.
     assert_eq!(bed.inspect("sensor", "{{.Config.User}}"), "1000:1000");
     let size = bed.engine.docker(&["image", "inspect", "--format", "{{.Size}}", &image]).unwrap();
