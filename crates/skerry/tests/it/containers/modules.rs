@@ -156,7 +156,7 @@ fn signature(bed: &Bed) -> String {
 }
 
 /// So many messages of the device, from the oldest on.
-fn telemetry(bed: &Bed, count: usize) -> Vec<Value> {
+pub(super) fn telemetry(bed: &Bed, count: usize) -> Vec<Value> {
     let mut command: Command = bed.command(Path::new(env!("CARGO_BIN_EXE_skerry")));
     command
         .args(["monitor", "--json", "--from", "oldest", "--device", DEVICE, "--data"])
