@@ -22,6 +22,7 @@ impl Agent {
         }
         (self.line.reason, self.line.refused_since) = (None, None);
         self.reporter = Reporter::up();
+        self.send_again();
         self.ask_twin();
     }
 
@@ -35,8 +36,15 @@ impl Agent {
         }
         self.line.reason = Some(reason);
         self.reporter = Reporter::default();
+        self.send_again();
         if is_refused {
             self.refused_at_the_door();
+        }
+    }
+
+    fn send_again(&mut self) {
+        if let Some(quality) = &mut self.quality {
+            quality.line_changed();
         }
     }
 

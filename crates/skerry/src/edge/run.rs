@@ -198,6 +198,7 @@ impl Edge {
                     device,
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                     is_hub_inside: true,
+                    sends_quality: sends_quality(&config),
                     limits: Limits::default(),
                     pace: Pace::default(),
                     runtime: handle.runtime(),
@@ -259,6 +260,13 @@ fn proxy(config: &Config, is_agent: bool) -> Result<ProxySettings, Failure> {
     let found = |names: [&str; 2]| written(names[0]).or_else(|| names.into_iter().find_map(variable));
     let (proxy, except) = (found(["https_proxy", "HTTPS_PROXY"]), found(["no_proxy", "NO_PROXY"]));
     ProxySettings::new(proxy.as_deref(), except.as_deref()).map_err(Failure::usage)
+}
+
+/// Unlike the original only where somebody wants it: the messages come to whoever reads events.
+fn sends_quality(config: &Config) -> bool {
+    let mut env = config.agent.env.iter();
+    let chosen = env.find(|(key, _)| key.eq_ignore_ascii_case("SendRuntimeQualityTelemetry"));
+    chosen.is_some_and(|(_, value)| value.trim().eq_ignore_ascii_case("true"))
 }
 
 fn engine(config: &Config) -> Arc<dyn Runtime> {

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use crate::client::Client;
 use crate::mqtt::{PATIENCE, said};
 use crate::process::Hub;
+use crate::telemetry::monitored;
 use proxy::Proxy;
 use way::{Even, Guide, ports};
 
@@ -77,6 +78,7 @@ fn conform(upstream: &str, is_relayed: bool) {
         the_twin_comes_and_changes_are_told(&bed, &mut line).await;
         reports_are_kept_or_refused(&bed, &mut line).await;
         calls_are_answered(&bed, &mut line).await;
+        messages_are_kept(&bed, &mut line).await;
         line = bed.outlives_the_hub(line).await;
         bed.is_refused_and_let_in_again(line).await;
         tickets_are_shown_anew(&bed, upstream).await;
@@ -131,6 +133,17 @@ async fn calls_are_answered(bed: &Bed, line: &mut Line) {
     };
     let (said, ()) = tokio::join!(bed.rest("POST", &path, call), answers);
     assert_eq!(said, json!({"status": 418, "payload": ["tea"]}));
+}
+
+async fn messages_are_kept(bed: &Bed, line: &mut Line) {
+    for body in ["one", "two"] {
+        line.send("text/x-test", Bytes::from_static(body.as_bytes()));
+        assert_eq!(next(line).await, HubEvent::Sent { is_kept: true });
+    }
+    let lines = monitored(bed.hub(), &["--json", "--device", DEVICE], "two");
+    let last: Value = serde_json::from_str(lines.last().unwrap()).unwrap();
+    assert_eq!((&last["moduleId"], &last["body"]), (&json!("$edgeAgent"), &json!("two")), "{last:#}");
+    assert!(last.to_string().contains("text/x-test"), "{last:#}");
 }
 
 /// Tickets end soon here, and the hub ends what is not renewed.
