@@ -11,8 +11,10 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use skerry_edge_agent::link::{HubEvent, HubLink as _, Line, LineOptions, Upstream};
+use skerry_edge_agent::link::{HubEvent, HubLink as _, Line, LineOptions, Upstream, WayIn as _};
 use skerry_model::Timestamp;
+use skerry_mqtt::client::ClientLimits;
+use skerry_uplink::{Identity, Proof};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
@@ -66,6 +68,34 @@ fn over_amqp_through_a_proxy() {
 #[test]
 fn over_amqp_inside_a_websocket_through_a_proxy() {
     conform("AmqpWs", true);
+}
+
+#[test]
+fn a_proxy_that_refuses_is_told_from_a_hub_that_does() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut bed = Bed::start(Upstream::Mqtt, true).await;
+        let mut way = bed.guide.way(0).await.unwrap();
+        let proof = Proof::Ticket(way.ticket.token.text.clone().into());
+        let identity = Identity { proof, ..way.identity };
+        let connect = || identity.connect(now(), HOUR, 60);
+        let limits = ClientLimits::default;
+        skerry_uplink::Client::<()>::connect(&way.place, connect(), limits()).await.unwrap();
+        // A port at which nobody listens, and then nobody who says who asks.
+        for (port, is_passing, says) in [(1, true, "502"), (1, false, "407")] {
+            let relay = way.place.relay.as_mut().unwrap();
+            relay.port = port;
+            if !is_passing {
+                relay.authorization = None;
+            }
+            let refused = skerry_uplink::Client::<()>::connect(&way.place, connect(), limits()).await;
+            let error = refused.unwrap_err();
+            assert_eq!((error.is_passing(), error.is_refusal()), (is_passing, false), "{error}");
+            assert!(error.to_string().contains(says), "{error}");
+            assert!(!error.to_string().contains(proxy::AUTHORIZATION), "{error}");
+        }
+        bed.hub.take().unwrap().stop();
+    });
 }
 
 fn conform(upstream: &str, is_relayed: bool) {
