@@ -9,5 +9,6 @@ mod engine;
 mod late;
 mod life;
 mod modules;
+mod policies;
 mod tutorial;
 mod uploads;
