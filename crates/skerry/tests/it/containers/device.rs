@@ -31,19 +31,23 @@ pub(crate) struct Bed {
 impl Bed {
     /// A hub that runs, and a device that it knows; nothing is configured yet.
     pub(crate) fn new() -> Self {
-        Self::with_names(&[HOST])
+        Self::with(Engine::start(), &[HOST])
+    }
+
+    /// The same, with so much room for the engine.
+    pub(crate) fn on_disk_of(megabytes: u32) -> Self {
+        Self::with(Engine::start_on_disk_of(megabytes), &[HOST])
     }
 
     /// The same, with a hub that has also the name of the gateway that modules are told: they find this
     /// machine under it, and whoever listens here.
     pub(crate) fn where_modules_find_the_hub() -> Self {
-        Self::with_names(&[HOST, EDGE])
+        Self::with(Engine::start(), &[HOST, EDGE])
     }
 
-    fn with_names(names: &'static [&'static str]) -> Self {
+    fn with(mut engine: Engine, names: &'static [&'static str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_skerry"), folder.path().join("iotedge")).unwrap();
-        let mut engine = Engine::start();
         engine.serve();
         let mut bed = Self { engine, hub: None, edge: None, names, folder };
         bed.start_hub();
