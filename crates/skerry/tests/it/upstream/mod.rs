@@ -178,11 +178,11 @@ async fn messages_are_kept(bed: &Bed, line: &mut Line) {
 
 /// Tickets end soon here, and the hub ends what is not renewed.
 async fn tickets_are_shown_anew(bed: &Bed, upstream: Upstream) {
-    let guide = bed.guide(Duration::from_secs(3), Duration::from_secs(1));
+    let guide = bed.guide(Duration::from_secs(6), Duration::from_secs(1));
     let mut line = line(&guide);
     assert_eq!(next(&mut line).await, HubEvent::Up);
     // Long after the first ticket has ended.
-    while guide.renewals.load(Ordering::Relaxed) < 6 {
+    while guide.renewals.load(Ordering::Relaxed) < 8 {
         line.ask_twin();
         let event = next(&mut line).await;
         match event {
