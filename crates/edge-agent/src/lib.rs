@@ -16,6 +16,7 @@ mod methods;
 mod metrics;
 pub mod plan;
 pub mod ports;
+mod quality;
 pub mod report;
 mod shelf;
 

@@ -87,8 +87,16 @@ impl Agent {
         }
     }
 
-    /// Asks machine and engine; what does not answer is left out.
     fn measure(&mut self, reply: oneshot::Sender<String>) {
+        let page = self.page();
+        self.jobs.spawn(async move {
+            drop(reply.send(page.await));
+            Done::Nothing
+        });
+    }
+
+    /// Asks machine and engine; what does not answer is left out.
+    pub(super) fn page(&self) -> impl Future<Output = String> + Send + use<> {
         let metrics = Arc::clone(&self.metrics);
         let (runtime, host) = (Arc::clone(&self.options.runtime), Arc::clone(&self.options.host));
         let common = Common {
@@ -103,7 +111,7 @@ impl Agent {
             .filter(|(_, container)| container.pid.is_some())
             .map(|(name, _)| name.clone())
             .collect();
-        self.jobs.spawn(async move {
+        async move {
             let mut usages = BTreeMap::new();
             for name in running {
                 if let Ok(stats) = runtime.stats(&name).await {
@@ -111,9 +119,8 @@ impl Agent {
                 }
             }
             let host = host.figures().await.ok();
-            drop(reply.send(metrics.page(&common, host.as_ref(), &usages)));
-            Done::Nothing
-        });
+            metrics.page(&common, host.as_ref(), &usages)
+        }
     }
 
     fn snapshot(&self) -> Snapshot {

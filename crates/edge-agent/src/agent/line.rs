@@ -1,14 +1,21 @@
 //! The line comes and goes, and a hub that does not let us in any more is told to the daemon.
 
+use std::collections::BTreeSet;
+
 use tokio::time::Instant;
 
 use super::Agent;
 use super::hub::Reporter;
 
+/// More of them say nothing new.
+const REASONS_MAX: usize = 8;
+
 #[derive(Default)]
 pub(super) struct LineState {
-    /// Why there is no connection, as it was told last.
+    /// Why there is no connection.
     pub(super) reason: Option<String>,
+    /// What was told since there was one.
+    told: BTreeSet<String>,
     /// Since when the hub refuses us, whenever it is there.
     refused_since: Option<Instant>,
     /// Once in a life is enough.
@@ -21,7 +28,9 @@ impl Agent {
             tracing::info!("connected to the hub");
         }
         (self.line.reason, self.line.refused_since) = (None, None);
+        self.line.told.clear();
         self.reporter = Reporter::up();
+        self.send_again();
         self.ask_twin();
     }
 
@@ -29,14 +38,21 @@ impl Agent {
         if !self.reporter.has_twin() {
             self.metrics.note_sync(false);
         }
-        // What stays as it is for hours is told once.
-        if self.line.reason.as_ref() != Some(&reason) {
+        // What stays as it is for hours is told once, and so is each of the ways that fail in turn.
+        if self.line.told.len() < REASONS_MAX && self.line.told.insert(reason.clone()) {
             tracing::warn!(reason, "the hub is out of reach; modules run on");
         }
         self.line.reason = Some(reason);
         self.reporter = Reporter::default();
+        self.send_again();
         if is_refused {
             self.refused_at_the_door();
+        }
+    }
+
+    fn send_again(&mut self) {
+        if let Some(quality) = &mut self.quality {
+            quality.line_changed();
         }
     }
 

@@ -112,7 +112,8 @@ impl Agent {
     pub(super) fn next_timer(&self) -> Instant {
         let look = if self.engine.is_looking { None } else { self.due() };
         let far = Instant::now() + Duration::from_secs(60);
-        [look, self.reporter.wake(), Some(far)].into_iter().flatten().min().unwrap_or(far)
+        let quality = self.quality.as_ref().map(super::quality::Quality::wake);
+        [look, self.reporter.wake(), quality, Some(far)].into_iter().flatten().min().unwrap_or(far)
     }
 
     pub(super) fn looked(&mut self, looked: Result<Seen, EngineError>) {

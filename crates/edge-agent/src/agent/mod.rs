@@ -21,6 +21,7 @@ mod line;
 mod look;
 mod options;
 mod phase;
+mod quality;
 mod update;
 mod verdict;
 mod work;
@@ -82,6 +83,8 @@ pub struct Agent {
     keeper: keep::Keeper,
     line: line::LineState,
     reporter: Reporter,
+    /// Where somebody wants it.
+    quality: Option<quality::Quality>,
     tasks: Arc<crate::methods::Tasks>,
     metrics: Arc<Metrics>,
     /// Names this process among its figures.
@@ -98,6 +101,8 @@ enum Done {
     Changed(update::Changed),
     Saved(keep::Saved),
     Answered(hub::Answered),
+    /// A page of figures.
+    Gathered(String),
     /// Something that nobody waits for.
     Nothing,
 }
@@ -131,6 +136,7 @@ impl Agent {
             keeper: keep::Keeper::default(),
             line: line::LineState::default(),
             reporter: Reporter::default(),
+            quality: options.sends_quality.then(|| quality::Quality::new(Instant::now(), &options.pace)),
             tasks: Arc::default(),
             metrics: Arc::default(),
             instance: crate::methods::guid(options.random.as_ref()),
@@ -148,6 +154,7 @@ impl Agent {
         loop {
             self.look();
             self.report();
+            self.tend_quality();
             let timer = self.next_timer();
             tokio::select! {
                 event = self.link.next() => self.hear(event),
@@ -177,6 +184,7 @@ impl Agent {
             Done::Changed(changed) => self.changed(changed),
             Done::Saved(saved) => self.saved(saved),
             Done::Answered(answered) => self.answered(answered),
+            Done::Gathered(page) => self.gathered(&page),
             Done::Nothing => {}
         }
     }
@@ -188,6 +196,7 @@ impl Agent {
             HubEvent::Twin { desired, reported } => self.twin_came(desired, reported),
             HubEvent::Patch { version, patch } => self.patch_came(version, &patch),
             HubEvent::Reported { status, text } => self.reported(status, &text),
+            HubEvent::Sent { is_kept } => self.sent(is_kept),
             HubEvent::Call { id, name, payload } => self.called(id, &name, payload),
         }
     }

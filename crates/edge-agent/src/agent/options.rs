@@ -18,6 +18,8 @@ pub struct AgentOptions {
     pub version: String,
     /// Whether this process is the hub as well; then no container is.
     pub is_hub_inside: bool,
+    /// Whether the hub is sent the agent's own figures, as messages.
+    pub sends_quality: bool,
     pub limits: Limits,
     pub pace: Pace,
     pub runtime: Arc<dyn Runtime>,
@@ -57,6 +59,9 @@ pub struct Pace {
     pub report_again: Duration,
     /// Between writes of how long modules ran.
     pub checkpoint: Duration,
+    /// Between looks at the agent's own figures, and between messages of them.
+    pub gather: Duration,
+    pub send: Duration,
     /// A hub that refuses us for so long is told to the daemon.
     pub refused: Duration,
     /// Before the process ends, for the last report.
@@ -77,6 +82,8 @@ impl Default for Pace {
             report: Duration::from_secs(1),
             report_again: Duration::from_secs(30),
             checkpoint: Duration::from_secs(300),
+            gather: Duration::from_secs(3600),
+            send: Duration::from_secs(24 * 3600),
             refused: Duration::from_secs(300),
             goodbye: Duration::from_secs(5),
         }

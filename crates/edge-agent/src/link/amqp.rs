@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json};
 use skerry_amqp::address::Node;
-use skerry_amqp::codec::{CodecLimits, Value};
+use skerry_amqp::codec::{CodecLimits, Symbol, Value};
 use skerry_amqp::message::{Properties, Sections, Writer, uuid};
 use skerry_amqp::performative::SenderSettles;
 use skerry_uplink::amqp::{
@@ -31,6 +31,11 @@ pub(super) struct AmqpTalk {
     client: Client<()>,
     twin: Pair,
     methods: Pair,
+    /// Where messages of our own are sent; made with the first one.
+    events: Option<LinkId>,
+    /// What waits for the link's credit.
+    unsent: Option<Vec<u8>>,
+    address_of_events: String,
 }
 
 /// Requests go one way, answers the other.
@@ -52,11 +57,12 @@ impl AmqpTalk {
         let Token { audience, text } = &way.ticket.token;
         client.authorize(audience, text).await?;
         let twin = pair(&mut client, "twin", &Node::Twin(id.clone()).to_string());
-        let methods = pair(&mut client, "methods", &Node::Methods(id).to_string());
+        let methods = pair(&mut client, "methods", &Node::Methods(id.clone()).to_string());
         let (Some(twin), Some(methods)) = (twin, methods) else {
             return Err(Trouble::new("the hub allows too few links"));
         };
-        let mut talk = Self { client, twin, methods };
+        let address_of_events = Node::Events(id).to_string();
+        let mut talk = Self { client, twin, methods, events: None, unsent: None, address_of_events };
         talk.subscribe().await?;
         Ok(talk)
     }
@@ -100,6 +106,13 @@ impl AmqpTalk {
                 Event::Delivery { link, delivery } if link == self.methods.from => self.call(&delivery),
                 // With it goes what was asked on it.
                 Event::Detached { fault, .. } => return Err(detached(fault)),
+                Event::Ready { link } if self.events == Some(link) => {
+                    self.send_unsent();
+                    None
+                }
+                Event::Sent { outcome, .. } => {
+                    Some(Heard::Sent { is_kept: matches!(outcome, Outcome::Accepted) })
+                }
                 Event::Shown { outcome, .. } => {
                     outcome.map_err(Error::from)?;
                     None
@@ -168,6 +181,27 @@ impl AmqpTalk {
         writer.application().string(METHOD_STATUS, &Value::Int(status.into()));
         writer.data(payload);
         self.send(self.methods.to, out);
+    }
+
+    pub(super) fn send_message(&mut self, content_type: &'static str, body: &[u8]) {
+        let mut out = Vec::with_capacity(128 + body.len());
+        let mut writer = Writer::new(&mut out);
+        let content_type = Some(Symbol::known(content_type));
+        writer.properties(&Properties { content_type, ..Properties::default() });
+        writer.data(body);
+        self.unsent = Some(out);
+        if self.events.is_none() {
+            self.events = self.client.attach(Offer::sender("events", &self.address_of_events));
+        }
+        self.send_unsent();
+    }
+
+    fn send_unsent(&mut self) {
+        let Some(link) = self.events.filter(|link| self.client.is_ready(*link)) else { return };
+        if let Some(message) = self.unsent.take() {
+            // It was ready: the message goes, or its size is one that no link takes.
+            drop(self.client.send(link, bytes::Bytes::from(message), ()));
+        }
     }
 
     fn send(&mut self, link: LinkId, message: Vec<u8>) {

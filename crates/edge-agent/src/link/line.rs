@@ -41,6 +41,8 @@ pub struct Line {
     asked: u64,
     twin: Option<Question>,
     report: Option<Question>,
+    /// The message that has no answer yet.
+    message: Option<Question>,
 }
 
 struct Question {
@@ -84,7 +86,7 @@ impl Line {
     pub fn new(options: LineOptions) -> Self {
         let backoff = Backoff::new(options.pause_first, options.pause_last);
         let state = State::Connecting(connect(Arc::clone(&options.way_in), 0));
-        Self { options, backoff, failures: 0, state, asked: 0, twin: None, report: None }
+        Self { options, backoff, failures: 0, state, asked: 0, twin: None, report: None, message: None }
     }
 
     /// One thing that happens; `None` where it matters to nobody outside.
@@ -105,8 +107,8 @@ impl Line {
                 }
             },
             State::Up { talk, renewal } => {
-                let until =
-                    [&self.twin, &self.report].into_iter().flatten().map(|question| question.until).min();
+                let questions = [&self.twin, &self.report, &self.message].into_iter().flatten();
+                let until = questions.map(|question| question.until).min();
                 let way_in = Arc::clone(&self.options.way_in);
                 let met = tokio::select! {
                     heard = talk.hear() => heard.map(Met::Heard),
@@ -161,13 +163,17 @@ impl Line {
     }
 
     fn forget(&mut self) {
-        (self.twin, self.report) = (None, None);
+        (self.twin, self.report, self.message) = (None, None, None);
     }
 
     fn heard(&mut self, heard: Heard) -> Option<HubEvent> {
         match heard {
             Heard::Patch { version, patch } => Some(HubEvent::Patch { version, patch }),
             Heard::Call { id, name, payload } => Some(HubEvent::Call { id, name, payload }),
+            Heard::Sent { is_kept } => {
+                self.message = None;
+                Some(HubEvent::Sent { is_kept })
+            }
             Heard::Answer { request, status, payload } => self.answered(status, &request, &payload),
         }
     }
@@ -249,6 +255,15 @@ impl HubLink for Line {
                 talk.report(&question.request, Bytes::from(Value::Object(patch.clone()).to_string()));
             }
             self.report = Some(question);
+        }
+    }
+
+    fn send(&mut self, content_type: &'static str, body: Bytes) {
+        if matches!(self.state, State::Up { .. }) {
+            self.message = Some(self.question());
+            if let State::Up { talk, .. } = &mut self.state {
+                talk.send(content_type, body);
+            }
         }
     }
 

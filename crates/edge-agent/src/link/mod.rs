@@ -43,6 +43,9 @@ pub trait HubLink: Send {
     /// Sends a patch of the reported properties, one at a time; [`HubEvent::Reported`] answers.
     fn report(&mut self, patch: &Map<String, Value>);
 
+    /// Sends a message of our own, one at a time; [`HubEvent::Sent`] answers.
+    fn send(&mut self, content_type: &'static str, body: Bytes);
+
     /// Answers a call of a method; one of an earlier connection is dropped.
     fn answer(&mut self, call: &CallId, status: u16, payload: Bytes);
 }
@@ -68,6 +71,10 @@ pub enum HubEvent {
     Reported {
         status: u16,
         text: String,
+    },
+    /// The hub has the message, or does not want it.
+    Sent {
+        is_kept: bool,
     },
     Call {
         id: CallId,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use skerry_model::{DeviceId, ModuleId, Timestamp};
 use skerry_mqtt::client::{ClientLimits, Event};
 use skerry_mqtt::packet::{Publish, Qos, SubackCode};
-use skerry_mqtt::topic::{Inbound, Received, Subscription};
+use skerry_mqtt::topic::{Bag, Inbound, Received, Subscription};
 use skerry_uplink::{Client, Identity, Proof};
 
 use super::CallId;
@@ -49,9 +49,12 @@ impl MqttTalk {
 
     pub(super) async fn hear(&mut self) -> Result<Heard, Trouble> {
         loop {
-            if let Event::Message(publish) = self.client.event().await?
-                && let Some(heard) = self.message(&publish)
-            {
+            let heard = match self.client.event().await? {
+                Event::Message(publish) => self.message(&publish),
+                Event::Published(()) => Some(Heard::Sent { is_kept: true }),
+                _ => None,
+            };
+            if let Some(heard) = heard {
                 return Ok(heard);
             }
         }
@@ -87,6 +90,15 @@ impl MqttTalk {
 
     pub(super) fn answer(&mut self, call: &CallId, status: u16, payload: Bytes) {
         self.send(&Inbound::MethodAnswer { status: i64::from(status), request: &call.0 }, payload);
+    }
+
+    pub(super) fn send_message(&mut self, content_type: &str, body: Bytes) {
+        let mut bag = Bag::default();
+        bag.system.content_type = Some(content_type.to_owned());
+        if let Some(topic) = Inbound::Telemetry(bag).topic(&self.device, self.module.as_ref()) {
+            // One at a time always has room, or the line is given up.
+            let _ = self.client.publish(topic, body, ());
+        }
     }
 
     fn send(&mut self, message: &Inbound<'_>, payload: Bytes) {

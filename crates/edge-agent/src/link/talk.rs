@@ -33,6 +33,10 @@ pub(super) enum Heard {
         name: String,
         payload: Bytes,
     },
+    /// Of our own message.
+    Sent {
+        is_kept: bool,
+    },
 }
 
 /// Why there is no connection any more.
@@ -87,6 +91,13 @@ impl Talk {
         match self {
             Self::Mqtt(talk) => talk.report(request, patch),
             Self::Amqp(talk) => talk.report(request, &patch),
+        }
+    }
+
+    pub(super) fn send(&mut self, content_type: &'static str, body: Bytes) {
+        match self {
+            Self::Mqtt(talk) => talk.send_message(content_type, body),
+            Self::Amqp(talk) => talk.send_message(content_type, &body),
         }
     }
 

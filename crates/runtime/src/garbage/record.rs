@@ -29,22 +29,15 @@ struct Shared {
 }
 
 impl Record {
-    /// Reads what was kept. What cannot be read is put aside, and told: the images in it stay on the
-    /// machine.
-    pub fn open(path: PathBuf, clock: Arc<dyn Clock>) -> io::Result<Self> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let images = match std::fs::read(&path) {
-            Ok(bytes) => ImageUse::parse(&String::from_utf8_lossy(&bytes)).or_else(|error| {
-                tracing::error!(%error, file = %path.display(), "images from before are not collected");
-                std::fs::rename(&path, path.with_extension("damaged")).map(|()| ImageUse::default())
-            })?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => ImageUse::default(),
-            Err(error) => return Err(error),
-        };
+    /// Reads what was kept. What cannot be read is told, and put aside where that helps: the images in it
+    /// stay on the machine, which is no reason for a device not to start.
+    pub fn open(path: PathBuf, clock: Arc<dyn Clock>) -> Self {
+        let images = read(&path).unwrap_or_else(|error| {
+            tracing::error!(error, file = %path.display(), "images from before are not collected");
+            ImageUse::default()
+        });
         let shared = Shared { path, clock, images: Mutex::new(images), changed: Notify::new() };
-        Ok(Self { shared: Arc::new(shared) })
+        Self { shared: Arc::new(shared) }
     }
 
     /// An image is of use now.
@@ -91,6 +84,22 @@ impl Record {
         let work = tokio::task::spawn_blocking(move || write(&shared.path, text.as_bytes()));
         work.await.unwrap_or_else(|error| Err(io::Error::other(error)))
     }
+}
+
+fn read(path: &Path) -> Result<ImageUse, String> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+    }
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ImageUse::default()),
+        Err(error) => return Err(error.to_string()),
+    };
+    ImageUse::parse(&String::from_utf8_lossy(&bytes)).map_err(|error| {
+        // Where it cannot be put aside, the next write takes its place.
+        let _ = std::fs::rename(path, path.with_extension("damaged"));
+        error.to_string()
+    })
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -80,7 +80,7 @@ impl World {
 
     /// A process of its own life, on the record of before.
     fn start(&mut self) {
-        let record = Record::open(self.path(), self.clock.clone()).unwrap();
+        let record = Record::open(self.path(), self.clock.clone());
         self.runtime = Arc::new(RecordedRuntime::new(self.engine.clone(), record.clone()));
         let collector = Collector::new(CollectorOptions {
             runtime: Arc::clone(&self.runtime),

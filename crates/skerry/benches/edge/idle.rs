@@ -8,6 +8,8 @@ use crate::process::{memory_kib, processor_time};
 pub(crate) struct Idle {
     pub(crate) pss_mb: f64,
     pub(crate) private_mb: f64,
+    /// All of it, as if nobody else ran the same program.
+    pub(crate) resident_mb: f64,
     /// Of one processor.
     pub(crate) percent: f64,
     pub(crate) engine_percent: f64,
@@ -35,6 +37,7 @@ pub(crate) fn measure(modules: usize, minutes: f64) -> Idle {
     let idle = Idle {
         pss_mb: megabytes("Pss:"),
         private_mb: megabytes("Private_Clean:") + megabytes("Private_Dirty:"),
+        resident_mb: megabytes("Rss:"),
         percent: percent(0, edge),
         engine_percent: percent(1, engine),
     };

@@ -68,6 +68,7 @@ impl Seat {
                 device,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 is_hub_inside: HUB_IS_INSIDE,
+                sends_quality: sends_quality(config),
                 limits: Limits::default(),
                 pace: Pace::default(),
                 runtime: handle.runtime(),
@@ -151,4 +152,11 @@ async fn show_figures(
             tokio::join!(at(IpAddr::from(Ipv4Addr::LOCALHOST)), bridge);
         }
     }
+}
+
+/// Unlike the original only where somebody wants it: the messages come to whoever reads events.
+fn sends_quality(config: &Config) -> bool {
+    let mut env = config.agent.env.iter();
+    let chosen = env.find(|(key, _)| key.eq_ignore_ascii_case("SendRuntimeQualityTelemetry"));
+    chosen.is_some_and(|(_, value)| value.trim().eq_ignore_ascii_case("true"))
 }

@@ -130,9 +130,7 @@ impl Edge {
         directories.settle_sockets(&mut config, is_activated);
         let uid = uid().ok_or_else(|| Failure::failed("/proc is not there, and with it our own user"))?;
         let proxy = proxy(&config, false)?;
-        let record = Record::open(directories.images(), Arc::clone(&clock)).map_err(|error| {
-            Failure::failed(format!("{} cannot be read: {error}", directories.images().display()))
-        })?;
+        let record = Record::open(directories.images(), Arc::clone(&clock));
         let runtime: Arc<dyn Runtime> = Arc::new(RecordedRuntime::new(engine(&config), record.clone()));
         let daemon = Box::pin(Daemon::start(Options {
             config: config.clone(),

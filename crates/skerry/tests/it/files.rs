@@ -94,6 +94,37 @@ fn files_are_listed_fetched_and_deleted_from_the_command_line() {
 }
 
 #[test]
+fn a_link_to_a_device_takes_files_and_gives_none() {
+    let hub = Hub::start();
+    ok(&hub, &["device", "create", "d1"]);
+    let link: Value =
+        serde_json::from_slice(&ok(&hub, &["files", "link", "d1", "--minutes", "5", "--json"])).unwrap();
+    let address = link["sasUrl"].as_str().unwrap();
+    let (place, query) = address.split_once('?').unwrap();
+    assert!(place.ends_with("/uploads/d1"), "{place}");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let client = Client::new(&hub);
+        let put = async |name: &str| {
+            let path = format!("/uploads/{name}?{query}");
+            client.try_send("PUT", &path, &[("x-ms-blob-type", "BlockBlob")], "17".into()).await
+        };
+        assert_eq!(put("d1/hub1/d1/sensor.log").await.unwrap().status, 201);
+        // What is refused comes in the storage's own form, which is no JSON as everything else here is.
+        for name in ["d2/a", "d1"] {
+            assert!(put(name).await.is_err(), "{name}");
+        }
+        let got =
+            client.try_send("GET", &format!("/uploads/d1/hub1/d1/sensor.log?{query}"), &[], "".into()).await;
+        assert!(got.is_err(), "{got:?}");
+    });
+    assert_eq!(ok(&hub, &["files", "get", "d1", "hub1/d1/sensor.log"]), b"17");
+    let listed: Value = serde_json::from_slice(&ok(&hub, &["files", "list", "--json"])).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    hub.stop();
+}
+
+#[test]
 fn every_answered_upload_is_whole_after_kills_and_no_other_is_seen() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

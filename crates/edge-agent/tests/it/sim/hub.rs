@@ -32,6 +32,7 @@ struct State {
     is_slow: bool,
     late: Option<HubEvent>,
     twins: u32,
+    messages: Vec<(&'static str, Bytes)>,
     events: VecDeque<HubEvent>,
     calls: BTreeMap<String, oneshot::Sender<(u16, Bytes)>>,
 }
@@ -113,6 +114,11 @@ impl Hub {
         self.state.lock().unwrap().twins
     }
 
+    /// What came as messages.
+    pub(crate) fn messages(&self) -> Vec<(&'static str, Bytes)> {
+        self.state.lock().unwrap().messages.clone()
+    }
+
     pub(crate) async fn call(&self, name: &str, payload: &Value) -> (u16, Value) {
         let (reply, answer) = oneshot::channel();
         self.change(|state| {
@@ -174,6 +180,15 @@ impl HubLink for Line {
                 (204, String::new())
             };
             state.events.push_back(HubEvent::Reported { status, text });
+        });
+    }
+
+    fn send(&mut self, content_type: &'static str, body: Bytes) {
+        self.0.change(|state| {
+            if state.is_up {
+                state.messages.push((content_type, body));
+                state.events.push_back(HubEvent::Sent { is_kept: true });
+            }
         });
     }
 

@@ -297,3 +297,28 @@ async fn the_agents_own_environment_is_told_when_it_changes() {
     assert_eq!(world.desk.0.lock().unwrap().len(), 3);
     assert_eq!(world.desk.1.lock().unwrap().len(), 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn figures_are_sent_once_a_day_where_somebody_wants_them() {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    for is_wanted in [false, true] {
+        let mut world = World::new();
+        world.sends_quality = is_wanted;
+        world.hub.go_up();
+        world.start();
+        sleep(DAY + Duration::from_secs(60)).await;
+        let messages = world.hub.messages();
+        assert_eq!(messages.len(), usize::from(is_wanted));
+        let Some((content_type, body)) = messages.first() else { continue };
+        assert_eq!(*content_type, "application/x-azureiot-edgeruntimediagnostics");
+        assert!(String::from_utf8_lossy(body).contains("edgeAgent_iothub_syncs_total"));
+        // Without the hub they wait, and come one after the other when it is back.
+        world.hub.go_down();
+        sleep(3 * DAY).await;
+        assert_eq!(world.hub.messages().len(), 1);
+        world.hub.go_up();
+        sleep(Duration::from_secs(60)).await;
+        assert_eq!(world.hub.messages().len(), 4);
+        world.stop().await;
+    }
+}

@@ -32,6 +32,7 @@ pub(crate) struct World {
     pub(crate) office: Arc<Office>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) handle: Option<Handle>,
+    pub(crate) sends_quality: bool,
     running: Option<(JoinHandle<()>, watch::Sender<bool>)>,
 }
 
@@ -234,6 +235,7 @@ impl World {
             office: Arc::default(),
             desk: Arc::default(),
             handle: None,
+            sends_quality: false,
             running: None,
         }
     }
@@ -257,6 +259,7 @@ impl World {
             device: crate::containers_of_modules::device(),
             version: "1.2.3".to_owned(),
             is_hub_inside: true,
+            sends_quality: self.sends_quality,
             limits: Limits::default(),
             pace: Pace::default(),
             runtime: self.runtime.clone(),

@@ -158,6 +158,13 @@ impl Engine {
         assert!(!fill.stderr(Stdio::null()).status().unwrap().success());
     }
 
+    /// Gives the room back.
+    #[allow(dead_code, reason = "the tests of the device use it")]
+    pub(crate) fn free_disk(&self) {
+        let mut free = self.inside();
+        assert!(free.args(["--mount", "rm"]).arg(self.path("data/full")).status().unwrap().success());
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

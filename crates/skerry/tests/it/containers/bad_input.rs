@@ -68,6 +68,33 @@ fn bad_input_is_told_and_modules_run_on() {
 }
 
 #[test]
+fn a_full_disk_is_told_and_the_update_waits_for_room() {
+    let mut bed = Bed::on_disk_of(64);
+    bed.configure();
+    bed.start_edge();
+    let [first, second] =
+        ["sensor:1", "sensor:2"].map(|name| bed.publish(name, &format!("\"/helper\", \"talk\", \"{name}\"")));
+    bed.deploy(&[("sensor", &first)]);
+    assert_eq!(bed.settled()["lastDesiredStatus"]["code"], 200);
+    let started = bed.inspect("sensor", "{{.State.StartedAt}}");
+    bed.engine.fill_disk();
+    bed.deploy(&[("sensor", &second)]);
+    bed.wait("the agent says that there is no room", |bed| {
+        let status = &bed.reported()["lastDesiredStatus"];
+        (status["code"] == 500 && status["description"].as_str()?.contains("no room")).then_some(())
+    });
+    assert_eq!(bed.inspect("sensor", "{{.State.Running}} {{.State.StartedAt}}"), format!("true {started}"));
+    bed.engine.free_disk();
+    bed.wait("the update is carried out when there is room", |bed| {
+        let reported = bed.reported();
+        let is_new = reported["modules"]["sensor"]["settings"]["image"] == second.as_str();
+        (is_new && reported["lastDesiredStatus"]["code"] == 200).then_some(())
+    });
+    bed.stop_edge();
+    bed.stop_hub();
+}
+
+#[test]
 fn what_modules_write_is_limited_unless_they_choose() {
     let mut bed = Bed::new();
     bed.configure();

@@ -31,9 +31,17 @@ pub(crate) struct Bed {
 impl Bed {
     /// A hub that runs, and a device that it knows; nothing is configured yet.
     pub(crate) fn new() -> Self {
+        Self::with(Engine::start())
+    }
+
+    /// The same, with so much room for the engine.
+    pub(crate) fn on_disk_of(megabytes: u32) -> Self {
+        Self::with(Engine::start_on_disk_of(megabytes))
+    }
+
+    fn with(mut engine: Engine) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_skerry"), folder.path().join("iotedge")).unwrap();
-        let mut engine = Engine::start();
         engine.serve();
         let mut bed = Self { engine, hub: None, edge: None, folder };
         let address = format!("{HUB_ADDRESS}/32");

@@ -10,5 +10,6 @@ mod late;
 mod life;
 mod modules;
 mod official;
+mod policies;
 mod tutorial;
 mod uploads;

@@ -1,6 +1,7 @@
 //! Our own modules in their real images: the sensor sends, and the probe makes every call of the workload
 //! API, before and after the daemon was started anew.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -24,8 +25,7 @@ fn the_sensor_sends_until_it_is_told_otherwise() {
     let reported = bed.settled();
     assert_eq!(reported["modules"]["sensor"]["runtimeStatus"], "running", "{reported:#}");
 
-    let messages = telemetry(&bed, 3);
-    for message in &messages {
+    for message in &telemetry(&bed, 3) {
         assert_eq!(message["moduleId"], "sensor", "{message:#}");
         let body = &message["body"];
         let temperature = body["machine"]["temperature"].as_f64().unwrap();
@@ -52,6 +52,19 @@ fn the_sensor_sends_until_it_is_told_otherwise() {
     let row = rows.iter().find(|row| row[0] == "edgeHub").unwrap();
     assert_eq!(row[1], "running", "{row:?}");
     assert!(ok(&bed.iotedge(&["logs", "edgeHub"])).contains("The edge hub is here"));
+
+    // The daemon is started anew, and then the hub: the sensor has a token signed by the one and comes back to
+    // the other.
+    let started = bed.inspect("sensor", "{{.State.StartedAt}}");
+    bed.skerry(&["twin", "update", DEVICE, "--module", "sensor", "--desired", r#"{"SendInterval": 1}"#]);
+    bed.stop_edge();
+    bed.start_edge();
+    bed.stop_hub();
+    let said = ok(&bed.iotedge(&["logs", "sensor"])).matches("Sending message").count() as u64;
+    bed.start_hub();
+    let numbers: BTreeSet<u64> = telemetry(&bed, said + 3).iter().filter_map(number).collect();
+    assert!(numbers.iter().copied().eq(1..=said + 3), "nothing is lost: {numbers:?}");
+    assert_eq!(bed.inspect("sensor", "{{.State.Running}} {{.State.StartedAt}}"), format!("true {started}"));
 
     // Without rights, and with nothing but itself in its image.
     assert_eq!(bed.inspect("sensor", "{{.Config.User}}"), "1000:1000");
@@ -155,18 +168,28 @@ fn signature(bed: &Bed) -> String {
     STANDARD.encode(hmac::sign(&key, b"signed by the probe"))
 }
 
-/// So many messages of the device, from the oldest on.
-pub(super) fn telemetry(bed: &Bed, count: usize) -> Vec<Value> {
+/// Messages of the sensor from the oldest on, until the one of this number.
+fn telemetry(bed: &Bed, last: u64) -> Vec<Value> {
     let mut command: Command = bed.command(Path::new(env!("CARGO_BIN_EXE_skerry")));
     command
         .args(["monitor", "--json", "--from", "oldest", "--device", DEVICE, "--data"])
         .arg(bed.path("hub"));
     let mut monitor = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let lines = BufReader::new(monitor.stdout.take().unwrap()).lines();
-    let read = |line: std::io::Result<String>| serde_json::from_str(&line.unwrap()).unwrap();
-    let messages = lines.map(read).filter(|message: &Value| message["body"]["machine"].is_object());
-    let messages: Vec<Value> = messages.take(count).collect();
+    let mut messages = Vec::new();
+    for line in BufReader::new(monitor.stdout.take().unwrap()).lines() {
+        let message: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        let is_last = number(&message) == Some(last);
+        messages.extend(message["body"]["machine"].is_object().then_some(message));
+        if is_last {
+            break;
+        }
+    }
     monitor.kill().unwrap();
     monitor.wait().unwrap();
     messages
+}
+
+/// As the sensor counts its messages.
+fn number(message: &Value) -> Option<u64> {
+    message["properties"]["sequenceNumber"].as_str()?.parse().ok()
 }

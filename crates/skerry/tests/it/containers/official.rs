@@ -1,13 +1,13 @@
 //! Modules with the unmodified SDKs in real containers: they find everything about their edge in what the agent
 //! and the workload API tell them, and stay while the edge goes and comes back.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
 use super::device::{Bed, DEVICE, module};
-use super::modules::telemetry;
 use crate::world::{provided, suite};
 
 #[test]
@@ -105,12 +105,19 @@ fn folder(program: &str) -> String {
     Path::new(program).parent().unwrap().display().to_string()
 }
 
+/// Done when the hub has so many messages of the module.
 fn heard_of(bed: &Bed, name: &str, count: usize) {
-    let all = |found: &[Value]| found.iter().filter(|message| message["moduleId"] == name).count() >= count;
-    let mut want = count;
-    while !all(&telemetry(bed, want)) {
-        want += 1;
-    }
+    let mut command = bed.command(env!("CARGO_BIN_EXE_skerry").as_ref());
+    command
+        .args(["monitor", "--json", "--from", "oldest", "--device", DEVICE, "--data"])
+        .arg(bed.path("hub"));
+    let mut monitor = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(monitor.stdout.take().unwrap()).lines();
+    let read = |line: std::io::Result<String>| serde_json::from_str(&line.unwrap()).unwrap();
+    let own = lines.map(read).filter(|message: &Value| message["moduleId"] == name);
+    assert_eq!(own.take(count).count(), count);
+    monitor.kill().unwrap();
+    monitor.wait().unwrap();
 }
 
 fn answers(bed: &Bed, name: &str, by: &str) -> bool {

@@ -11,14 +11,17 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use skerry_edge_agent::link::{HubEvent, HubLink as _, Line, LineOptions, Upstream};
+use skerry_edge_agent::link::{HubEvent, HubLink as _, Line, LineOptions, Upstream, WayIn as _};
 use skerry_model::Timestamp;
+use skerry_mqtt::client::ClientLimits;
+use skerry_uplink::{Identity, Proof};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
 use crate::client::Client;
 use crate::mqtt::{PATIENCE, said};
 use crate::process::Hub;
+use crate::telemetry::monitored;
 use proxy::Proxy;
 use way::{Even, Guide, ports};
 
@@ -67,6 +70,34 @@ fn over_amqp_inside_a_websocket_through_a_proxy() {
     conform("AmqpWs", true);
 }
 
+#[test]
+fn a_proxy_that_refuses_is_told_from_a_hub_that_does() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut bed = Bed::start(Upstream::Mqtt, true).await;
+        let mut way = bed.guide.way(0).await.unwrap();
+        let proof = Proof::Ticket(way.ticket.token.text.clone().into());
+        let identity = Identity { proof, ..way.identity };
+        let connect = || identity.connect(now(), HOUR, 60);
+        let limits = ClientLimits::default;
+        skerry_uplink::Client::<()>::connect(&way.place, connect(), limits()).await.unwrap();
+        // A port at which nobody listens, and then nobody who says who asks.
+        for (port, is_passing, says) in [(1, true, "502"), (1, false, "407")] {
+            let relay = way.place.relay.as_mut().unwrap();
+            relay.port = port;
+            if !is_passing {
+                relay.authorization = None;
+            }
+            let refused = skerry_uplink::Client::<()>::connect(&way.place, connect(), limits()).await;
+            let error = refused.unwrap_err();
+            assert_eq!((error.is_passing(), error.is_refusal()), (is_passing, false), "{error}");
+            assert!(error.to_string().contains(says), "{error}");
+            assert!(!error.to_string().contains(proxy::AUTHORIZATION), "{error}");
+        }
+        bed.hub.take().unwrap().stop();
+    });
+}
+
 fn conform(upstream: &str, is_relayed: bool) {
     let upstream = upstream.parse().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -77,6 +108,7 @@ fn conform(upstream: &str, is_relayed: bool) {
         the_twin_comes_and_changes_are_told(&bed, &mut line).await;
         reports_are_kept_or_refused(&bed, &mut line).await;
         calls_are_answered(&bed, &mut line).await;
+        messages_are_kept(&bed, &mut line).await;
         line = bed.outlives_the_hub(line).await;
         bed.is_refused_and_let_in_again(line).await;
         tickets_are_shown_anew(&bed, upstream).await;
@@ -133,13 +165,24 @@ async fn calls_are_answered(bed: &Bed, line: &mut Line) {
     assert_eq!(said, json!({"status": 418, "payload": ["tea"]}));
 }
 
+async fn messages_are_kept(bed: &Bed, line: &mut Line) {
+    for body in ["one", "two"] {
+        line.send("text/x-test", Bytes::from_static(body.as_bytes()));
+        assert_eq!(next(line).await, HubEvent::Sent { is_kept: true });
+    }
+    let lines = monitored(bed.hub(), &["--json", "--device", DEVICE], "two");
+    let last: Value = serde_json::from_str(lines.last().unwrap()).unwrap();
+    assert_eq!((&last["moduleId"], &last["body"]), (&json!("$edgeAgent"), &json!("two")), "{last:#}");
+    assert!(last.to_string().contains("text/x-test"), "{last:#}");
+}
+
 /// Tickets end soon here, and the hub ends what is not renewed.
 async fn tickets_are_shown_anew(bed: &Bed, upstream: Upstream) {
-    let guide = bed.guide(Duration::from_secs(3), Duration::from_secs(1));
+    let guide = bed.guide(Duration::from_secs(6), Duration::from_secs(1));
     let mut line = line(&guide);
     assert_eq!(next(&mut line).await, HubEvent::Up);
     // Long after the first ticket has ended.
-    while guide.renewals.load(Ordering::Relaxed) < 6 {
+    while guide.renewals.load(Ordering::Relaxed) < 8 {
         line.ask_twin();
         let event = next(&mut line).await;
         match event {
