@@ -171,6 +171,17 @@ impl Lines {
         drop(sent);
     }
 
+    /// Letters that wait for a connection come back. Nothing comes back of it any more when what is returned is
+    /// closed.
+    pub(crate) fn recall(&self) -> mpsc::Receiver<()> {
+        let (over, is_over) = mpsc::channel(1);
+        for line in self.shared.lines().values() {
+            // A line without room for it has far more to do than to wait.
+            drop(line.asks.try_send(Ask::Recall { _over: over.clone() }));
+        }
+        is_over
+    }
+
     /// The twin as the hub has it; `None` where it does not answer now.
     pub(crate) async fn twin(&self, id: &IdentityId) -> Option<TwinReply> {
         let (reply, replied) = oneshot::channel();

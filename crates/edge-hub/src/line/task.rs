@@ -16,10 +16,22 @@ use crate::ticket::Fate;
 /// What somebody wants of a line.
 pub(super) enum Ask {
     Send(Parcel),
+    /// Letters that wait are to come back.
+    Recall {
+        _over: mpsc::Sender<()>,
+    },
     Twin(oneshot::Sender<TwinReply>),
     Report(Bytes, oneshot::Sender<TwinReply>),
-    Answer { call: String, connection: u64, status: i64, payload: Bytes },
-    Settle { command: u64, connection: u64 },
+    Answer {
+        call: String,
+        connection: u64,
+        status: i64,
+        payload: Bytes,
+    },
+    Settle {
+        command: u64,
+        connection: u64,
+    },
 }
 
 pub(super) struct Task {
@@ -137,10 +149,12 @@ impl Task {
 
     /// An ask that comes while there is no connection.
     fn hold(&mut self, ask: Ask) {
-        if let Ask::Send(parcel) = ask {
-            self.waiting.push_back(parcel);
+        match ask {
+            Ask::Send(parcel) => self.waiting.push_back(parcel),
+            Ask::Recall { .. } => self.waiting.clear(),
+            // Whoever asks hears at once that nobody answers.
+            Ask::Twin(_) | Ask::Report(..) | Ask::Answer { .. } | Ask::Settle { .. } => {}
         }
-        // Questions are dropped: whoever asks hears at once that nobody answers.
     }
 
     async fn dial(&mut self) -> Result<Box<dyn Carrier>, DialError> {
@@ -172,17 +186,22 @@ impl Task {
     async fn bar(&mut self, why: &str) {
         let barred = |parcel: Parcel| parcel.ticket.tell(Fate::Barred { why: why.to_owned() });
         self.waiting.drain(..).for_each(barred);
-        let until = Instant::now() + self.shared.options.barred;
+        let mut until = Instant::now() + self.shared.options.barred;
+        let mut at_least = Instant::now() + BARRED_LEAST;
         let mut known = self.shared.scope_changes();
+        let mut knows = true;
         loop {
             tokio::select! {
-                () = sleep_until(until) => return,
-                changed = known.changed() => match changed {
-                    Ok(()) => return,
-                    Err(_) => sleep_until(until).await,
+                () = sleep_until(until.max(at_least)) => return,
+                changed = known.changed(), if knows => match changed {
+                    Ok(()) => until = Instant::now(),
+                    Err(_) => knows = false,
                 },
                 ask = self.asks.recv() => match ask {
-                    Some(Ask::Send(parcel)) => barred(parcel),
+                    Some(Ask::Send(parcel)) => {
+                        barred(parcel);
+                        at_least = Instant::now() + BARRED_LEAST;
+                    }
                     Some(_) => {}
                     None => return,
                 },
@@ -237,6 +256,7 @@ impl Task {
                 }
                 carrier.send(parcel);
             }
+            let pending = carrier.pending();
             let is_busy = carrier.pending() > 0 || !self.questions.is_empty();
             let is_wanted = self.is_own || self.wants.borrow().is_some();
             if !is_busy && Instant::now() >= renew_at {
@@ -255,7 +275,10 @@ impl Task {
                 heard = carrier.event() => match heard {
                     Err(why) => return End::Broken(why),
                     Ok(heard) => {
-                        progress_at = Instant::now();
+                        // A hub that says other things has not acknowledged anything.
+                        if carrier.pending() < pending {
+                            progress_at = Instant::now();
+                        }
                         if matches!(heard, Heard::Listening) && !is_up {
                             is_up = true;
                             self.failures = 0;
@@ -302,6 +325,7 @@ impl Task {
     fn take(&mut self, carrier: &mut dyn Carrier, ask: Ask) {
         match ask {
             Ask::Send(parcel) => self.waiting.push_back(parcel),
+            Ask::Recall { .. } => self.waiting.clear(),
             Ask::Twin(reply) => {
                 let number = self.question(reply);
                 carrier.ask_twin(number);
@@ -349,6 +373,8 @@ impl Task {
 
 /// After so many tries in a row an identity is taken for one that is not let in.
 const FAILURES_MAX: u32 = 3;
+/// So long after a letter came back as barred those behind it do so too: whoever sends knows by then.
+const BARRED_LEAST: Duration = Duration::from_secs(1);
 /// A line whose token has ended waits so long for what is under way before it looks again.
 const TICK: Duration = Duration::from_millis(200);
 

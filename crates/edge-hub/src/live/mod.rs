@@ -21,12 +21,12 @@ use skerry_front::device::{
 };
 use skerry_model::IdentityId;
 use skerry_mqtt::topic::Subscription;
-use skerry_store::log;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::letter::Letterhead;
 use crate::service::Shared;
+use crate::spool::Line;
 pub(crate) use directory::{Directory, Seen};
 use inbox::Inbox;
 pub(crate) use inbox::Item;
@@ -41,7 +41,7 @@ pub(crate) struct Live {
     ends: Mutex<Option<Instant>>,
     letterhead: Letterhead,
     /// Of its letters.
-    order: log::Order,
+    line: Line,
     keeps_session: bool,
     subscriptions: Mutex<Subscriptions>,
     /// As they are kept; held by whoever writes.

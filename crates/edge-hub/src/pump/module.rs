@@ -97,7 +97,9 @@ impl ModulePump {
             }
             let takes = current.as_ref().is_some_and(|live| live.listens_to(Subscription::Inputs));
             let may_lease = takes && rests_until.is_none() && self.station.has_room();
-            let next = [rests_until, save_at, (!takes).then_some(sweep_at)].into_iter().flatten().min();
+            // A module that settles nothing takes as little as one that is not there.
+            let is_stuck = !takes || !self.station.has_room();
+            let next = [rests_until, save_at, is_stuck.then_some(sweep_at)].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 () = stopping.wait() => break,
@@ -129,6 +131,7 @@ impl ModulePump {
                     }
                     let now = *shed.borrow_and_update();
                     self.station.shed(now - std::mem::replace(&mut shed_before, now)).await;
+                    self.spool.has_shed.notify_waiters();
                 }
                 () = at(next) => {
                     let now = Instant::now();
@@ -137,7 +140,7 @@ impl ModulePump {
                         self.station.save().await;
                         save_at = None;
                     }
-                    if !takes && sweep_at <= now {
+                    if is_stuck && sweep_at <= now {
                         self.station.sweep().await;
                         sweep_at = Instant::now() + self.sweep_every;
                     }

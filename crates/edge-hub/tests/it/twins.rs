@@ -1,0 +1,103 @@
+//! Twins and methods, with the hub and without it.
+
+use std::time::Duration;
+
+use serde_json::json;
+use skerry_mqtt::topic::Subscription;
+use tokio::time::sleep;
+
+use super::sim::World;
+
+async fn world() -> World {
+    let mut world = World::new();
+    world.register("a");
+    world.register("edge/m");
+    world.start().await;
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_twin_is_there_without_the_hub_and_joins_it_later() {
+    let mut world = world().await;
+    world.hub.desire("a", &json!({"colour": "red"}));
+    let client = world.connect("a").await;
+    world.until("its line is up", |world| world.hub.dials("a") == 1).await;
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(client.twin().await["desired"]["colour"], "red");
+    client.report(&json!({"x": 1, "gone": {"deep": 1}})).await;
+    world.until("it is told", |world| world.hub.reported("a")["x"] == 1).await;
+    world.hub.go_away();
+    client.report(&json!({"x": 2})).await;
+    client.report(&json!({"y": {"z": 3}, "gone": null})).await;
+    let twin = client.twin().await;
+    assert_eq!((&twin["desired"]["colour"], &twin["reported"]["x"]), (&json!("red"), &json!(2)));
+    // A restart while the hub is away, and the client does not come again.
+    drop(client);
+    world.kill().await;
+    world.start().await;
+    let client = world.connect("a").await;
+    let twin = client.twin().await;
+    assert_eq!((&twin["reported"]["y"]["z"], &twin["desired"]["colour"]), (&json!(3), &json!("red")));
+    drop(client);
+    world.kill().await;
+    world.start().await;
+    world.hub.come_back();
+    world.until("it is told", |world| world.hub.reported("a") == json!({"x": 2, "y": {"z": 3}})).await;
+    assert_eq!(world.hub.reports("a").last(), Some(&json!({"x": 2, "y": {"z": 3}, "gone": null})));
+}
+
+#[tokio::test(start_paused = true)]
+async fn patches_come_in_order_and_what_was_missed_is_made_up_for() {
+    let world = world().await;
+    let client = world.connect("a").await;
+    client.subscribe(&[Subscription::Desired]).await;
+    sleep(Duration::from_secs(2)).await;
+    for number in 0..20 {
+        world.hub.desire("a", &json!({"n": number}));
+    }
+    world.until("they are told", |_| client.desired().len() == 20).await;
+    let told: Vec<i64> = client.desired().iter().map(|patch| patch["n"].as_i64().unwrap()).collect();
+    assert_eq!(told, (0..20).collect::<Vec<_>>());
+    world.hub.loses_next_patch();
+    world.hub.desire("a", &json!({"lost": true}));
+    world.hub.desire("a", &json!({"n": 20}));
+    world.until("the difference is told", |_| client.desired().len() == 21).await;
+    assert_eq!(client.desired()[20], json!({"lost": true, "n": 20, "$version": 23}));
+    // Whatever happens while the hub is away.
+    world.hub.go_away();
+    world.hub.desire("a", &json!({"n": null, "more": 1}));
+    world.hub.come_back();
+    world.until("the difference is told", |_| client.desired().len() == 22).await;
+    assert_eq!(client.desired()[21], json!({"n": null, "more": 1, "$version": 24}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn reports_under_a_flapping_link_all_arrive() {
+    let world = world().await;
+    let client = world.connect("a").await;
+    for number in 0..200 {
+        client.report(&json!({"n": number, format!("k{number}"): number})).await;
+        sleep(Duration::from_millis(137)).await;
+        if number % 20 == 19 {
+            world.hub.go_away();
+            sleep(Duration::from_secs(3)).await;
+            world.hub.come_back();
+        }
+    }
+    world.until("the last is told", |world| world.hub.reported("a")["n"] == 199).await;
+    assert_eq!(world.hub.reported("a").as_object().unwrap().len(), 201);
+    assert!(world.hub.reports("a").len() < 60, "{}", world.hub.reports("a").len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_method_reaches_who_listens_and_nobody_else() {
+    let world = world().await;
+    let client = world.connect("a").await;
+    world.until("its line is up", |world| world.hub.dials("a") == 1).await;
+    sleep(Duration::from_secs(1)).await;
+    world.hub.call("a", "1", "m");
+    world.until("it is answered", |world| world.hub.answer("1") == Some(404)).await;
+    client.subscribe(&[Subscription::Methods]).await;
+    world.hub.call("a", "2", "m");
+    world.until("it is answered", |world| world.hub.answer("2") == Some(200)).await;
+}
