@@ -1,4 +1,4 @@
-//! The front doors for developers and CI: `cargo xtask check`, `test`, `bench` and `fuzz`.
+//! The front doors for developers and CI: `cargo xtask check`, `test`, `bench`, `fuzz` and `soak`.
 //!
 //! CI calls nothing else, so that what passes here passes there. Each verb is one folder; a new one
 //! is one line in [`VERBS`].
@@ -11,6 +11,7 @@ mod failure;
 mod fuzz;
 mod graph;
 mod shell;
+mod soak;
 mod stage;
 mod test;
 
@@ -44,6 +45,12 @@ const VERBS: &[Verb] = &[
         about: "search at random for longer than the tests do: mqtt, tokens, query, blocks, power, kills, \
                 lives; --times N",
         run: fuzz::run,
+    },
+    Verb {
+        name: "soak",
+        about: "an edge at 2,000 messages in a second whose uplink fails each minute: its memory, and nothing \
+                lost; --minutes N (30)",
+        run: soak::run,
     },
 ];
 

@@ -11,7 +11,7 @@ mod sdk;
 mod system;
 
 pub(crate) use sdk::laid;
-pub(crate) use system::install;
+pub(crate) use system::{install, make_ready};
 
 use crate::failure::Failure;
 use crate::graph::Graph;
