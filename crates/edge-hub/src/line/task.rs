@@ -166,10 +166,12 @@ impl Task {
                 Some(chain.ok_or_else(|| DialError::Refused { why: why() })?)
             }
         };
-        let shared = Arc::clone(&self.shared);
-        let _turn = shared.dialing.acquire().await;
-        let dialing = shared.dialer.dial(self.id.clone(), chain);
-        let mut dialing = std::pin::pin!(tokio::time::timeout(shared.options.dial_timeout, dialing));
+        let (shared, id) = (Arc::clone(&self.shared), self.id.clone());
+        let dialing = async {
+            let _turn = shared.dialing.acquire().await;
+            tokio::time::timeout(shared.options.dial_timeout, shared.dialer.dial(id, chain)).await
+        };
+        let mut dialing = std::pin::pin!(dialing);
         loop {
             tokio::select! {
                 dialed = &mut dialing => return match dialed {

@@ -112,3 +112,18 @@ impl Live {
         }
     }
 }
+
+impl Shared {
+    /// Nobody needs the line of an identity, unless it has come again meanwhile.
+    pub(crate) fn leave_line(&self, id: &IdentityId) {
+        self.lines.leave(id);
+        let Some(live) = self.directory.get(id) else { return };
+        self.noted.came(id, self.clock.now());
+        let mut wanted = None;
+        while wanted != Some(live.now_subscribed()) {
+            let now = live.now_subscribed();
+            self.lines.want(id, now);
+            wanted = Some(now);
+        }
+    }
+}

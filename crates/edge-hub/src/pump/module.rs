@@ -71,7 +71,7 @@ impl ModulePump {
         if let Err(error) = self.open().await {
             tracing::error!(input = %self.input, %error, "A queue cannot be opened.");
         }
-        loop {
+        'pump: loop {
             let now_there = self.seen.borrow_and_update().clone();
             let is_same = match (&now_there, &current) {
                 (Some(now), Some(then)) => Arc::ptr_eq(now, then),
@@ -83,7 +83,7 @@ impl ModulePump {
                 drop(current.take());
                 while self.station.in_flight() > 0 {
                     tokio::select! {
-                        () = stopping.wait() => return,
+                        () = stopping.wait() => break 'pump,
                         Some((place, fate)) = self.fates.recv() => self.take_fate(place, fate, &mut rests_until),
                     }
                 }
@@ -146,6 +146,9 @@ impl ModulePump {
                     }
                 }
             }
+        }
+        while let Ok((place, fate)) = self.fates.try_recv() {
+            self.take_fate(place, fate, &mut rests_until);
         }
         self.station.save().await;
     }

@@ -191,6 +191,9 @@ impl UpstreamPump {
                 }
             }
         }
+        while let Ok((place, fate)) = self.fates.try_recv() {
+            self.take_fate(place, fate).await;
+        }
         self.station.save().await;
         if let Some(drain) = &mut self.drain {
             drain.save().await;

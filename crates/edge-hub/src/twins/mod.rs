@@ -348,7 +348,7 @@ impl Shared {
             return later(REPORT_PAUSE);
         }
         if self.directory.get(id).is_none() && *id != self.own() {
-            self.lines.leave(id);
+            self.leave_line(id);
             twins.rest(id);
         }
     }

@@ -110,3 +110,17 @@ async fn a_line_goes_on_with_a_new_token_before_the_old_one_ends() {
     assert!((5..=8).contains(&(world.hub.dials("a") - dials)), "{}", world.hub.dials("a") - dials);
     world.hub.assert_in_order("a", 300, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_hub_will_never_take_is_dropped_and_counted() {
+    let mut world = World::new();
+    world.register("a");
+    world.hub.refuses("3");
+    world.start().await;
+    let client = world.connect("a").await;
+    client.publish_all(0..6).await;
+    world.until("nothing waits", |world| world.waiting() == 0).await;
+    assert_eq!(world.hub.letters("a"), ["0", "1", "2", "4", "5"]);
+    let dropped = world.edge().figures().messages_dropped.series();
+    assert!(dropped.len() == 1 && dropped[0].0.contains("refused") && dropped[0].1 == 1, "{dropped:?}");
+}

@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod backlog;
 mod barred;
 mod crash;
 mod disk;

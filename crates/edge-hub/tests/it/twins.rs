@@ -1,12 +1,17 @@
 //! Twins and methods, with the hub and without it.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::StatusCode;
 use serde_json::json;
+use skerry_front::device::Proof;
+use skerry_front::{HttpService as _, Request};
 use skerry_mqtt::topic::Subscription;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use super::sim::World;
+use super::sim::{Settling, World};
 
 async fn world() -> World {
     let mut world = World::new();
@@ -100,4 +105,62 @@ async fn a_method_reaches_who_listens_and_nobody_else() {
     client.subscribe(&[Subscription::Methods]).await;
     world.hub.call("a", "2", "m");
     world.until("it is answered", |world| world.hub.answer("2") == Some(200)).await;
+}
+
+/// A module calls a method of a device, which has so many seconds to come; what it is told, and when.
+async fn called(world: &World, connect_within_s: u64) -> (StatusCode, Duration) {
+    let Proof::Token(token) = world.token("edge/m", Duration::from_secs(3600)) else {
+        panic!("it is a token")
+    };
+    let body = json!({"methodName": "m", "connectTimeoutInSeconds": connect_within_s, "responseTimeoutInSeconds": 5});
+    let request = http::Request::post("/twins/a/methods?api-version=2018-06-30")
+        .header("x-ms-edge-moduleId", "edge/m")
+        .header("authorization", token);
+    let (head, ()) = request.body(()).unwrap().into_parts();
+    let request = Request {
+        head,
+        body: Bytes::from(body.to_string()),
+        peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+    };
+    let began = Instant::now();
+    let response = world.edge().handle(request).await;
+    (response.status(), began.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_method_waits_for_who_comes_late() {
+    let world = world().await;
+    assert_eq!(called(&world, 0).await, (StatusCode::NOT_FOUND, Duration::ZERO));
+    assert_eq!(called(&world, 20).await, (StatusCode::NOT_FOUND, Duration::from_secs(20)));
+    let late = async {
+        sleep(Duration::from_secs(10)).await;
+        let client = world.connect("a").await;
+        sleep(Duration::from_secs(5)).await;
+        client.subscribe(&[Subscription::Methods]).await;
+        client
+    };
+    let ((status, after), client) = tokio::join!(called(&world, 20), late);
+    assert_eq!((status, after), (StatusCode::OK, Duration::from_secs(15)));
+    drop(client);
+    // There, and deaf.
+    let _client = world.connect("a").await;
+    assert_eq!(called(&world, 3).await, (StatusCode::NOT_FOUND, Duration::from_secs(3)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_is_settled_when_its_device_has_settled_it() {
+    let world = world().await;
+    let client = world.connect_as("a", Settling::Never).await;
+    client.subscribe(&[Subscription::Commands]).await;
+    sleep(Duration::from_secs(2)).await;
+    world.hub.command("a", 7, "go");
+    world.until("it is there", |_| client.bodies() == ["go"]).await;
+    drop(client);
+    sleep(Duration::from_secs(5)).await;
+    assert!(world.hub.settled().is_empty());
+    let client = world.connect("a").await;
+    client.subscribe(&[Subscription::Commands]).await;
+    sleep(Duration::from_secs(2)).await;
+    world.hub.command("a", 8, "go on");
+    world.until("it is settled", |world| world.hub.settled() == [8]).await;
 }

@@ -52,8 +52,9 @@ impl Carrier for SimCarrier {
     }
 
     fn send(&mut self, parcel: Parcel) {
-        if self.hub.state().acks != Acks::Swallowed {
-            self.hub.take(&self.id, &parcel);
+        let is_swallowed = self.hub.state().acks == Acks::Swallowed;
+        if !is_swallowed && !self.hub.take(&self.id, &parcel) {
+            return parcel.refused("it is not to the hub's taste".to_owned());
         }
         self.pending.push_back((parcel, Instant::now()));
     }

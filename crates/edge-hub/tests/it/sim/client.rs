@@ -71,6 +71,12 @@ impl Client {
         }
     }
 
+    /// Many in one batch, each of so many bytes.
+    pub async fn publish_batch(&self, numbers: std::ops::Range<u64>, bytes: usize) {
+        let messages = numbers.map(|number| message(&format!("{number:<bytes$}"), None)).collect();
+        self.session.publish(messages).await.unwrap();
+    }
+
     pub async fn publish_to(&self, output: &str, body: &str) -> Result<(), PublishRefused> {
         self.session.publish(vec![message(body, Some(output))]).await
     }

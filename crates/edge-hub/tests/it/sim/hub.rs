@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use skerry_edge_hub::{Heard, Parcel, TwinReply};
+use skerry_model::message::Message;
 use skerry_model::twin::merge;
 use skerry_tokens::SharedKey;
 use tokio::sync::{mpsc, watch};
@@ -41,6 +42,10 @@ pub(super) struct State {
     pub(super) dials: BTreeMap<String, u64>,
     pub(super) lines: BTreeMap<String, mpsc::UnboundedSender<Heard>>,
     letters: Vec<(String, String)>,
+    /// Letters are counted, and not kept; they have to come in order.
+    counted: Option<u64>,
+    /// Bodies that the hub will never take.
+    refused: BTreeSet<String>,
     /// Who gets the answer to each call.
     pub(super) answers: BTreeMap<String, (i64, Bytes)>,
     pub(super) settled: Vec<u64>,
@@ -74,6 +79,8 @@ impl Hub {
             dials: BTreeMap::new(),
             lines: BTreeMap::new(),
             letters: Vec::new(),
+            counted: None,
+            refused: BTreeSet::new(),
             answers: BTreeMap::new(),
             settled: Vec::new(),
             twins: BTreeMap::new(),
@@ -141,10 +148,34 @@ impl Hub {
         self.state().identities.get_mut(id).unwrap()["status"] = json!("disabled");
     }
 
-    /// A letter is here: whose connection it came by, and its body.
-    pub(super) fn take(&self, id: &str, parcel: &Parcel) {
+    /// A letter is here: whose connection it came by, and its body. `false` when it is refused.
+    pub(super) fn take(&self, id: &str, parcel: &Parcel) -> bool {
         let body = String::from_utf8(parcel.message().body.to_vec()).unwrap();
-        self.state().letters.push((id.to_owned(), body));
+        let mut state = self.state();
+        if state.refused.contains(&body) {
+            return false;
+        }
+        if let Some(counted) = &mut state.counted {
+            let number: u64 = body.trim_end().parse().unwrap();
+            assert!(number <= *counted, "{number} came before {counted}");
+            *counted = (*counted).max(number + 1);
+            return true;
+        }
+        state.letters.push((id.to_owned(), body));
+        true
+    }
+
+    /// From now on letters of one sender come in order, and are only counted.
+    pub fn counts(&self) {
+        self.state().counted = Some(0);
+    }
+
+    pub fn counted(&self) -> u64 {
+        self.state().counted.unwrap_or_default()
+    }
+
+    pub fn refuses(&self, body: &str) {
+        self.state().refused.insert(body.to_owned());
     }
 
     /// The bodies of one identity's letters, as they came.
@@ -212,6 +243,16 @@ impl Hub {
 
     pub fn answer(&self, call: &str) -> Option<i64> {
         self.state().answers.get(call).map(|(status, _)| *status)
+    }
+
+    /// A command for an identity.
+    pub fn command(&self, id: &str, number: u64, body: &str) {
+        let message = Message { body: Bytes::from(body.to_owned()), ..Message::default() };
+        self.state().lines[id].send(Heard::Command { number, message, again: false }).unwrap();
+    }
+
+    pub fn settled(&self) -> Vec<u64> {
+        self.state().settled.clone()
     }
 
     pub(super) fn twin(&self, id: &str) -> TwinReply {

@@ -84,7 +84,7 @@ impl World {
     /// Letters lie in files.
     #[must_use]
     pub fn on_files(mut self) -> Self {
-        let limits = limits(1 << 30);
+        let limits = limits(8 << 30);
         self.store = Store::Files { folder: tempfile::tempdir().unwrap(), limits };
         self
     }
