@@ -31,7 +31,7 @@ use crate::routes::{Table, compile, destinations};
 const HUBS_OWN: [&str; 2] = ["$.cdid", "$.cmid"];
 /// How often a sender looks while the oldest letters make room, and how long it waits between.
 const ROOM_TRIES: u32 = 20;
-const ROOM_PAUSE: Duration = Duration::from_secs(1);
+const ROOM_PAUSE: Duration = Duration::from_millis(250);
 
 /// The letters of one connection, which do not overtake each other.
 #[derive(Default)]

@@ -131,7 +131,6 @@ impl ModulePump {
                     }
                     let now = *shed.borrow_and_update();
                     self.station.shed(now - std::mem::replace(&mut shed_before, now)).await;
-                    self.spool.has_shed.notify_waiters();
                 }
                 () = at(next) => {
                     let now = Instant::now();

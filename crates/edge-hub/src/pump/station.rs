@@ -267,17 +267,26 @@ impl Station {
         self.save().await;
     }
 
-    /// Drops so many of the oldest letters of the last priority.
+    /// Drops so many of the oldest letters, those of the last priority first, and says so if there were any.
     pub(crate) async fn shed(&mut self, count: u64) {
-        let Some(at) = (0..self.queues.len()).max_by_key(|at| self.queues[*at].name.priority) else { return };
-        for _ in 0..count {
-            let Some(Ok(leased)) = now_or_never(self.queues[at].queue.lease()).await else { break };
-            if let Some(ready) = self.judge(at, leased) {
-                self.spool.drop_letter("storage_full", &ready.letter);
-                self.settle(ready.place);
+        let mut order: Vec<usize> = (0..self.queues.len()).collect();
+        order.sort_by_key(|at| std::cmp::Reverse(self.queues[*at].name.priority));
+        let mut left = count;
+        for at in order {
+            while left > 0 {
+                let Some(Ok(leased)) = now_or_never(self.queues[at].queue.lease()).await else { break };
+                left -= 1;
+                if let Some(ready) = self.judge(at, leased) {
+                    self.spool.drop_letter("storage_full", &ready.letter);
+                    self.settle(ready.place);
+                }
             }
         }
+        let is_any = left < count;
         self.save().await;
+        if is_any {
+            self.spool.has_shed.notify_waiters();
+        }
     }
 }
 

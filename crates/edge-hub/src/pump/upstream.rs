@@ -170,7 +170,6 @@ impl UpstreamPump {
                     }
                     let now = *shed.borrow_and_update();
                     self.station.shed(now - std::mem::replace(&mut shed_before, now)).await;
-                    self.spool.has_shed.notify_waiters();
                 }
                 () = at(next) => {
                     let now = Instant::now();
@@ -281,8 +280,12 @@ impl UpstreamPump {
         }
         while let Some(places) = self.behind.get(id) {
             let places: Vec<Place> = places.iter().copied().collect();
-            let records: Vec<Record> =
-                places.iter().filter_map(|place| self.station.record(*place).cloned()).collect();
+            let records = places.iter().map(|place| self.station.record(*place).cloned());
+            let Some(records) = records.collect::<Option<Vec<Record>>>() else {
+                // They are read again.
+                self.behind.remove(id);
+                return places.into_iter().for_each(|place| self.station.give_back(place));
+            };
             let (count, error) = self.parked.park(id, &records).await;
             self.spool.figures.parked.add(count as u64);
             for place in &places[..count] {
