@@ -234,6 +234,7 @@ impl Lines {
                 next_question: 0,
                 pause: self.shared.options.pause_first,
                 failures: 0,
+                stuck: 0,
             };
             tokio::spawn(task.run());
             Line { asks, wants, state: seen }

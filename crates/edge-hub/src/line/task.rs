@@ -49,11 +49,15 @@ pub(super) struct Task {
     pub(super) pause: Duration,
     /// Tries in a row that came to nothing while the hub was reached.
     pub(super) failures: u32,
+    /// Connections in a row over which the hub acknowledged nothing.
+    pub(super) stuck: u32,
 }
 
 /// Why the connected phase ended.
 enum End {
     Broken(String),
+    /// The hub took nothing and answered nothing for too long.
+    Stuck,
     /// Nobody needs it any more.
     Idle,
     Stopping,
@@ -77,6 +81,19 @@ impl Task {
                         self.told(State::Down, &why);
                         // One that broke at once is not asked again at once.
                         self.rest().await;
+                    }
+                    End::Stuck => {
+                        let why = "the hub does not answer";
+                        self.stuck += 1;
+                        // One to which the hub does not listen while it does to others must not keep theirs waiting.
+                        if !self.is_own && self.stuck >= FAILURES_MAX && *self.shared.reach.borrow() {
+                            self.told(State::Barred, why);
+                            self.bar(why).await;
+                            self.state.send_replace(State::Down);
+                        } else {
+                            self.told(State::Down, why);
+                            self.rest().await;
+                        }
                     }
                     End::Idle => {
                         self.state.send_replace(State::Down);
@@ -280,6 +297,7 @@ impl Task {
                         // A hub that says other things has not acknowledged anything.
                         if carrier.pending() < pending {
                             progress_at = Instant::now();
+                            self.stuck = 0;
                         }
                         if matches!(heard, Heard::Listening) && !is_up {
                             is_up = true;
@@ -314,7 +332,7 @@ impl Task {
                     let now = Instant::now();
                     if stuck_at.is_some_and(|at| at <= now) || first_question.is_some_and(|at| at <= now) {
                         self.shared.figures.stalls.add(1);
-                        return End::Broken("the hub does not answer".to_owned());
+                        return End::Stuck;
                     }
                     if idle_at.is_some_and(|at| at <= now) {
                         return End::Idle;

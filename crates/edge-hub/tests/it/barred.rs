@@ -129,3 +129,32 @@ async fn where_a_barred_senders_letters_find_no_room_others_go_on() {
     assert_eq!(lost, 0);
     assert!(world.hub.count("barred") as u64 >= kept);
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_to_whom_the_hub_does_not_listen_keeps_others_waiting_for_no_longer_than_it_takes_to_see_that() {
+    let mut world = World::new();
+    world.register("unheard");
+    world.register("good");
+    world.start().await;
+    let (unheard, good) = (world.connect("unheard").await, world.connect("good").await);
+    world.hub.is_deaf_to("unheard", true);
+    let mut next = 0;
+    for second in 0..300 {
+        for _ in 0..10 {
+            unheard.publish(next).await.unwrap();
+            good.publish(next).await.unwrap();
+            next += 1;
+        }
+        sleep(Duration::from_secs(1)).await;
+        assert!(
+            second < 100 || world.hub.count("good") as u64 == next,
+            "{second}: {}",
+            world.hub.count("good")
+        );
+    }
+    assert_eq!(world.hub.count("unheard"), 0);
+    world.hub.is_deaf_to("unheard", false);
+    world.until("it is heard after all", |world| world.hub.count("unheard") as u64 == next).await;
+    world.hub.assert_in_order("unheard", next, 0);
+    world.hub.assert_in_order("good", next, 0);
+}

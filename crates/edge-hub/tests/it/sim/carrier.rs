@@ -52,7 +52,10 @@ impl Carrier for SimCarrier {
     }
 
     fn send(&mut self, parcel: Parcel) {
-        let is_swallowed = self.hub.state().acks == Acks::Swallowed;
+        let is_swallowed = {
+            let state = self.hub.state();
+            state.acks == Acks::Swallowed || state.deaf_to.contains(&self.id)
+        };
         if !is_swallowed && !self.hub.take(&self.id, &parcel) {
             return parcel.refused("it is not to the hub's taste".to_owned());
         }
@@ -87,12 +90,15 @@ impl Carrier for SimCarrier {
 
     fn event(&mut self) -> Pin<Box<dyn Future<Output = Result<Heard, String>> + Send + '_>> {
         Box::pin(async {
-            let acks = self.hub.state().acks;
+            let (acks, is_deaf) = {
+                let state = self.hub.state();
+                (state.acks, state.deaf_to.contains(&self.id))
+            };
             if let Some(said) = self.said.pop_front() {
                 return Ok(said);
             }
             let due = match (acks, self.pending.front()) {
-                (Acks::After(pause), Some((_, sent))) => Some(*sent + pause),
+                (Acks::After(pause), Some((_, sent))) if !is_deaf => Some(*sent + pause),
                 _ => None,
             };
             tokio::select! {

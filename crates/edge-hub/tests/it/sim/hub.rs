@@ -38,6 +38,8 @@ pub(super) struct State {
     pub(super) acks: Acks,
     pub(super) window: usize,
     pub(super) barred: BTreeSet<String>,
+    /// Identities whose letters are never acknowledged.
+    pub(super) deaf_to: BTreeSet<String>,
     pub(super) identities: BTreeMap<String, Value>,
     pub(super) dials: BTreeMap<String, u64>,
     pub(super) lines: BTreeMap<String, mpsc::UnboundedSender<Heard>>,
@@ -75,6 +77,7 @@ impl Hub {
             acks: Acks::After(Duration::from_millis(5)),
             window: 64,
             barred: BTreeSet::new(),
+            deaf_to: BTreeSet::new(),
             identities: BTreeMap::new(),
             dials: BTreeMap::new(),
             lines: BTreeMap::new(),
@@ -123,6 +126,16 @@ impl Hub {
 
     pub fn let_in(&self, id: &str) {
         self.state().barred.remove(id);
+    }
+
+    /// Letters of an identity arrive nowhere, and nothing is said of them.
+    pub fn is_deaf_to(&self, id: &str, is_deaf: bool) {
+        let deaf_to = &mut self.state().deaf_to;
+        if is_deaf {
+            deaf_to.insert(id.to_owned());
+        } else {
+            deaf_to.remove(id);
+        }
     }
 
     /// Puts an identity into the scope; its key.
