@@ -7,7 +7,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -40,6 +41,34 @@ pub(crate) struct Line {
     turn: tokio::sync::Mutex<()>,
     /// One was refused: so are those behind it.
     is_broken: AtomicBool,
+    /// A refusal does not end the connection, as in AMQP: when all are answered, what comes is new.
+    goes_on: bool,
+    under_way: AtomicUsize,
+}
+
+impl Line {
+    pub(crate) fn new(goes_on: bool) -> Self {
+        Self { goes_on, ..Self::default() }
+    }
+}
+
+/// One batch under way.
+struct UnderWay<'l>(&'l Line);
+
+impl<'l> UnderWay<'l> {
+    fn of(line: &'l Line) -> Self {
+        line.under_way.fetch_add(1, SeqCst);
+        Self(line)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let line = self.0;
+        if line.under_way.fetch_sub(1, SeqCst) == 1 && line.goes_on && line.is_broken.swap(false, SeqCst) {
+            line.order.resume();
+        }
+    }
 }
 
 pub(crate) struct Spool {
@@ -213,6 +242,7 @@ impl Spool {
 
     async fn append(&self, line: &Line, drafts: Vec<Draft>, rules: &Rules) -> Result<(), PublishRefused> {
         let count = drafts.len() as u64;
+        let _under_way = UnderWay::of(line);
         let outcome = match rules.when_full {
             WhenFull::Refuse => self.append_behind(line, drafts, rules).await,
             WhenFull::DropOldest => {
@@ -223,13 +253,13 @@ impl Spool {
         };
         let Err(error) = outcome else { return Ok(()) };
         // Its sender sends all of them again, from this one on.
-        line.is_broken.store(true, Relaxed);
+        line.is_broken.store(true, SeqCst);
         self.refused.fetch_add(count, Relaxed);
         Err(Unavailable { what: format!("the message is not stored: {error}") }.into())
     }
 
     async fn append_behind(&self, line: &Line, drafts: Vec<Draft>, rules: &Rules) -> Result<(), AppendError> {
-        if line.is_broken.load(Relaxed) {
+        if line.is_broken.load(SeqCst) {
             return Err(AppendError::AfterFailure);
         }
         match rules.when_full {

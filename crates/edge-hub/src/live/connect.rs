@@ -38,7 +38,7 @@ impl Shared {
             generation: admitted.generation,
             proof: Mutex::new(claim.proof),
             ends: Mutex::new(admitted.ends.map(|ends| Instant::now() + ends.since(now))),
-            line: Line::default(),
+            line: Line::new(claim.session == SessionKind::Passing),
             keeps_session: claim.session == SessionKind::Kept,
             subscriptions: Mutex::new(kept.unwrap_or_default()),
             saved: tokio::sync::Mutex::new(kept),

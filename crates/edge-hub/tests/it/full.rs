@@ -138,3 +138,23 @@ async fn where_the_last_priority_has_nothing_the_one_before_gives_way() {
     let numbers: Vec<u64> = world.hub.letters("a").iter().map(|body| body.parse().unwrap()).collect();
     assert!(numbers.is_sorted() && numbers.last() == Some(&2999) && numbers.len() > 500, "{numbers:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_outlives_a_refusal_goes_on_when_there_is_room() {
+    let mut world = World::new().with_room(50_000);
+    world.register("a");
+    world.hub.desire("edge/$edgeHub", &wants("refuse"));
+    world.start().await;
+    world.hub.go_away();
+    let client = world.connect_passing("a").await;
+    let mut next = 0;
+    while client.publish(next).await.is_ok() {
+        next += 1;
+    }
+    assert!(client.publish(next).await.is_err());
+    world.hub.come_back();
+    world.until("there is room again", |world| world.waiting() == 0).await;
+    client.publish_all(next..next + 3).await;
+    world.until("everything is with the hub", |world| world.waiting() == 0).await;
+    world.hub.assert_in_order("a", next + 3, 64);
+}

@@ -183,7 +183,23 @@ impl World {
         self.try_connect(id, settling, proof).await.unwrap()
     }
 
+    /// As the front door shows who comes over AMQP.
+    pub async fn connect_passing(&self, id: &str) -> Client {
+        let proof = self.token(id, LONG);
+        self.claim(id, Settling::Complete, proof, SessionKind::Passing).await.unwrap()
+    }
+
     pub async fn try_connect(&self, id: &str, settling: Settling, proof: Proof) -> Result<Client, Refused> {
+        self.claim(id, settling, proof, SessionKind::Clean).await
+    }
+
+    async fn claim(
+        &self,
+        id: &str,
+        settling: Settling,
+        proof: Proof,
+        session: SessionKind,
+    ) -> Result<Client, Refused> {
         let (device, module) =
             id.split_once('/').map_or((id, None), |(device, module)| (device, Some(module)));
         let claim = Claim {
@@ -194,7 +210,7 @@ impl World {
             model: None,
             client: None,
             chain: None,
-            session: SessionKind::Clean,
+            session,
             peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
         };
         let connected = self.edge().connect(claim).await?;

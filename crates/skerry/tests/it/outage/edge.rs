@@ -142,8 +142,15 @@ impl Edge {
 
     /// What it holds in memory now: its share, and all of it.
     pub(super) fn memory(&self) -> (u64, u64) {
-        let process = self.process.as_ref().unwrap().id();
-        let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap();
+        // The processes that are shown are those of the machine, under other numbers.
+        let own = self.path("config.toml").display().to_string();
+        let processes = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+        let is_own = |process: &PathBuf| {
+            let command = fs::read(process.join("cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&command).contains(&own)
+        };
+        let process = processes.filter(|path| path.join("smaps_rollup").exists()).find(is_own).unwrap();
+        let text = fs::read_to_string(process.join("smaps_rollup")).unwrap();
         let of = |name: &str| {
             let line = text.lines().find(|line| line.starts_with(name)).unwrap();
             line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
