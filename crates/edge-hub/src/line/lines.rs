@@ -71,7 +71,7 @@ pub(crate) trait Ear: Send + Sync {
     /// Answered by [`Lines::answer`] with the same name.
     fn call(&self, id: &IdentityId, name: (String, u64), method: String, payload: Bytes);
 
-    /// Settled by [`Lines::settle`] with the same name.
+    /// Settled by [`Lines::settle`] with the same name, or given back.
     fn command(&self, id: &IdentityId, name: (u64, u64), message: Message, again: bool);
 
     fn chain(&self, id: &IdentityId) -> Option<String>;
@@ -212,6 +212,11 @@ impl Lines {
         self.ask(id, Ask::Settle { command, connection });
     }
 
+    /// A command was not delivered.
+    pub(crate) fn give_back(&self, id: &IdentityId, name: (u64, u64)) {
+        self.ask(id, Ask::GiveBack { connection: name.1 });
+    }
+
     pub(crate) fn state(&self, id: &IdentityId) -> State {
         self.shared.lines().get(id).map_or(State::Down, |line| *line.state.borrow())
     }
@@ -235,6 +240,7 @@ impl Lines {
                 pause: self.shared.options.pause_first,
                 failures: 0,
                 stuck: 0,
+                gives_again: false,
             };
             tokio::spawn(task.run());
             Line { asks, wants, state: seen }

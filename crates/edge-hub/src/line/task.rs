@@ -32,6 +32,10 @@ pub(super) enum Ask {
         command: u64,
         connection: u64,
     },
+    /// A command was not delivered: the hub is to give it again.
+    GiveBack {
+        connection: u64,
+    },
 }
 
 pub(super) struct Task {
@@ -51,6 +55,8 @@ pub(super) struct Task {
     pub(super) failures: u32,
     /// Connections in a row over which the hub acknowledged nothing.
     pub(super) stuck: u32,
+    /// The hub holds commands that it gives again on a new connection only.
+    pub(super) gives_again: bool,
 }
 
 /// Why the connected phase ended.
@@ -170,7 +176,8 @@ impl Task {
             Ask::Send(parcel) => self.waiting.push_back(parcel),
             Ask::Recall { .. } => self.waiting.clear(),
             // Whoever asks hears at once that nobody answers.
-            Ask::Twin(_) | Ask::Report(..) | Ask::Answer { .. } | Ask::Settle { .. } => {}
+            Ask::Twin(_) | Ask::Report(..) => {}
+            Ask::Answer { .. } | Ask::Settle { .. } | Ask::GiveBack { .. } => {}
         }
     }
 
@@ -247,6 +254,7 @@ impl Task {
     /// The connected phase.
     async fn serve(&mut self, mut carrier: Box<dyn Carrier>) -> End {
         self.connections += 1;
+        self.gives_again = false;
         let end = self.serve_with(carrier.as_mut()).await;
         self.questions.clear();
         let mut again = VecDeque::from(carrier.close());
@@ -278,6 +286,10 @@ impl Task {
             let pending = carrier.pending();
             let is_busy = carrier.pending() > 0 || !self.questions.is_empty();
             let is_wanted = self.is_own || self.wants.borrow().is_some();
+            let hears_commands = self.wants.borrow().is_some_and(|wants| wants.commands);
+            if self.gives_again && hears_commands && !is_busy {
+                return End::Broken("commands are to be given again".to_owned());
+            }
             if !is_busy && Instant::now() >= renew_at {
                 return End::Broken("its token ends".to_owned());
             }
@@ -358,8 +370,9 @@ impl Task {
                 carrier.answer(&call, status, payload);
             }
             Ask::Settle { command, connection } if connection == self.connections => carrier.settle(command),
+            Ask::GiveBack { connection } if connection == self.connections => self.gives_again = true,
             // Of a connection that is gone: the hub has given up, or gives it again.
-            Ask::Answer { .. } | Ask::Settle { .. } => {}
+            Ask::Answer { .. } | Ask::Settle { .. } | Ask::GiveBack { .. } => {}
         }
     }
 

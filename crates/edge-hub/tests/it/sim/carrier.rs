@@ -30,8 +30,8 @@ impl Dialer for Hub {
             assert!(id == "edge/$edgeHub" || chain.is_some_and(|chain| chain.ends_with("edge")), "{id}");
             state.lines.insert(id.clone(), line);
             drop(state);
-            let carrier =
-                SimCarrier { hub, id, cuts, pushed, pending: VecDeque::new(), said: VecDeque::new() };
+            let (pending, said) = (VecDeque::new(), VecDeque::new());
+            let carrier = SimCarrier { hub, id, cuts, pushed, pending, said, has_commands: false };
             Ok(Box::new(carrier) as Box<dyn Carrier>)
         })
     }
@@ -44,6 +44,8 @@ struct SimCarrier {
     pushed: mpsc::UnboundedReceiver<Heard>,
     pending: VecDeque<(Parcel, Instant)>,
     said: VecDeque<Heard>,
+    /// What waited for the identity was given once on this connection.
+    has_commands: bool,
 }
 
 impl Carrier for SimCarrier {
@@ -66,8 +68,11 @@ impl Carrier for SimCarrier {
         self.pending.len()
     }
 
-    fn listen(&mut self, _: Wants) {
+    fn listen(&mut self, wants: Wants) {
         self.said.push_back(Heard::Listening);
+        if wants.commands && !std::mem::replace(&mut self.has_commands, true) {
+            self.said.extend(self.hub.commands(&self.id));
+        }
     }
 
     fn ask_twin(&mut self, request: u64) {
@@ -85,7 +90,7 @@ impl Carrier for SimCarrier {
     }
 
     fn settle(&mut self, command: u64) {
-        self.hub.state().settled.push(command);
+        self.hub.is_settled(&self.id, command);
     }
 
     fn event(&mut self) -> Pin<Box<dyn Future<Output = Result<Heard, String>> + Send + '_>> {

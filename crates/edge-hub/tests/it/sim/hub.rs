@@ -50,7 +50,8 @@ pub(super) struct State {
     refused: BTreeSet<String>,
     /// Who gets the answer to each call.
     pub(super) answers: BTreeMap<String, (i64, Bytes)>,
-    pub(super) settled: Vec<u64>,
+    settled: Vec<u64>,
+    commands: BTreeMap<String, BTreeMap<u64, String>>,
     twins: BTreeMap<String, Twin>,
     reports: BTreeMap<String, Vec<Value>>,
     loses_patch: bool,
@@ -86,6 +87,7 @@ impl Hub {
             refused: BTreeSet::new(),
             answers: BTreeMap::new(),
             settled: Vec::new(),
+            commands: BTreeMap::new(),
             twins: BTreeMap::new(),
             reports: BTreeMap::new(),
             loses_patch: false,
@@ -258,10 +260,23 @@ impl Hub {
         self.state().answers.get(call).map(|(status, _)| *status)
     }
 
-    /// A command for an identity.
+    /// A command for an identity, which it gets again with each connection until it has settled it.
     pub fn command(&self, id: &str, number: u64, body: &str) {
-        let message = Message { body: Bytes::from(body.to_owned()), ..Message::default() };
-        self.state().lines[id].send(Heard::Command { number, message, again: false }).unwrap();
+        let mut state = self.state();
+        state.commands.entry(id.to_owned()).or_default().insert(number, body.to_owned());
+        state.lines[id].send(command(number, body)).unwrap();
+    }
+
+    pub(super) fn commands(&self, id: &str) -> Vec<Heard> {
+        let state = self.state();
+        let waiting = state.commands.get(id).into_iter().flatten();
+        waiting.map(|(number, body)| command(*number, body)).collect()
+    }
+
+    pub(super) fn is_settled(&self, id: &str, number: u64) {
+        let mut state = self.state();
+        state.commands.entry(id.to_owned()).or_default().remove(&number);
+        state.settled.push(number);
     }
 
     pub fn settled(&self) -> Vec<u64> {
@@ -290,4 +305,9 @@ impl Hub {
         twin.reported_version += 1;
         TwinReply { status: 204, version: Some(twin.reported_version), body: Bytes::new() }
     }
+}
+
+fn command(number: u64, body: &str) -> Heard {
+    let message = Message { body: Bytes::from(body.to_owned()), ..Message::default() };
+    Heard::Command { number, message, again: false }
 }
