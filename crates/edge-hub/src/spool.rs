@@ -33,6 +33,8 @@ const HUBS_OWN: [&str; 2] = ["$.cdid", "$.cmid"];
 /// How often a sender looks while the oldest letters make room, and how long it waits between.
 const ROOM_TRIES: u32 = 20;
 const ROOM_PAUSE: Duration = Duration::from_millis(250);
+/// Dropping many from a slow disk takes its time.
+const SHED_PAUSES_MAX: u32 = 40;
 
 /// The letters of one connection, which do not overtake each other.
 #[derive(Default)]
@@ -88,6 +90,8 @@ pub(crate) struct Spool {
     pub(crate) shed: watch::Sender<u64>,
     /// A pump has dropped what was to give way.
     pub(crate) has_shed: Notify,
+    /// Pumps that are at it.
+    pub(crate) shedding: AtomicUsize,
     /// One at a time makes room for itself, so that no more gives way than has to.
     making_room: tokio::sync::Mutex<()>,
     refused: AtomicU64,
@@ -132,6 +136,7 @@ impl Spool {
             turn: tokio::sync::Mutex::default(),
             shed: watch::Sender::new(0),
             has_shed: Notify::new(),
+            shedding: AtomicUsize::new(0),
             making_room: tokio::sync::Mutex::default(),
             refused: AtomicU64::new(0),
             is_configured: AtomicBool::new(false),
@@ -287,6 +292,12 @@ impl Spool {
             self.shed.send_modify(|shed| *shed += count);
             // Whether somebody dropped anything or not, it is seen by the room that there is.
             drop(tokio::time::timeout(ROOM_PAUSE, shed).await);
+            for _ in 0..SHED_PAUSES_MAX {
+                if self.shedding.load(SeqCst) == 0 {
+                    break;
+                }
+                drop(tokio::time::timeout(ROOM_PAUSE, self.has_shed.notified()).await);
+            }
             outcome = self.append_once(order, drafts.clone(), rules).await;
             if !matches!(outcome, Err(AppendError::Full(_))) {
                 return outcome;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -272,6 +273,7 @@ impl Station {
         let mut order: Vec<usize> = (0..self.queues.len()).collect();
         order.sort_by_key(|at| std::cmp::Reverse(self.queues[*at].name.priority));
         let mut left = count;
+        self.spool.shedding.fetch_add(1, SeqCst);
         for at in order {
             while left > 0 {
                 let Some(Ok(leased)) = now_or_never(self.queues[at].queue.lease()).await else { break };
@@ -284,6 +286,7 @@ impl Station {
         }
         let is_any = left < count;
         self.save().await;
+        self.spool.shedding.fetch_sub(1, SeqCst);
         if is_any {
             self.spool.has_shed.notify_waiters();
         }

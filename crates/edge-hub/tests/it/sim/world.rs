@@ -83,8 +83,14 @@ impl World {
 
     /// Letters lie in files.
     #[must_use]
-    pub fn on_files(mut self) -> Self {
-        let limits = limits(8 << 30);
+    pub fn on_files(self) -> Self {
+        self.on_files_of(8 << 30)
+    }
+
+    /// The same, with so much room.
+    #[must_use]
+    pub fn on_files_of(mut self, bytes: u64) -> Self {
+        let limits = limits(bytes);
         self.store = Store::Files { folder: tempfile::tempdir().unwrap(), limits };
         self
     }
