@@ -33,6 +33,7 @@ const HUBS_OWN: [&str; 2] = ["$.cdid", "$.cmid"];
 /// How often a sender looks while the oldest letters make room, and how long it waits between.
 const ROOM_TRIES: u32 = 20;
 const ROOM_PAUSE: Duration = Duration::from_millis(250);
+const ROOM_STEP: Duration = Duration::from_millis(10);
 /// Dropping many from a slow disk takes its time.
 const SHED_PAUSES_MAX: u32 = 40;
 
@@ -298,6 +299,8 @@ impl Spool {
                 }
                 drop(tokio::time::timeout(ROOM_PAUSE, self.has_shed.notified()).await);
             }
+            // Files go a moment after what lay in them.
+            tokio::time::sleep(ROOM_STEP).await;
             outcome = self.append_once(order, drafts.clone(), rules).await;
             if !matches!(outcome, Err(AppendError::Full(_))) {
                 return outcome;

@@ -2,12 +2,16 @@
 //! only when nobody has anything to do, and does not see that thread.
 
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use skerry_store::documents::Answer;
 use skerry_store::log::{
     Batch, Cursor, CursorError, CursorId, Extent, Figures, Follower, Log, Outcomes, Page, Partition,
     Progress, ReadError, Reading, Sequence, Start,
 };
+
+/// Of the machine's own time.
+const AFTERWARDS: Duration = Duration::from_millis(2);
 
 pub struct Patient(pub Arc<dyn Log>);
 
@@ -65,7 +69,10 @@ impl Log for Patient {
         let advanced = self.0.advance(cursor, progress);
         Box::pin(async {
             let _still = Still::new();
-            advanced.await
+            let outcome = advanced.await;
+            // Files that nobody wants any more go after the answer.
+            tokio::task::spawn_blocking(|| std::thread::sleep(AFTERWARDS)).await.unwrap();
+            outcome
         })
     }
 
