@@ -69,16 +69,17 @@ impl Ear for Shared {
     }
 
     fn command(&self, id: &IdentityId, name: (u64, u64), message: Message, again: bool) {
-        // Whoever is not there leaves it with the hub, which gives it again.
-        let Some(live) = self.directory.get(id) else { return };
+        let Some(live) = self.directory.get(id) else { return self.lines.give_back(id, name) };
         let (this, own) = (self.this.clone(), id.clone());
         let sequence = name.0;
         let ticket = Ticket::new(move |fate| {
-            // One that was refused is done with, too: the original's MQTT knows no other word.
-            if matches!(fate, Fate::Delivered | Fate::Refused { .. })
-                && let Some(shared) = this.upgrade()
-            {
-                shared.lines.settle(&own, name);
+            let Some(shared) = this.upgrade() else { return };
+            match fate {
+                // One that was refused is done with, too: the original's MQTT knows no other word.
+                Fate::Delivered | Fate::Refused { .. } => shared.lines.settle(&own, name),
+                Fate::Returned | Fate::Barred { .. } => shared.lines.give_back(&own, name),
+                // The hub gives it again with the next connection, so that it does not come in a whirl.
+                Fate::Abandoned => {}
             }
         });
         live.hand(Item {

@@ -116,6 +116,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     /// What was made of the desired properties; 0 before anything was.
     pub(crate) configured: watch::Sender<Configured>,
+    /// Whoever takes the desired properties has its turn, so that what is in force is what is known last.
+    pub(crate) configuring: tokio::sync::Mutex<()>,
     pub(crate) stop: watch::Sender<bool>,
     /// For tasks that events begin.
     pub(crate) this: Weak<Shared>,
@@ -189,6 +191,7 @@ impl EdgeHub {
             figures,
             clock,
             configured: watch::Sender::new(Configured::default()),
+            configuring: tokio::sync::Mutex::default(),
             stop,
             this: Weak::clone(this),
         });
@@ -217,14 +220,17 @@ impl EdgeHub {
                 shared.pass_on_reports(),
                 shared.report_own(),
                 shared.keep_clock(),
-                shared.run_pumps(),
             )
         };
-        tokio::select! {
-            _ = work => {}
-            () = shutdown => {}
-        }
-        shared.stop.send_replace(true);
+        let until_over = async {
+            tokio::select! {
+                _ = work => {}
+                () = shutdown => {}
+            }
+            shared.stop.send_replace(true);
+        };
+        // Pumps end by themselves, when the log knows what they have delivered.
+        tokio::join!(until_over, shared.run_pumps());
         shared.keep_clock_once().await;
     }
 

@@ -7,7 +7,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -17,7 +18,7 @@ use skerry_model::message::Message;
 use skerry_store::log::{
     AppendError, Batch, CursorError, CursorId, CursorKind, Draft, Durability, From, Full, Log, Order, Start,
 };
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::config::{Config, WhenFull};
@@ -29,9 +30,49 @@ use crate::routes::{Table, compile, destinations};
 
 /// Says that a property was set by a hub: a client that sets it itself would be believed.
 const HUBS_OWN: [&str; 2] = ["$.cdid", "$.cmid"];
-/// How long a sender waits while the oldest letters make room, and how often it looks.
+/// How often a sender looks while the oldest letters make room, and how long it waits between.
 const ROOM_TRIES: u32 = 20;
-const ROOM_PAUSE: Duration = Duration::from_millis(50);
+const ROOM_PAUSE: Duration = Duration::from_millis(250);
+const ROOM_STEP: Duration = Duration::from_millis(10);
+/// Dropping many from a slow disk takes its time.
+const SHED_PAUSES_MAX: u32 = 40;
+
+/// The letters of one connection, which do not overtake each other.
+#[derive(Default)]
+pub(crate) struct Line {
+    order: Order,
+    turn: tokio::sync::Mutex<()>,
+    /// One was refused: so are those behind it.
+    is_broken: AtomicBool,
+    /// A refusal does not end the connection, as in AMQP: when all are answered, what comes is new.
+    goes_on: bool,
+    under_way: AtomicUsize,
+}
+
+impl Line {
+    pub(crate) fn new(goes_on: bool) -> Self {
+        Self { goes_on, ..Self::default() }
+    }
+}
+
+/// One batch under way.
+struct UnderWay<'l>(&'l Line);
+
+impl<'l> UnderWay<'l> {
+    fn of(line: &'l Line) -> Self {
+        line.under_way.fetch_add(1, SeqCst);
+        Self(line)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let line = self.0;
+        if line.under_way.fetch_sub(1, SeqCst) == 1 && line.goes_on && line.is_broken.swap(false, SeqCst) {
+            line.order.resume();
+        }
+    }
+}
 
 pub(crate) struct Spool {
     pub(crate) log: Arc<dyn Log>,
@@ -48,6 +89,12 @@ pub(crate) struct Spool {
     turn: tokio::sync::Mutex<()>,
     /// Letters that are to give way, for the pumps.
     pub(crate) shed: watch::Sender<u64>,
+    /// A pump has dropped what was to give way.
+    pub(crate) has_shed: Notify,
+    /// Pumps that are at it.
+    pub(crate) shedding: AtomicUsize,
+    /// One at a time makes room for itself, so that no more gives way than has to.
+    making_room: tokio::sync::Mutex<()>,
     refused: AtomicU64,
     is_configured: AtomicBool,
 }
@@ -89,6 +136,9 @@ impl Spool {
             queues: watch::Sender::new(queues),
             turn: tokio::sync::Mutex::default(),
             shed: watch::Sender::new(0),
+            has_shed: Notify::new(),
+            shedding: AtomicUsize::new(0),
+            making_room: tokio::sync::Mutex::default(),
             refused: AtomicU64::new(0),
             is_configured: AtomicBool::new(false),
         }
@@ -160,7 +210,7 @@ impl Spool {
     pub(crate) async fn publish(
         &self,
         letterhead: &Letterhead,
-        order: &Order,
+        line: &Line,
         letters: Vec<Letter>,
     ) -> Result<(), PublishRefused> {
         let Some(first) = letters.first() else { return Ok(()) };
@@ -189,48 +239,91 @@ impl Spool {
         if drafts.is_empty() {
             return Ok(());
         }
-        self.append(order, drafts, &rules).await.inspect_err(|_| {
+        self.append(line, drafts, &rules).await.inspect_err(|_| {
             self.figures
                 .messages_unacknowledged
                 .add(&[("reason", "storage_failure"), ("from", &id), ("from_route_output", "")], 1);
         })
     }
 
-    async fn append(&self, order: &Order, drafts: Vec<Draft>, rules: &Rules) -> Result<(), PublishRefused> {
+    async fn append(&self, line: &Line, drafts: Vec<Draft>, rules: &Rules) -> Result<(), PublishRefused> {
         let count = drafts.len() as u64;
-        for _ in 0..ROOM_TRIES {
-            let outcome = match self.has_room(rules) {
-                true => self.append_once(order, drafts.clone()).await,
-                false => Err(AppendError::Full(Full::Cap {
-                    bytes: self.log.figures().disk_bytes,
-                    bytes_max: rules.bytes_max.unwrap_or_default(),
-                })),
-            };
-            match outcome {
-                Ok(()) => return Ok(()),
-                Err(AppendError::Full(_)) if rules.when_full == WhenFull::DropOldest => {
-                    order.resume();
-                    self.shed.send_modify(|shed| *shed += count);
-                    tokio::time::sleep(ROOM_PAUSE).await;
-                }
-                Err(error) => {
-                    self.refused.fetch_add(count, Relaxed);
-                    return Err(Unavailable { what: format!("the message is not stored: {error}") }.into());
-                }
+        let _under_way = UnderWay::of(line);
+        let outcome = match rules.when_full {
+            WhenFull::Refuse => self.append_behind(line, drafts, rules).await,
+            WhenFull::DropOldest => {
+                // Nothing overtakes one that waits for room.
+                let _turn = line.turn.lock().await;
+                self.append_behind(line, drafts, rules).await
             }
-        }
+        };
+        let Err(error) = outcome else { return Ok(()) };
+        // Its sender sends all of them again, from this one on.
+        line.is_broken.store(true, SeqCst);
         self.refused.fetch_add(count, Relaxed);
-        Err(Unavailable { what: "the message is not stored: nothing made room for it".to_owned() }.into())
+        Err(Unavailable { what: format!("the message is not stored: {error}") }.into())
     }
 
-    async fn append_once(&self, order: &Order, drafts: Vec<Draft>) -> Result<(), AppendError> {
+    async fn append_behind(&self, line: &Line, drafts: Vec<Draft>, rules: &Rules) -> Result<(), AppendError> {
+        if line.is_broken.load(SeqCst) {
+            return Err(AppendError::AfterFailure);
+        }
+        match rules.when_full {
+            WhenFull::Refuse => self.append_once(&line.order, drafts, rules).await,
+            WhenFull::DropOldest => self.append_with_room(&line.order, drafts, rules).await,
+        }
+    }
+
+    /// Lets the oldest give way until there is room.
+    async fn append_with_room(
+        &self,
+        order: &Order,
+        drafts: Vec<Draft>,
+        rules: &Rules,
+    ) -> Result<(), AppendError> {
+        let mut outcome = self.append_once(order, drafts.clone(), rules).await;
+        if !matches!(outcome, Err(AppendError::Full(_))) {
+            return outcome;
+        }
+        let _turn = self.making_room.lock().await;
+        let mut count = drafts.len() as u64;
+        for _ in 0..ROOM_TRIES {
+            order.resume();
+            let shed = self.has_shed.notified();
+            self.shed.send_modify(|shed| *shed += count);
+            // Whether somebody dropped anything or not, it is seen by the room that there is.
+            drop(tokio::time::timeout(ROOM_PAUSE, shed).await);
+            for _ in 0..SHED_PAUSES_MAX {
+                if self.shedding.load(SeqCst) == 0 {
+                    break;
+                }
+                drop(tokio::time::timeout(ROOM_PAUSE, self.has_shed.notified()).await);
+            }
+            // Files go a moment after what lay in them.
+            tokio::time::sleep(ROOM_STEP).await;
+            outcome = self.append_once(order, drafts.clone(), rules).await;
+            if !matches!(outcome, Err(AppendError::Full(_))) {
+                return outcome;
+            }
+            // A log gives back room by the file.
+            count *= 2;
+        }
+        outcome
+    }
+
+    async fn append_once(&self, order: &Order, drafts: Vec<Draft>, rules: &Rules) -> Result<(), AppendError> {
+        if let Some(full) = self.is_full(rules) {
+            return Err(full.into());
+        }
         let batch = Batch::new(drafts, self.durability).in_order(order).patient();
         self.log.append(batch).await.into_iter().find_map(Result::err).map_or(Ok(()), Err)
     }
 
-    /// Whether what the manifest allows is not used up yet.
-    fn has_room(&self, rules: &Rules) -> bool {
-        rules.bytes_max.is_none_or(|max| self.log.figures().disk_bytes < max)
+    /// Whether what the manifest allows is used up. Files keep what is done with for a while, which does not count.
+    fn is_full(&self, rules: &Rules) -> Option<Full> {
+        let bytes_max = rules.bytes_max.filter(|max| self.log.figures().disk_bytes >= *max)?;
+        let bytes = self.log.cursors().iter().map(|cursor| cursor.bytes).sum();
+        (bytes >= bytes_max).then_some(Full::Cap { bytes, bytes_max })
     }
 
     /// A letter goes nowhere any more.

@@ -8,8 +8,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use skerry_model::IdentityId;
 use skerry_model::message::{Message, SystemProperties};
-use skerry_store::log::Order;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::config::{Config, Parsed};
 use crate::ending::Ending;
@@ -18,6 +17,7 @@ use crate::letter::{Kind, Letter, Letterhead};
 use crate::line::State;
 use crate::pump::{ModulePump, UpstreamPump};
 use crate::service::{Configured, Shared};
+use crate::spool::Line;
 
 /// Between two reports of the hub's own, so that clients that come and go do not cost one each.
 const REPORT_PAUSE: Duration = Duration::from_secs(5);
@@ -28,6 +28,7 @@ const SENDER_MODULE: &str = "rpSenderModuleId";
 impl Shared {
     /// Takes the desired properties of the hub, as far as they are known.
     pub(crate) async fn reconfigure(&self) {
+        let _turn = self.configuring.lock().await;
         let Some((version, desired)) = self.known_desired(&self.own()).await else { return };
         if desired.is_empty() {
             // Nothing was deployed yet.
@@ -141,18 +142,19 @@ impl Shared {
         };
         let letter = Letter { from: id.clone(), kind: Kind::TwinChange, message };
         let letterhead = Letterhead::new(id, Kind::TwinChange);
-        if let Err(error) = self.spool.publish(&letterhead, &Order::default(), vec![letter]).await {
+        if let Err(error) = self.spool.publish(&letterhead, &Line::default(), vec![letter]).await {
             tracing::warn!(%id, %error, "Nobody hears of a change of a twin.");
         }
     }
 
-    /// One task for each endpoint, as they come.
+    /// One task for each endpoint, as they come, until the end.
     pub(crate) async fn run_pumps(&self) {
         let mut pumps = JoinSet::new();
         let mut inputs: HashMap<Endpoint, ()> = HashMap::new();
         let upstream = UpstreamPump::new(&self.spool, &self.lines, self.own(), self.upstream_options());
         pumps.spawn(upstream.run(Ending::new(self.stop.subscribe())));
         let mut queues = self.spool.queues();
+        let mut stopping = Ending::new(self.stop.subscribe());
         loop {
             let now = Arc::clone(&queues.borrow_and_update());
             for name in now.keys() {
@@ -168,13 +170,13 @@ impl Shared {
                 }
             }
             tokio::select! {
-                changed = queues.changed() => if changed.is_err() { return },
-                Some(ended) = pumps.join_next() => {
-                    if let Err(error) = ended {
-                        tracing::error!(%error, "A pump broke off: what waits there goes on after a restart.");
-                    }
-                }
+                () = stopping.wait() => break,
+                changed = queues.changed() => if changed.is_err() { break },
+                Some(ended) = pumps.join_next() => tell_end(ended),
             }
+        }
+        while let Some(ended) = pumps.join_next().await {
+            tell_end(ended);
         }
     }
 
@@ -186,6 +188,12 @@ impl Shared {
         } else {
             self.figures.offline.add(&[("id", &self.own().to_string())], 1);
         }
+    }
+}
+
+fn tell_end(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "A pump broke off: what waits there goes on after a restart.");
     }
 }
 

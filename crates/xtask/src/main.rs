@@ -1,4 +1,4 @@
-//! The front doors for developers and CI: `cargo xtask check`, `test`, `bench`, `fuzz` and `images`.
+//! The front doors for developers and CI: `cargo xtask check`, `test`, `bench`, `fuzz`, `soak` and `images`.
 //!
 //! CI calls nothing else, so that what passes here passes there. Each verb is one folder; a new one
 //! is one line in [`VERBS`].
@@ -12,6 +12,7 @@ mod fuzz;
 mod graph;
 mod images;
 mod shell;
+mod soak;
 mod stage;
 mod test;
 
@@ -51,6 +52,12 @@ const VERBS: &[Verb] = &[
         about: "the images of our modules, as archives for `docker load` below target/images: \
                 temperature-sensor, workload-probe, or those that are named",
         run: images::run,
+    },
+    Verb {
+        name: "soak",
+        about: "an edge at 2,000 messages in a second whose uplink fails each minute: its memory, and nothing \
+                lost; --minutes N (30)",
+        run: soak::run,
     },
 ];
 

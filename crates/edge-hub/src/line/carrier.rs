@@ -11,7 +11,7 @@ use skerry_model::message::Message;
 use skerry_mqtt::topic::Subscription;
 
 use crate::letter::Letter;
-use crate::ticket::Ticket;
+use crate::ticket::{Fate, Ticket};
 
 /// Opens connections.
 pub trait Dialer: Send + Sync + 'static {
@@ -31,13 +31,37 @@ pub enum DialError {
     Unreachable { why: String },
 }
 
-/// A letter on its way to the hub.
+/// A letter on its way to the hub. One that is dropped goes out again.
 #[derive(Debug)]
 pub struct Parcel {
     pub(crate) letter: Letter,
     pub(crate) ticket: Ticket,
     /// It was sent on an earlier connection.
     pub(crate) is_again: bool,
+}
+
+impl Parcel {
+    pub fn from(&self) -> &IdentityId {
+        &self.letter.from
+    }
+
+    pub fn message(&self) -> &Message {
+        &self.letter.message
+    }
+
+    pub fn is_again(&self) -> bool {
+        self.is_again
+    }
+
+    /// The hub has it.
+    pub fn delivered(self) {
+        self.ticket.tell(Fate::Delivered);
+    }
+
+    /// The hub will never take it.
+    pub fn refused(self, why: String) {
+        self.ticket.tell(Fate::Refused { why });
+    }
 }
 
 /// What an identity wants to be told.

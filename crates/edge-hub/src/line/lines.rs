@@ -74,7 +74,7 @@ pub(crate) trait Ear: Send + Sync {
     /// Answered by [`Lines::answer`] with the same name.
     fn call(&self, id: &IdentityId, name: (String, u64), method: String, payload: Bytes);
 
-    /// Settled by [`Lines::settle`] with the same name.
+    /// Settled by [`Lines::settle`] with the same name, or given back.
     fn command(&self, id: &IdentityId, name: (u64, u64), message: Message, again: bool);
 
     fn chain(&self, id: &IdentityId) -> Option<String>;
@@ -174,6 +174,17 @@ impl Lines {
         drop(sent);
     }
 
+    /// Letters that wait for a connection come back. Nothing comes back of it any more when what is returned is
+    /// closed.
+    pub(crate) fn recall(&self) -> mpsc::Receiver<()> {
+        let (over, is_over) = mpsc::channel(1);
+        for line in self.shared.lines().values() {
+            // A line without room for it has far more to do than to wait.
+            drop(line.asks.try_send(Ask::Recall { _over: over.clone() }));
+        }
+        is_over
+    }
+
     /// The twin as the hub has it; `None` where it does not answer now.
     pub(crate) async fn twin(&self, id: &IdentityId) -> Option<TwinReply> {
         let (reply, replied) = oneshot::channel();
@@ -204,6 +215,11 @@ impl Lines {
         self.ask(id, Ask::Settle { command, connection });
     }
 
+    /// A command was not delivered.
+    pub(crate) fn give_back(&self, id: &IdentityId, name: (u64, u64)) {
+        self.ask(id, Ask::GiveBack { connection: name.1 });
+    }
+
     pub(crate) fn state(&self, id: &IdentityId) -> State {
         self.shared.lines().get(id).map_or(State::Down, |line| *line.state.borrow())
     }
@@ -226,6 +242,8 @@ impl Lines {
                 next_question: 0,
                 pause: self.shared.options.pause_first,
                 failures: 0,
+                stuck: 0,
+                gives_again: false,
             };
             tokio::spawn(task.run());
             Line { asks, wants, state: seen }

@@ -10,7 +10,8 @@
 //!    that is gone for one connection at a time. When it comes up, all that wait dial at once.
 //! 2. A line that sends and hears nothing back for too long is begun anew, and counted.
 //! 3. What was sent and not acknowledged goes out again on the next connection, first and in order.
-//! 4. An identity that the hub does not let in is barred for a while: its letters come back at once.
+//! 4. An identity that the hub does not let in, or does not listen to while it does to others, is barred for a
+//!    while: its letters come back at once.
 
 mod carrier;
 mod lines;

@@ -16,10 +16,26 @@ use crate::ticket::Fate;
 /// What somebody wants of a line.
 pub(super) enum Ask {
     Send(Parcel),
+    /// Letters that wait are to come back.
+    Recall {
+        _over: mpsc::Sender<()>,
+    },
     Twin(oneshot::Sender<TwinReply>),
     Report(Bytes, oneshot::Sender<TwinReply>),
-    Answer { call: String, connection: u64, status: i64, payload: Bytes },
-    Settle { command: u64, connection: u64 },
+    Answer {
+        call: String,
+        connection: u64,
+        status: i64,
+        payload: Bytes,
+    },
+    Settle {
+        command: u64,
+        connection: u64,
+    },
+    /// A command was not delivered: the hub is to give it again.
+    GiveBack {
+        connection: u64,
+    },
 }
 
 pub(super) struct Task {
@@ -37,11 +53,17 @@ pub(super) struct Task {
     pub(super) pause: Duration,
     /// Tries in a row that came to nothing while the hub was reached.
     pub(super) failures: u32,
+    /// Connections in a row over which the hub acknowledged nothing.
+    pub(super) stuck: u32,
+    /// The hub holds commands that it gives again on a new connection only.
+    pub(super) gives_again: bool,
 }
 
 /// Why the connected phase ended.
 enum End {
     Broken(String),
+    /// The hub took nothing and answered nothing for too long.
+    Stuck,
     /// Nobody needs it any more.
     Idle,
     Stopping,
@@ -65,6 +87,19 @@ impl Task {
                         self.told(State::Down, &why);
                         // One that broke at once is not asked again at once.
                         self.rest().await;
+                    }
+                    End::Stuck => {
+                        let why = "the hub does not answer";
+                        self.stuck += 1;
+                        // One to which the hub does not listen while it does to others must not keep theirs waiting.
+                        if !self.is_own && self.stuck >= FAILURES_MAX && *self.shared.reach.borrow() {
+                            self.told(State::Barred, why);
+                            self.bar(why).await;
+                            self.state.send_replace(State::Down);
+                        } else {
+                            self.told(State::Down, why);
+                            self.rest().await;
+                        }
                     }
                     End::Idle => {
                         self.state.send_replace(State::Down);
@@ -137,10 +172,13 @@ impl Task {
 
     /// An ask that comes while there is no connection.
     fn hold(&mut self, ask: Ask) {
-        if let Ask::Send(parcel) = ask {
-            self.waiting.push_back(parcel);
+        match ask {
+            Ask::Send(parcel) => self.waiting.push_back(parcel),
+            Ask::Recall { .. } => self.waiting.clear(),
+            // Whoever asks hears at once that nobody answers.
+            Ask::Twin(_) | Ask::Report(..) => {}
+            Ask::Answer { .. } | Ask::Settle { .. } | Ask::GiveBack { .. } => {}
         }
-        // Questions are dropped: whoever asks hears at once that nobody answers.
     }
 
     async fn dial(&mut self) -> Result<Box<dyn Carrier>, DialError> {
@@ -152,10 +190,12 @@ impl Task {
                 Some(chain.ok_or_else(|| DialError::Refused { why: why() })?)
             }
         };
-        let shared = Arc::clone(&self.shared);
-        let _turn = shared.dialing.acquire().await;
-        let dialing = shared.dialer.dial(self.id.clone(), chain);
-        let mut dialing = std::pin::pin!(tokio::time::timeout(shared.options.dial_timeout, dialing));
+        let (shared, id) = (Arc::clone(&self.shared), self.id.clone());
+        let dialing = async {
+            let _turn = shared.dialing.acquire().await;
+            tokio::time::timeout(shared.options.dial_timeout, shared.dialer.dial(id, chain)).await
+        };
+        let mut dialing = std::pin::pin!(dialing);
         loop {
             tokio::select! {
                 dialed = &mut dialing => return match dialed {
@@ -172,17 +212,22 @@ impl Task {
     async fn bar(&mut self, why: &str) {
         let barred = |parcel: Parcel| parcel.ticket.tell(Fate::Barred { why: why.to_owned() });
         self.waiting.drain(..).for_each(barred);
-        let until = Instant::now() + self.shared.options.barred;
+        let mut until = Instant::now() + self.shared.options.barred;
+        let mut at_least = Instant::now() + BARRED_LEAST;
         let mut known = self.shared.scope_changes();
+        let mut knows = true;
         loop {
             tokio::select! {
-                () = sleep_until(until) => return,
-                changed = known.changed() => match changed {
-                    Ok(()) => return,
-                    Err(_) => sleep_until(until).await,
+                () = sleep_until(until.max(at_least)) => return,
+                changed = known.changed(), if knows => match changed {
+                    Ok(()) => until = Instant::now(),
+                    Err(_) => knows = false,
                 },
                 ask = self.asks.recv() => match ask {
-                    Some(Ask::Send(parcel)) => barred(parcel),
+                    Some(Ask::Send(parcel)) => {
+                        barred(parcel);
+                        at_least = Instant::now() + BARRED_LEAST;
+                    }
                     Some(_) => {}
                     None => return,
                 },
@@ -209,6 +254,7 @@ impl Task {
     /// The connected phase.
     async fn serve(&mut self, mut carrier: Box<dyn Carrier>) -> End {
         self.connections += 1;
+        self.gives_again = false;
         let end = self.serve_with(carrier.as_mut()).await;
         self.questions.clear();
         let mut again = VecDeque::from(carrier.close());
@@ -237,8 +283,13 @@ impl Task {
                 }
                 carrier.send(parcel);
             }
+            let pending = carrier.pending();
             let is_busy = carrier.pending() > 0 || !self.questions.is_empty();
             let is_wanted = self.is_own || self.wants.borrow().is_some();
+            let hears_commands = self.wants.borrow().is_some_and(|wants| wants.commands);
+            if self.gives_again && hears_commands && !is_busy {
+                return End::Broken("commands are to be given again".to_owned());
+            }
             if !is_busy && Instant::now() >= renew_at {
                 return End::Broken("its token ends".to_owned());
             }
@@ -255,7 +306,11 @@ impl Task {
                 heard = carrier.event() => match heard {
                     Err(why) => return End::Broken(why),
                     Ok(heard) => {
-                        progress_at = Instant::now();
+                        // A hub that says other things has not acknowledged anything.
+                        if carrier.pending() < pending {
+                            progress_at = Instant::now();
+                            self.stuck = 0;
+                        }
                         if matches!(heard, Heard::Listening) {
                             if !std::mem::replace(&mut is_up, true) {
                                 self.failures = 0;
@@ -294,7 +349,7 @@ impl Task {
                     let now = Instant::now();
                     if stuck_at.is_some_and(|at| at <= now) || first_question.is_some_and(|at| at <= now) {
                         self.shared.figures.stalls.add(1);
-                        return End::Broken("the hub does not answer".to_owned());
+                        return End::Stuck;
                     }
                     if idle_at.is_some_and(|at| at <= now) {
                         return End::Idle;
@@ -307,6 +362,7 @@ impl Task {
     fn take(&mut self, carrier: &mut dyn Carrier, ask: Ask) {
         match ask {
             Ask::Send(parcel) => self.waiting.push_back(parcel),
+            Ask::Recall { .. } => self.waiting.clear(),
             Ask::Twin(reply) => {
                 let number = self.question(reply);
                 carrier.ask_twin(number);
@@ -319,8 +375,9 @@ impl Task {
                 carrier.answer(&call, status, payload);
             }
             Ask::Settle { command, connection } if connection == self.connections => carrier.settle(command),
+            Ask::GiveBack { connection } if connection == self.connections => self.gives_again = true,
             // Of a connection that is gone: the hub has given up, or gives it again.
-            Ask::Answer { .. } | Ask::Settle { .. } => {}
+            Ask::Answer { .. } | Ask::Settle { .. } | Ask::GiveBack { .. } => {}
         }
     }
 
@@ -354,6 +411,8 @@ impl Task {
 
 /// After so many tries in a row an identity is taken for one that is not let in.
 const FAILURES_MAX: u32 = 3;
+/// So long after a letter came back as barred those behind it do so too: whoever sends knows by then.
+const BARRED_LEAST: Duration = Duration::from_secs(1);
 /// A line whose token has ended waits so long for what is under way before it looks again.
 const TICK: Duration = Duration::from_millis(200);
 

@@ -7,7 +7,6 @@ use skerry_front::device::{
     Calls, Claim, CloseReason, Connected, Post, Proof, Refused, SessionKind, Subscriptions,
 };
 use skerry_model::IdentityId;
-use skerry_store::log;
 use tokio::time::Instant;
 
 use super::inbox::Inbox;
@@ -17,6 +16,7 @@ use super::{Live, subscriptions};
 use crate::letter::{Kind, Letterhead};
 use crate::scope::{Admitted, NotAdmitted};
 use crate::service::Shared;
+use crate::spool::Line;
 
 impl Shared {
     pub(crate) async fn connect(self: Arc<Self>, claim: Claim) -> Result<Connected, Refused> {
@@ -38,7 +38,7 @@ impl Shared {
             generation: admitted.generation,
             proof: Mutex::new(claim.proof),
             ends: Mutex::new(admitted.ends.map(|ends| Instant::now() + ends.since(now))),
-            order: log::Order::default(),
+            line: Line::new(claim.session == SessionKind::Passing),
             keeps_session: claim.session == SessionKind::Kept,
             subscriptions: Mutex::new(kept.unwrap_or_default()),
             saved: tokio::sync::Mutex::new(kept),

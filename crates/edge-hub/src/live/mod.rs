@@ -21,12 +21,12 @@ use skerry_front::device::{
 };
 use skerry_model::IdentityId;
 use skerry_mqtt::topic::Subscription;
-use skerry_store::log;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::letter::Letterhead;
 use crate::service::Shared;
+use crate::spool::Line;
 pub(crate) use directory::{Directory, Seen};
 use inbox::Inbox;
 pub(crate) use inbox::Item;
@@ -41,7 +41,7 @@ pub(crate) struct Live {
     ends: Mutex<Option<Instant>>,
     letterhead: Letterhead,
     /// Of its letters.
-    order: log::Order,
+    line: Line,
     keeps_session: bool,
     subscriptions: Mutex<Subscriptions>,
     /// As they are kept; held by whoever writes.
@@ -109,6 +109,21 @@ impl Live {
                 tracing::info!(id = %self.id, %error, "A client does not count any more.");
                 self.close(CloseReason::Revoked);
             }
+        }
+    }
+}
+
+impl Shared {
+    /// Nobody needs the line of an identity, unless it has come again meanwhile.
+    pub(crate) fn leave_line(&self, id: &IdentityId) {
+        self.lines.leave(id);
+        let Some(live) = self.directory.get(id) else { return };
+        self.noted.came(id, self.clock.now());
+        let mut wanted = None;
+        while wanted != Some(live.now_subscribed()) {
+            let now = live.now_subscribed();
+            self.lines.want(id, now);
+            wanted = Some(now);
         }
     }
 }

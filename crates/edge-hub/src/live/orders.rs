@@ -65,7 +65,7 @@ impl Drop for Sources {
         live.inbox.close();
         if was_current {
             shared.noted.went(&live.id, shared.clock.now());
-            shared.lines.leave(&live.id);
+            shared.leave_line(&live.id);
         }
         shared.figures.disconnects.add(&[("id", &live.id.to_string())], 1);
     }

@@ -59,7 +59,7 @@ impl device::Session for Handle {
         Box::pin(async move {
             let letter = |message| Letter { from: live.id.clone(), kind: Kind::Telemetry, message };
             let letters = messages.into_iter().map(letter).collect();
-            live.shared.spool.publish(&live.letterhead, &live.order, letters).await
+            live.shared.spool.publish(&live.letterhead, &live.line, letters).await
         })
     }
 

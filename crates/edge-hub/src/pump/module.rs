@@ -71,7 +71,7 @@ impl ModulePump {
         if let Err(error) = self.open().await {
             tracing::error!(input = %self.input, %error, "A queue cannot be opened.");
         }
-        loop {
+        'pump: loop {
             let now_there = self.seen.borrow_and_update().clone();
             let is_same = match (&now_there, &current) {
                 (Some(now), Some(then)) => Arc::ptr_eq(now, then),
@@ -83,7 +83,7 @@ impl ModulePump {
                 drop(current.take());
                 while self.station.in_flight() > 0 {
                     tokio::select! {
-                        () = stopping.wait() => return,
+                        () = stopping.wait() => break 'pump,
                         Some((place, fate)) = self.fates.recv() => self.take_fate(place, fate, &mut rests_until),
                     }
                 }
@@ -97,7 +97,9 @@ impl ModulePump {
             }
             let takes = current.as_ref().is_some_and(|live| live.listens_to(Subscription::Inputs));
             let may_lease = takes && rests_until.is_none() && self.station.has_room();
-            let next = [rests_until, save_at, (!takes).then_some(sweep_at)].into_iter().flatten().min();
+            // A module that settles nothing takes as little as one that is not there.
+            let is_stuck = !takes || !self.station.has_room();
+            let next = [rests_until, save_at, is_stuck.then_some(sweep_at)].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 () = stopping.wait() => break,
@@ -137,12 +139,15 @@ impl ModulePump {
                         self.station.save().await;
                         save_at = None;
                     }
-                    if !takes && sweep_at <= now {
+                    if is_stuck && sweep_at <= now {
                         self.station.sweep().await;
                         sweep_at = Instant::now() + self.sweep_every;
                     }
                 }
             }
+        }
+        while let Ok((place, fate)) = self.fates.try_recv() {
+            self.take_fate(place, fate, &mut rests_until);
         }
         self.station.save().await;
     }

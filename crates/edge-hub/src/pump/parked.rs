@@ -1,12 +1,12 @@
 //! Letters of senders that the hub does not let in: they wait apart, in order, and keep nobody else waiting.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use skerry_model::IdentityId;
 use skerry_store::log::{
-    AppendError, Batch, CursorError, CursorId, CursorKind, Draft, Durability, From, Log, Queue, QueueOptions,
-    Record, Start,
+    AppendError, Batch, CursorError, CursorId, CursorKind, Draft, Durability, From, Log, Order, Queue,
+    QueueOptions, Record, Start,
 };
 
 use crate::letter::Stored;
@@ -20,7 +20,7 @@ const NAME: &str = "parked/";
 pub(super) struct Parked {
     log: Arc<dyn Log>,
     durability: Durability,
-    senders: HashMap<IdentityId, Sender>,
+    senders: BTreeMap<IdentityId, Sender>,
 }
 
 struct Sender {
@@ -61,36 +61,64 @@ impl Parked {
         self.senders.contains_key(id)
     }
 
-    pub(super) fn senders(&self) -> impl Iterator<Item = &IdentityId> {
-        self.senders.keys()
+    pub(super) fn is_empty(&self) -> bool {
+        self.senders.is_empty()
     }
 
-    /// Puts a letter apart; durable when it answers.
-    pub(super) async fn park(&mut self, id: &IdentityId, record: &Record) -> Result<(), NotParked> {
-        if !self.senders.contains_key(id) {
-            if self.senders.len() >= SENDERS_MAX {
-                return Err(NotParked::Crowded);
-            }
-            let start = Start { kind: CursorKind::Wanted, from: From::Newest, ..Start::default() };
-            let cursor = self.log.cursor(&format!("{NAME}{id}"), start).await?;
-            self.senders.insert(id.clone(), Sender { cursor: cursor.id, bytes: 0, records: 0 });
-        }
-        let Some(sender) = self.senders.get_mut(id) else { return Err(NotParked::Full) };
-        let bytes = (record.headers.len() + record.payload.len()) as u64;
-        if sender.bytes + bytes > BYTES_MAX {
-            return Err(NotParked::Full);
-        }
-        let draft = Draft {
-            wanted_by: [sender.cursor].into(),
+    pub(super) fn len(&self) -> usize {
+        self.senders.len()
+    }
+
+    /// Senders in turn, beginning behind one that had its own.
+    pub(super) fn after<'p>(&'p self, last: Option<&'p IdentityId>) -> impl Iterator<Item = &'p IdentityId> {
+        let behind = self.senders.keys().filter(move |id| last.is_none_or(|last| *id > last));
+        let before = self.senders.keys().filter(move |id| last.is_some_and(|last| *id <= last));
+        behind.chain(before)
+    }
+
+    /// Puts letters of one sender apart, in their order; how many are durable, and why not the others.
+    pub(super) async fn park(&mut self, id: &IdentityId, records: &[Record]) -> (usize, Option<NotParked>) {
+        let sender = match self.sender(id).await {
+            Ok(sender) => sender,
+            Err(error) => return (0, Some(error)),
+        };
+        let (cursor, mut bytes) = (sender.cursor, sender.bytes);
+        let fits = |record: &&Record| {
+            bytes += size(record);
+            bytes <= BYTES_MAX
+        };
+        let fitting: Vec<&Record> = records.iter().take_while(fits).collect();
+        let draft = |record: &&Record| Draft {
+            wanted_by: [cursor].into(),
             headers: record.headers.clone(),
             payload: record.payload.clone(),
             ..Draft::default()
         };
-        let outcome = self.log.append(Batch::new(vec![draft], self.durability).patient()).await;
-        outcome.into_iter().find_map(Result::err).map_or(Ok(()), Err)?;
-        sender.bytes += bytes;
-        sender.records += 1;
-        Ok(())
+        let drafts: Vec<Draft> = fitting.iter().map(draft).collect();
+        let mut error = (fitting.len() < records.len()).then_some(NotParked::Full);
+        let mut count = fitting.len();
+        if !drafts.is_empty() {
+            // After one that fails the later ones do.
+            let batch = Batch::new(drafts, self.durability).in_order(&Order::default()).patient();
+            let outcomes = self.log.append(batch).await;
+            count = outcomes.iter().take_while(|outcome| outcome.is_ok()).count();
+            error = outcomes.into_iter().find_map(Result::err).map(NotParked::from).or(error);
+        }
+        if let Some(sender) = self.senders.get_mut(id) {
+            sender.bytes += fitting.iter().take(count).map(|record| size(record)).sum::<u64>();
+            sender.records += count as u64;
+        }
+        (count, error)
+    }
+
+    async fn sender(&mut self, id: &IdentityId) -> Result<&Sender, NotParked> {
+        if !self.senders.contains_key(id) && self.senders.len() >= SENDERS_MAX {
+            return Err(NotParked::Crowded);
+        }
+        let start = Start { kind: CursorKind::Wanted, from: From::Newest, ..Start::default() };
+        let cursor = self.log.cursor(&format!("{NAME}{id}"), start).await?;
+        let sender = Sender { cursor: cursor.id, bytes: cursor.bytes, records: cursor.records };
+        Ok(self.senders.entry(id.clone()).or_insert(sender))
     }
 
     /// The letters of a sender, the oldest first.
@@ -104,7 +132,17 @@ impl Parked {
     pub(super) fn is_done(&mut self, id: &IdentityId, record: &Record) -> bool {
         let Some(sender) = self.senders.get_mut(id) else { return true };
         sender.records = sender.records.saturating_sub(1);
-        sender.bytes = sender.bytes.saturating_sub((record.headers.len() + record.payload.len()) as u64);
+        sender.bytes = sender.bytes.saturating_sub(size(record));
+        sender.records == 0
+    }
+
+    /// Counts again what the log has of a sender; `true` when that is nothing.
+    pub(super) fn is_empty_of(&mut self, id: &IdentityId) -> bool {
+        let Some(sender) = self.senders.get_mut(id) else { return true };
+        let cursors = self.log.cursors().into_iter();
+        for cursor in cursors.filter(|cursor| cursor.id == sender.cursor) {
+            (sender.records, sender.bytes) = (cursor.records, cursor.bytes);
+        }
         sender.records == 0
     }
 
@@ -116,6 +154,10 @@ impl Parked {
             tracing::warn!(%id, %error, "A queue that is empty stays.");
         }
     }
+}
+
+fn size(record: &Record) -> u64 {
+    (record.headers.len() + record.payload.len()) as u64
 }
 
 /// What lies in a record that waits apart.

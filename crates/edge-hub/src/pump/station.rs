@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -41,15 +42,29 @@ pub(crate) struct Station {
     tell: Fates,
     window: usize,
     unsaved: usize,
-    /// After so many letters of one priority the next one has its turn.
+    /// After so many letters of one priority those that follow have a turn.
     fairness: Option<u32>,
-    streak: u32,
 }
 
 struct Open {
     name: QueueName,
     cursor: CursorId,
     queue: Queue,
+    /// Letters that went out since one of a later priority had its turn.
+    streak: u32,
+}
+
+/// Which letters have lived for long enough.
+pub(crate) struct Ends {
+    cursors: Vec<u32>,
+    now: Duration,
+}
+
+impl Ends {
+    pub(crate) fn is_over(&self, stored: &Stored) -> bool {
+        let mut remaining = self.cursors.iter().filter_map(|cursor| stored.remaining(*cursor, self.now));
+        remaining.any(|remaining| remaining.is_zero())
+    }
 }
 
 impl Station {
@@ -70,7 +85,6 @@ impl Station {
             window,
             unsaved: 0,
             fairness,
-            streak: 0,
         };
         (station, fates)
     }
@@ -83,7 +97,8 @@ impl Station {
             }
             let start = Start { kind: CursorKind::Wanted, from: From::Newest, ..Start::default() };
             let options = QueueOptions {
-                in_flight_max: self.window,
+                // One more, for looking at what is behind a window that is out.
+                in_flight_max: self.window + 1,
                 prefetch_records: self.window,
                 unsaved_max: UNSAVED_MAX * 4,
                 durability: Durability::Written,
@@ -91,7 +106,7 @@ impl Station {
             };
             let log: Arc<dyn Log> = Arc::clone(&self.spool.log);
             let queue = Queue::open(log, &name.cursor(), start, options).await?;
-            self.queues.push(Open { cursor: queue.cursor(), queue, name });
+            self.queues.push(Open { cursor: queue.cursor(), queue, name, streak: 0 });
         }
         Ok(())
     }
@@ -126,17 +141,13 @@ impl Station {
     async fn lease(&mut self) -> Result<(usize, Leased), LeaseError> {
         let mut order: Vec<usize> = (0..self.queues.len()).collect();
         order.sort_by_key(|at| self.queues[*at].name.priority);
-        if self.fairness.is_some_and(|most| self.streak >= most) && order.len() > 1 {
-            // The one that just had its turns stands back once.
-            order.rotate_left(1);
-            self.streak = 0;
-        }
         if let [only] = order[..] {
             return Ok((only, self.queues[only].queue.lease().await?));
         }
-        let first = order.first().copied();
-        let mut rank = vec![0; order.len()];
-        order.iter().enumerate().for_each(|(rank_of, at)| rank[*at] = rank_of);
+        if let Some(most) = self.fairness {
+            // Those that had their turns stand back until somebody behind them has had one.
+            order.sort_by_key(|at| self.queues[*at].streak >= most);
+        }
         let mut leases: Vec<_> = self.queues.iter_mut().map(|open| Box::pin(open.queue.lease())).collect();
         let (at, leased) = poll_fn(|context| {
             for at in &order {
@@ -148,8 +159,15 @@ impl Station {
         })
         .await;
         drop(leases);
-        self.streak = if Some(at) == first { self.streak + 1 } else { 0 };
-        Ok((at, leased?))
+        let leased = leased?;
+        let priority = self.queues[at].name.priority;
+        for open in &mut self.queues {
+            if open.name.priority < priority {
+                open.streak = 0;
+            }
+        }
+        self.queues[at].streak = self.queues[at].streak.saturating_add(1);
+        Ok((at, leased))
     }
 
     /// Drops what is too old, and what cannot be read.
@@ -175,6 +193,12 @@ impl Station {
             self.on_the_way.insert(place, record);
         }
         Some(Ready { letter: stored.letter, place, again: leased_before })
+    }
+
+    /// What is asked of letters that wait apart from the queues they were in.
+    pub(crate) fn ends(&self) -> Ends {
+        let cursors = self.queues.iter().map(|open| open.cursor.number()).collect();
+        Ends { cursors, now: self.spool.now() }
     }
 
     /// The letter is done with.
@@ -221,7 +245,7 @@ impl Station {
     pub(crate) async fn sweep(&mut self) {
         for at in 0..self.queues.len() {
             loop {
-                if !self.has_room() {
+                if self.in_flight() > self.window {
                     break;
                 }
                 let Some(leased) = now_or_never(self.queues[at].queue.lease()).await else { break };
@@ -244,17 +268,28 @@ impl Station {
         self.save().await;
     }
 
-    /// Drops so many of the oldest letters of the last priority.
+    /// Drops so many of the oldest letters, those of the last priority first, and says so if there were any.
     pub(crate) async fn shed(&mut self, count: u64) {
-        let Some(at) = (0..self.queues.len()).max_by_key(|at| self.queues[*at].name.priority) else { return };
-        for _ in 0..count {
-            let Some(Ok(leased)) = now_or_never(self.queues[at].queue.lease()).await else { break };
-            if let Some(ready) = self.judge(at, leased) {
-                self.spool.drop_letter("storage_full", &ready.letter);
-                self.settle(ready.place);
+        let mut order: Vec<usize> = (0..self.queues.len()).collect();
+        order.sort_by_key(|at| std::cmp::Reverse(self.queues[*at].name.priority));
+        let mut left = count;
+        self.spool.shedding.fetch_add(1, SeqCst);
+        for at in order {
+            while left > 0 {
+                let Some(Ok(leased)) = now_or_never(self.queues[at].queue.lease()).await else { break };
+                left -= 1;
+                if let Some(ready) = self.judge(at, leased) {
+                    self.spool.drop_letter("storage_full", &ready.letter);
+                    self.settle(ready.place);
+                }
             }
         }
+        let is_any = left < count;
         self.save().await;
+        self.spool.shedding.fetch_sub(1, SeqCst);
+        if is_any {
+            self.spool.has_shed.notify_waiters();
+        }
     }
 }
 

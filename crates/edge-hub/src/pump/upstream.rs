@@ -5,16 +5,17 @@
 //!                 └── no: put apart (parked), and looked at again now and then
 //! ```
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use skerry_model::IdentityId;
-use skerry_store::log::{CursorError, Durability, Leased, Queue, Record, Sequence};
+use skerry_store::log::{CursorError, Durability, Record};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::parked::{NotParked, Parked, read};
+use super::drain::{Drain, Stands, Step};
+use super::parked::{NotParked, Parked};
 use super::station::Ready;
 use super::{Returning, Station};
 use crate::ending::Ending;
@@ -22,10 +23,12 @@ use crate::endpoint::{Endpoint, QueueName};
 use crate::letter::{Kind, Letter};
 use crate::line::{Lines, Parcel};
 use crate::spool::{Queues, Spool};
-use crate::ticket::{Fate, Fates, Place, Ticket};
+use crate::ticket::{Fate, Place};
 
 const SAVE_AFTER: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_secs(1);
+/// Tries to put letters apart while there is no room, before those that are in everybody's way are dropped.
+const PARK_TRIES: u32 = 30;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct UpstreamOptions {
@@ -51,25 +54,24 @@ pub(crate) struct UpstreamPump {
     under_way: HashMap<Place, Sent>,
     /// Of each sender.
     counts: HashMap<IdentityId, usize>,
-    /// Letters of senders that turned out not to be let in, behind some that have not come back yet.
-    behind: HashMap<IdentityId, VecDeque<Place>>,
+    /// Letters that are to wait apart, as soon as none of their sender is under way.
+    behind: HashMap<IdentityId, BTreeSet<Place>>,
+    /// The store had no room for them.
+    parks_at: Option<Instant>,
+    park_failures: u32,
     drain: Option<Drain>,
     drain_at: Instant,
+    /// Who waited apart and had a turn last.
+    drained: Option<IdentityId>,
+    /// Senders that have their turns one right after the other.
+    looks_left: usize,
+    /// Closed when letters that waited in lines have come back: until then newer ones would overtake them.
+    recalled: Option<mpsc::Receiver<()>>,
 }
 
 struct Sent {
     from: IdentityId,
     output: String,
-}
-
-/// The letters of one sender that waited apart, on their way after all.
-struct Drain {
-    id: IdentityId,
-    queue: Queue,
-    records: HashMap<Sequence, Record>,
-    fates: mpsc::UnboundedReceiver<(Place, Fate)>,
-    tell: Fates,
-    is_barred: bool,
 }
 
 impl UpstreamPump {
@@ -92,8 +94,13 @@ impl UpstreamPump {
             under_way: HashMap::new(),
             counts: HashMap::new(),
             behind: HashMap::new(),
+            parks_at: None,
+            park_failures: 0,
             drain: None,
             drain_at: Instant::now(),
+            drained: None,
+            looks_left: 0,
+            recalled: None,
         }
     }
 
@@ -104,6 +111,7 @@ impl UpstreamPump {
         let mut rests_until: Option<Instant> = None;
         let mut save_at: Option<Instant> = None;
         let mut sweep_at = Instant::now() + self.options.sweep_every;
+        let mut was_reached = false;
         if let Err(error) = self.open().await {
             tracing::error!(%error, "The queue to the hub cannot be opened.");
         }
@@ -115,14 +123,20 @@ impl UpstreamPump {
                 save_at = Some(Instant::now() + SAVE_AFTER);
             }
             let is_reached = *reach.borrow_and_update();
+            if std::mem::replace(&mut was_reached, is_reached) && !is_reached {
+                // They may wait for long, and are to be dropped in time.
+                self.recalled = Some(self.lines.recall());
+            }
             if is_reached {
                 self.begin_drain().await;
             }
-            let may_lease = is_reached && rests_until.is_none() && self.station.has_room();
-            let drain_at = (is_reached && self.drain.is_none() && self.parked.senders().next().is_some())
-                .then_some(self.drain_at);
+            let may_send = is_reached && self.recalled.is_none();
+            let may_lease =
+                may_send && rests_until.is_none() && self.station.has_room() && self.has_room_behind();
+            let drain_at =
+                (is_reached && self.drain.is_none() && !self.parked.is_empty()).then_some(self.drain_at);
             let sweep = (!is_reached).then_some(sweep_at);
-            let next = [rests_until, save_at, sweep, drain_at].into_iter().flatten().min();
+            let next = [rests_until, save_at, sweep, drain_at, self.parks_at].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 () = stopping.wait() => break,
@@ -132,8 +146,9 @@ impl UpstreamPump {
                         self.take_fate(place, fate).await;
                     }
                 }
+                () = closed(self.recalled.as_mut()) => self.recalled = None,
                 changed = reach.changed() => if changed.is_err() { break },
-                step = drained(self.drain.as_mut(), is_reached) => self.take_step(step).await,
+                step = drained(self.drain.as_mut(), may_send) => self.take_step(step).await,
                 ready = self.station.next(), if may_lease => match ready {
                     Ok(ready) => self.hand(ready).await,
                     Err(error) => {
@@ -163,14 +178,25 @@ impl UpstreamPump {
                         self.station.save().await;
                         save_at = None;
                     }
+                    if self.parks_at.is_some_and(|at| at <= now) {
+                        self.park_again().await;
+                    }
                     if !is_reached && sweep_at <= now {
+                        // Connections that broke since then have given back more.
+                        self.recalled = Some(self.lines.recall());
                         self.station.sweep().await;
                         sweep_at = Instant::now() + self.options.sweep_every;
                     }
                 }
             }
         }
+        while let Ok((place, fate)) = self.fates.try_recv() {
+            self.take_fate(place, fate).await;
+        }
         self.station.save().await;
+        if let Some(drain) = &mut self.drain {
+            drain.save().await;
+        }
     }
 
     async fn open(&mut self) -> Result<(), CursorError> {
@@ -183,14 +209,9 @@ impl UpstreamPump {
     async fn hand(&mut self, ready: Ready) {
         let Ready { letter, place, .. } = ready;
         let id = self.speaker(&letter);
-        if self.parked.has(&id) {
-            // Those before it come back first.
-            if self.counts.contains_key(&id) || self.behind.contains_key(&id) {
-                self.behind.entry(id).or_default().push_back(place);
-            } else {
-                self.park(&id, place).await;
-            }
-            return;
+        if self.parked.has(&id) || self.behind.contains_key(&id) {
+            self.put_behind(&id, place);
+            return self.park(&id).await;
         }
         let output = letter.message.system.output.clone().unwrap_or_default();
         *self.counts.entry(id.clone()).or_default() += 1;
@@ -228,128 +249,151 @@ impl UpstreamPump {
                 self.station.settle(place);
             }
             Fate::Barred { why } => {
-                if !self.parked.has(&from) {
+                if !self.parked.has(&from) && !self.behind.contains_key(&from) {
                     tracing::warn!(id = %from, why, "The hub does not let it in, its letters wait apart.");
                 }
-                self.park(&from, place).await;
+                self.put_behind(&from, place);
             }
         }
-        let left = self.counts.get_mut(&from).map(|count| {
+        if let Some(count) = self.counts.get_mut(&from) {
             *count -= 1;
-            *count
-        });
-        if left == Some(0) {
-            self.counts.remove(&from);
-            for place in self.behind.remove(&from).unwrap_or_default() {
-                self.park(&from, place).await;
+            if *count == 0 {
+                self.counts.remove(&from);
+            }
+        }
+        self.park(&from).await;
+    }
+
+    fn put_behind(&mut self, id: &IdentityId, place: Place) {
+        self.behind.entry(id.clone()).or_default().insert(place);
+    }
+
+    /// Those that are to wait apart have half of the window: the other half is for those that go.
+    fn has_room_behind(&self) -> bool {
+        self.behind.values().map(BTreeSet::len).sum::<usize>() <= self.options.window / 2
+    }
+
+    /// Puts apart what is to wait, if nothing of its sender is under way: that comes back first.
+    async fn park(&mut self, id: &IdentityId) {
+        if self.parks_at.is_some() || self.counts.contains_key(id) {
+            return;
+        }
+        while let Some(places) = self.behind.get(id) {
+            let places: Vec<Place> = places.iter().copied().collect();
+            let records = places.iter().map(|place| self.station.record(*place).cloned());
+            let Some(records) = records.collect::<Option<Vec<Record>>>() else {
+                // They are read again.
+                self.behind.remove(id);
+                return places.into_iter().for_each(|place| self.station.give_back(place));
+            };
+            let (count, error) = self.parked.park(id, &records).await;
+            self.spool.figures.parked.add(count as u64);
+            for place in &places[..count] {
+                self.is_behind_no_more(id, *place);
+            }
+            match error {
+                None => {}
+                Some(error @ (NotParked::Full | NotParked::Crowded)) => {
+                    tracing::warn!(%id, %error, "A letter is dropped: its sender is not let in at the hub.");
+                    self.drop_behind(id, places[count]);
+                }
+                Some(error) => {
+                    tracing::warn!(%id, %error, "Letters cannot be put apart at the moment.");
+                    self.parks_at = Some(Instant::now() + PAUSE);
+                    return;
+                }
+            }
+        }
+        self.park_failures = 0;
+    }
+
+    fn is_behind_no_more(&mut self, id: &IdentityId, place: Place) {
+        self.station.settle(place);
+        if let Some(places) = self.behind.get_mut(id) {
+            places.remove(&place);
+            if places.is_empty() {
+                self.behind.remove(id);
             }
         }
     }
 
-    async fn park(&mut self, id: &IdentityId, place: Place) {
-        let Some(record) = self.station.record(place).cloned() else { return };
-        match self.parked.park(id, &record).await {
-            Ok(()) => {
-                self.spool.figures.parked.add(1);
-                self.station.settle(place);
-            }
-            Err(error @ (NotParked::Full | NotParked::Crowded)) => {
-                tracing::warn!(%id, %error, "A letter is dropped: its sender is not let in at the hub.");
-                self.spool.drop_counted("sender_barred", &id.to_string(), "");
-                self.station.settle(place);
-            }
-            // The store is in trouble: it stays where it is.
-            Err(error) => {
-                tracing::warn!(%id, %error, "A letter cannot be put apart at the moment.");
-                self.station.give_back(place);
-            }
-        }
+    fn drop_behind(&mut self, id: &IdentityId, place: Place) {
+        self.spool.drop_counted("sender_barred", &id.to_string(), "");
+        self.is_behind_no_more(id, place);
     }
 
-    /// Looks whether a sender that was not let in is now.
+    /// Tries again. What finds no room for long, and would stop everybody, is dropped.
+    async fn park_again(&mut self) {
+        self.parks_at = None;
+        self.park_failures += 1;
+        let ids: Vec<IdentityId> = self.behind.keys().cloned().collect();
+        for id in ids {
+            self.park(&id).await;
+        }
+        if self.park_failures < PARK_TRIES || self.has_room_behind() {
+            return;
+        }
+        let all = std::mem::take(&mut self.behind);
+        tracing::error!(
+            "Letters of senders that are not let in are dropped: the store has no room for them."
+        );
+        for (id, places) in all {
+            places.into_iter().for_each(|place| self.drop_behind(&id, place));
+        }
+        self.park_failures = 0;
+    }
+
+    /// Looks whether a sender that was not let in is now; each in its turn.
     async fn begin_drain(&mut self) {
         if self.drain.is_some() || Instant::now() < self.drain_at {
             return;
         }
         self.drain_at = Instant::now() + self.options.look_again;
-        let free = self.parked.senders().find(|id| !self.counts.contains_key(*id)).cloned();
-        let Some(id) = free else { return };
-        match self.parked.queue(&id).await {
-            Ok(queue) => {
-                let (tell, fates) = mpsc::unbounded_channel();
-                let records = HashMap::new();
-                self.drain = Some(Drain { id, queue, records, fates, tell, is_barred: false });
-            }
+        if self.looks_left == 0 {
+            self.looks_left = self.parked.len();
+        }
+        self.looks_left = self.looks_left.saturating_sub(1);
+        let is_free = |id: &&IdentityId| !self.counts.contains_key(*id) && !self.behind.contains_key(*id);
+        let Some(id) = self.parked.after(self.drained.as_ref()).find(is_free).cloned() else { return };
+        self.drained = Some(id.clone());
+        match Drain::open(&self.parked, id.clone()).await {
+            Ok(drain) => self.drain = Some(drain),
             Err(error) => tracing::warn!(%id, %error, "Letters that wait apart cannot be read."),
         }
     }
 
     async fn take_step(&mut self, step: Step) {
         let Some(drain) = &mut self.drain else { return };
-        match step {
-            Step::Leased(leased) => {
-                let record = leased.record;
-                let place = Place { queue: 0, sequence: record.sequence };
-                let Some(stored) = read(&record) else {
-                    drain.queue.settle(record.sequence);
-                    return;
-                };
-                drain.records.insert(record.sequence, record);
-                let ticket = Ticket::of_pump(drain.tell.clone(), place);
-                let parcel = Parcel { letter: stored.letter, ticket, is_again: true };
-                self.lines.send(&drain.id, parcel);
-            }
-            Step::Fate(place, fate) => {
-                let record = drain.records.remove(&place.sequence);
-                match fate {
-                    Fate::Delivered | Fate::Refused { .. } => {
-                        drain.queue.settle(place.sequence);
-                        let is_last = record.is_none_or(|record| self.parked.is_done(&drain.id, &record));
-                        if is_last && drain.records.is_empty() {
-                            let id = drain.id.clone();
-                            drop(drain.queue.save().await);
-                            self.drain = None;
-                            self.parked.forget(&id).await;
-                            // The next one need not wait.
-                            self.drain_at = Instant::now();
-                            tracing::info!(%id, "The hub lets it in again, its letters have gone.");
-                            return;
-                        }
-                    }
-                    Fate::Returned | Fate::Abandoned | Fate::Barred { .. } => {
-                        drain.is_barred |= !matches!(fate, Fate::Returned);
-                        drain.queue.give_back(place.sequence);
-                    }
-                }
-                if drain.is_barred && drain.records.is_empty() {
-                    drop(drain.queue.save().await);
-                    self.drain = None;
-                }
-            }
-            Step::Failed(error) => {
-                tracing::warn!(id = %drain.id, error, "Letters that wait apart cannot be read.");
-                self.drain = None;
-            }
+        let ends = self.station.ends();
+        let stands = drain.take(step, &mut self.parked, &self.lines, (&self.spool, &ends)).await;
+        if stands == Stands::GoesOn {
+            return;
         }
+        let Some(mut drain) = self.drain.take() else { return };
+        drain.save().await;
+        let id = drain.id();
+        if stands == Stands::Empty {
+            self.parked.forget(id).await;
+            tracing::info!(%id, "The hub lets it in again, its letters have gone.");
+        }
+        let pause = if self.looks_left > 0 { Duration::ZERO } else { self.options.look_again };
+        self.drain_at = Instant::now() + pause;
     }
 }
 
-enum Step {
-    Leased(Leased),
-    Fate(Place, Fate),
-    Failed(String),
+/// The next thing that happens to the letters that waited apart.
+async fn drained(drain: Option<&mut Drain>, may_lease: bool) -> Step {
+    match drain {
+        Some(drain) => drain.next(may_lease).await,
+        None => std::future::pending().await,
+    }
 }
 
-/// The next thing that happens to the letters that waited apart.
-async fn drained(drain: Option<&mut Drain>, is_reached: bool) -> Step {
-    let Some(Drain { queue, fates, is_barred, .. }) = drain else { return std::future::pending().await };
-    let may_lease = is_reached && !*is_barred;
-    tokio::select! {
-        Some((place, fate)) = fates.recv() => Step::Fate(place, fate),
-        leased = queue.lease(), if may_lease => match leased {
-            Ok(leased) => Step::Leased(leased),
-            Err(error) => Step::Failed(error.to_string()),
-        },
+/// Done when everything has come back.
+async fn closed(recalled: Option<&mut mpsc::Receiver<()>>) {
+    match recalled {
+        Some(recalled) => drop(recalled.recv().await),
+        None => std::future::pending().await,
     }
 }
 

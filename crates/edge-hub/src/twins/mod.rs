@@ -76,6 +76,16 @@ impl Twins {
         id: &IdentityId,
         change: impl FnOnce(&mut Record) -> T,
     ) -> Result<T, CabinetError> {
+        self.with_then(id, change, |outcome| outcome).await
+    }
+
+    /// The same; what is to happen in the order of the changes happens in `then`, when the change is kept.
+    async fn with_then<T, U>(
+        &self,
+        id: &IdentityId,
+        change: impl FnOnce(&mut Record) -> T,
+        then: impl FnOnce(T) -> U,
+    ) -> Result<U, CabinetError> {
         let turn = self.turn(id);
         let mut known = turn.lock().await;
         let record = match known.as_mut() {
@@ -101,7 +111,7 @@ impl Twins {
                 return Err(error);
             }
         }
-        Ok(outcome)
+        Ok(then(outcome))
     }
 
     /// Nobody is there who asks: what is known of it is read again when somebody comes.
@@ -222,18 +232,32 @@ impl Shared {
 
     /// A whole twin came from the hub; the client is told what has changed.
     async fn take_twin(&self, id: &IdentityId, twin: &Value) {
-        match self.twins.with(id, |record| record.replace(twin)).await {
-            Ok(Some((version, change))) => self.tell_desired(id, version, change).await,
-            Ok(None) => {}
+        let tell = |change: Option<(u64, Map<String, Value>)>| {
+            let is_news = change.is_some();
+            if let Some((version, change)) = change {
+                self.tell_desired(id, version, change);
+            }
+            is_news
+        };
+        match self.twins.with_then(id, |record| record.replace(twin), tell).await {
+            Ok(true) if *id == self.own() => self.reconfigure().await,
+            Ok(_) => {}
             Err(error) => tracing::warn!(%id, %error, "A twin is not remembered."),
         }
     }
 
     /// A patch came from the hub.
     pub(crate) async fn take_patch(&self, id: &IdentityId, version: u64, patch: Map<String, Value>) {
-        match self.twins.with(id, |record| record.patch(version, &patch)).await {
-            Ok(Patched::Follows) => self.tell_desired(id, version, patch).await,
-            Ok(Patched::Known) => {}
+        let change = |record: &mut Record| record.patch(version, &patch);
+        let tell = |patched| {
+            if patched == Patched::Follows {
+                self.tell_desired(id, version, patch.clone());
+            }
+            patched
+        };
+        match self.twins.with_then(id, change, tell).await {
+            Ok(Patched::Follows) if *id == self.own() => self.reconfigure().await,
+            Ok(Patched::Follows | Patched::Known) => {}
             Ok(Patched::Missed) => self.resync(id).await,
             Err(error) => tracing::warn!(%id, %error, "A change of a twin is not remembered."),
         }
@@ -249,10 +273,7 @@ impl Shared {
         }
     }
 
-    async fn tell_desired(&self, id: &IdentityId, version: u64, mut patch: Map<String, Value>) {
-        if *id == self.own() {
-            return self.reconfigure().await;
-        }
+    fn tell_desired(&self, id: &IdentityId, version: u64, mut patch: Map<String, Value>) {
         patch.insert("$version".to_owned(), json!(version));
         if let Some(live) = self.directory.get(id) {
             live.tell_desired(Desired { version, patch: Bytes::from(Value::Object(patch).to_string()) });
@@ -295,8 +316,15 @@ impl Shared {
             }
             return later(LOOK_AGAIN);
         }
-        let Ok(patch) = twins.with(id, Record::send).await else { return later(LOOK_AGAIN) };
-        let Some(patch) = patch else { return twins.is_sent(id) };
+        // With the turn: whoever reports after it says so again.
+        let note = |patch: Option<Map<String, Value>>| {
+            if patch.is_none() {
+                twins.is_sent(id);
+            }
+            patch
+        };
+        let Ok(patch) = twins.with_then(id, Record::send, note).await else { return later(LOOK_AGAIN) };
+        let Some(patch) = patch else { return };
         let sent = self.lines.report(id, Bytes::from(Value::Object(patch).to_string())).await;
         let Some(reply) = sent.filter(|reply| reply.status < 500 && reply.status != 429) else {
             return later(REPORT_PAUSE);
@@ -306,16 +334,21 @@ impl Shared {
             tracing::warn!(%id, status = reply.status, text, "The hub does not take what was reported.");
         }
         self.figures.reported.add(&[("target", "upstream"), ("id", &id.to_string())], 1);
-        let more = twins.with(id, |record| {
+        let change = |record: &mut Record| {
             record.sent(reply.version);
             record.has_pending()
-        });
-        if more.await.unwrap_or(true) {
+        };
+        let note = |is_more: bool| {
+            if !is_more {
+                twins.is_sent(id);
+            }
+            is_more
+        };
+        if twins.with_then(id, change, note).await.unwrap_or(true) {
             return later(REPORT_PAUSE);
         }
-        twins.is_sent(id);
         if self.directory.get(id).is_none() && *id != self.own() {
-            self.lines.leave(id);
+            self.leave_line(id);
             twins.rest(id);
         }
     }

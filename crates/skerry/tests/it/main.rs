@@ -17,6 +17,7 @@ mod iotedge;
 mod lifecycle;
 mod log;
 mod mqtt;
+mod outage;
 mod process;
 mod routes;
 mod sdk;

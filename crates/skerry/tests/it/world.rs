@@ -4,6 +4,7 @@
 //! rights, so suites run side by side and beside whatever the machine serves.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -28,7 +29,7 @@ pub(crate) fn run(command: &[&str], variables: &[(&str, &str)], folder: &Path) {
     for (name, text) in [("world.sh", include_str!("world.sh")), ("hub.sh", include_str!("hub.sh"))] {
         fs::write(world.path().join(name), text).unwrap();
     }
-    let output = Command::new("unshare")
+    let mut child = Command::new("unshare")
         .args(["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child"])
         .arg("sh")
         .arg(world.path().join("world.sh"))
@@ -41,19 +42,34 @@ pub(crate) fn run(command: &[&str], variables: &[(&str, &str)], folder: &Path) {
         .envs(variables.iter().copied())
         .current_dir(folder)
         .stdin(Stdio::null())
-        .output()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap_or_else(|error| panic!("unshare did not start ({error}): run `cargo xtask test`"));
+    let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let errors = std::thread::spawn(move || shown(err));
+    let said = shown(out) + &errors.join().unwrap();
+    let status = child.wait().unwrap();
     let log = fs::read_to_string(world.path().join("hub.log")).unwrap_or_default();
-    let said =
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    println!("{said}");
-    let meaning = match output.status.code() {
+    let meaning = match status.code() {
         Some(97) => "the namespaces could not be made",
         Some(98) => "the hub did not start",
         Some(99) => "the hub did not stop cleanly",
         Some(124 | 137) => "the suite took too long",
         _ => "the suite failed",
     };
-    assert!(output.status.success(), "{meaning} ({})\n\n{said}\n\nthe hub's log:\n{log}", output.status);
+    assert!(status.success(), "{meaning} ({status})\n\n{said}\n\nthe hub's log:\n{log}");
     assert!(!log.contains("panicked"), "the hub panicked:\n{log}");
+}
+
+/// Shows lines as they come, since some suites take long; all of them in the end.
+fn shown(from: impl Read) -> String {
+    let mut said = String::new();
+    for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
+        let line = String::from_utf8_lossy(&line).into_owned();
+        println!("{line}");
+        said.push_str(&line);
+        said.push('\n');
+    }
+    said
 }

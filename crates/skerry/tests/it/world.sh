@@ -23,7 +23,7 @@ export REQUESTS_CA_BUNDLE="$SKERRY_TEST_CA" SSL_CERT_FILE="$SKERRY_TEST_CA" NODE
 unset HTTP_PROXY HTTPS_PROXY ALL_PROXY http_proxy https_proxy all_proxy
 export NO_PROXY='*'
 
-timeout --kill-after=5 240 "$@"
+timeout --kill-after=5 "${WORLD_SECONDS:-240}" "$@"
 outcome=$?
 
 sh "$WORLD/hub.sh" stop || exit 99

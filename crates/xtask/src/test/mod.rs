@@ -11,7 +11,7 @@ mod sdk;
 mod system;
 
 pub(crate) use sdk::laid;
-pub(crate) use system::install;
+pub(crate) use system::{install, make_ready};
 
 use crate::failure::Failure;
 use crate::graph::Graph;
@@ -20,7 +20,7 @@ use crate::stage::Stages;
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let mut stages = Stages::default();
-    stages.run("system packages, where missing", system::make_ready)?;
+    stages.run("system packages, where missing", make_ready)?;
     let graph = stages.run("dependency graph", Graph::load)?;
     let runner = runner::Runner::find();
     let environment = stages.run("build, and SDK environments beside it", || {

@@ -54,7 +54,7 @@ const NEEDS: &[Need] = &[
     Need { what: "trust anchors", packages: &["ca-certificates"], is_met: has_trust_anchors },
 ];
 
-pub(super) fn make_ready() -> Result<(), Failure> {
+pub(crate) fn make_ready() -> Result<(), Failure> {
     let packages: Vec<&str> = missing().flat_map(|need| need.packages).copied().collect();
     if !packages.is_empty() {
         install(&packages)?;

@@ -1,0 +1,21 @@
+//! The edge hub between clients and a hub that are scripted, in time that passes when nobody has anything to do.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "a test that cannot go on should say where; its helpers are public to its modules"
+)]
+
+mod access;
+mod backlog;
+mod barred;
+mod crash;
+mod disk;
+mod ends;
+mod full;
+mod link;
+mod modules;
+mod routes;
+mod sim;
+mod twins;
+mod week;

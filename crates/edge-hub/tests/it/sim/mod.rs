@@ -1,0 +1,13 @@
+//! The world around one edge hub.
+
+mod carrier;
+mod client;
+mod home;
+mod hub;
+mod machine;
+mod patient;
+mod world;
+
+pub use client::{Client, Settling};
+pub use hub::Acks;
+pub use world::{Store, World, desired};
