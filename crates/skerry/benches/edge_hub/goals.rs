@@ -29,6 +29,9 @@ impl Goals {
     }
 
     pub(crate) fn print(&self) {
+        if self.p50.is_empty() {
+            return;
+        }
         println!("\nGoals of the hop, by the median:");
         for (what, at, goal) in [("many on the way", 0, PIPELINED), ("one on the way", 1, ONE_BY_ONE)] {
             // Round by round, so that both saw the same minute of the machine.

@@ -104,6 +104,7 @@ pub(crate) async fn run(
         let latencies = pair.run(begin, begin + options.span()).await?;
         let elapsed = now() - begin;
         let after = server.tree().usage();
+        pair.close().await;
         let computed = (after.processor - before.processor).as_secs_f64();
         let own = processor_time_since(own).unwrap_or_default().as_secs_f64();
         let all = all.zip(machine_time()).map_or(0.0, |(before, after)| (after - before).as_secs_f64());

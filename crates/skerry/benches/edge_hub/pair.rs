@@ -106,6 +106,12 @@ impl Pair {
         }
     }
 
+    /// Says goodbye, after the last acknowledgements: what a server does not know as delivered comes again.
+    pub(crate) async fn close(self) {
+        self.to.close().await;
+        self.from.close().await;
+    }
+
     fn hear(
         &mut self,
         event: Event<()>,
