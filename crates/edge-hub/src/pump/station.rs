@@ -123,16 +123,25 @@ impl Station {
         }
     }
 
+    /// The same, if it is there already.
+    pub(crate) async fn next_if_there(&mut self) -> Option<Result<Ready, LeaseError>> {
+        poll_fn(|context| {
+            let next = pin!(self.next()).poll(context);
+            Poll::Ready(if let Poll::Ready(ready) = next { Some(ready) } else { None })
+        })
+        .await
+    }
+
     async fn lease(&mut self) -> Result<(usize, Leased), LeaseError> {
+        if let [only] = &mut self.queues[..] {
+            return Ok((0, only.queue.lease().await?));
+        }
         let mut order: Vec<usize> = (0..self.queues.len()).collect();
         order.sort_by_key(|at| self.queues[*at].name.priority);
         if self.fairness.is_some_and(|most| self.streak >= most) && order.len() > 1 {
             // The one that just had its turns stands back once.
             order.rotate_left(1);
             self.streak = 0;
-        }
-        if let [only] = order[..] {
-            return Ok((only, self.queues[only].queue.lease().await?));
         }
         let first = order.first().copied();
         let mut rank = vec![0; order.len()];
