@@ -2,17 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Series of one name; with more the rest is counted together, without labels.
 const SERIES_MAX: usize = 2000;
 
 /// A counter with labels, as Prometheus has them.
 #[derive(Default)]
-pub struct Family(Mutex<BTreeMap<String, u64>>);
+pub struct Family(Mutex<BTreeMap<String, Arc<Count>>>);
 
 impl Family {
     pub fn add(&self, labels: &[(&str, &str)], count: u64) {
+        self.one(labels).add(count);
+    }
+
+    /// One series, for who counts often: its labels are written once.
+    pub(crate) fn one(&self, labels: &[(&str, &str)]) -> Arc<Count> {
         let mut key = String::new();
         for (name, value) in labels {
             if !key.is_empty() {
@@ -34,22 +39,38 @@ impl Family {
         if series.len() >= SERIES_MAX && !series.contains_key(&key) {
             key.clear();
         }
-        *series.entry(key).or_default() += count;
+        Arc::clone(series.entry(key).or_default())
     }
 
     /// Labels as they are written, and counts.
     pub fn series(&self) -> Vec<(String, u64)> {
         let series = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        series.iter().map(|(labels, count)| (labels.clone(), *count)).collect()
+        series.iter().map(|(labels, count)| (labels.clone(), count.get())).collect()
     }
 
     pub fn total(&self) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+        let series = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        series.values().map(|count| count.get()).sum()
+    }
+}
+
+/// The series of a family that was counted in last: who sends to one output goes on with it.
+#[derive(Debug, Default)]
+pub(crate) struct Latest(Mutex<Option<(String, Arc<Count>)>>);
+
+impl Latest {
+    /// `find` is asked when the label is another one than before.
+    pub(crate) fn add(&self, label: &str, count: u64, find: impl FnOnce() -> Arc<Count>) {
+        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*latest {
+            Some((known, series)) if known == label => series.add(count),
+            _ => latest.insert((label.to_owned(), find())).1.add(count),
+        }
     }
 }
 
 /// A counter without labels.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Count(AtomicU64);
 
 impl Count {
@@ -100,5 +121,15 @@ mod tests {
         }
         assert_eq!(family.series().len(), SERIES_MAX + 1);
         assert_eq!(family.total(), SERIES_MAX as u64 + 13);
+    }
+
+    #[test]
+    fn the_latest_series_is_left_when_the_label_changes() {
+        let (family, latest) = (Family::default(), Latest::default());
+        for output in ["a", "a", "b", "a"] {
+            latest.add(output, 1, || family.one(&[("output", output)]));
+        }
+        let counted = [("output=\"a\"".to_owned(), 3), ("output=\"b\"".to_owned(), 1)];
+        assert_eq!(family.series(), counted);
     }
 }

@@ -13,6 +13,8 @@ use skerry_model::IdentityId;
 use skerry_model::message::Message;
 use skerry_model::message::packed::{Gathered, put, put_bytes, put_properties, take};
 
+use crate::figures::Latest;
+
 const VERSION: u8 = 1;
 
 mod tag {
@@ -67,8 +69,14 @@ pub(crate) struct Unreadable {
 }
 
 /// What stands on every letter of one sender, ready to be copied.
-#[derive(Clone, Debug)]
-pub(crate) struct Letterhead(Bytes);
+#[derive(Debug)]
+pub(crate) struct Letterhead {
+    headers: Bytes,
+    /// Of the sender, as figures have it.
+    pub(crate) label: String,
+    /// Where its letters are counted, by output.
+    pub(crate) received: Latest,
+}
 
 impl Letterhead {
     pub(crate) fn new(from: &IdentityId, kind: Kind) -> Self {
@@ -80,13 +88,13 @@ impl Letterhead {
         if kind == Kind::TwinChange {
             put(&mut out, tag::TWIN_CHANGE, "");
         }
-        Self(out.into())
+        Self { headers: out.into(), label: from.to_string(), received: Latest::default() }
     }
 
     /// The headers of a message that is stored now.
     pub(crate) fn stamp(&self, message: &Message, now: Duration, lives: &[Life]) -> Bytes {
-        let mut out = Vec::with_capacity(self.0.len() + 12 + 14 * lives.len() + 32);
-        out.extend_from_slice(&self.0);
+        let mut out = Vec::with_capacity(self.headers.len() + 12 + 14 * lives.len() + 32);
+        out.extend_from_slice(&self.headers);
         put_bytes(&mut out, tag::STORED, &millis(now).to_le_bytes());
         for life in lives {
             let mut bytes = [0; 12];

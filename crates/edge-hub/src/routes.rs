@@ -19,7 +19,7 @@ use crate::letter::{Kind, Letter};
 pub(crate) struct Compiled {
     wanted: WantedRoute,
     route: Route,
-    endpoint: Endpoint,
+    queue: QueueName,
 }
 
 /// By name.
@@ -27,8 +27,8 @@ pub(crate) type Table = BTreeMap<String, Arc<Compiled>>;
 
 /// Where a letter goes, and how long it counts there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Destination {
-    pub(crate) queue: QueueName,
+pub(crate) struct Destination<'t> {
+    pub(crate) queue: &'t QueueName,
     pub(crate) lasts: Option<Duration>,
 }
 
@@ -67,12 +67,13 @@ fn read(wanted: &WantedRoute) -> Result<Compiled, String> {
             Endpoint::Input { module, input: input.clone() }
         }
     };
-    Ok(Compiled { wanted: wanted.clone(), route, endpoint })
+    let queue = QueueName { endpoint, priority: wanted.priority };
+    Ok(Compiled { wanted: wanted.clone(), route, queue })
 }
 
 impl Compiled {
-    pub(crate) fn queue(&self) -> QueueName {
-        QueueName { endpoint: self.endpoint.clone(), priority: self.wanted.priority }
+    pub(crate) fn queue(&self) -> &QueueName {
+        &self.queue
     }
 
     /// Whether changes of twins may go this way.
@@ -82,7 +83,11 @@ impl Compiled {
 }
 
 /// Every route is looked at; an endpoint gets one copy, by the route with the smallest number.
-pub(crate) fn destinations(table: &Table, letter: &Letter, lasts: Option<Duration>) -> Vec<Destination> {
+pub(crate) fn destinations<'t>(
+    table: &'t Table,
+    letter: &Letter,
+    lasts: Option<Duration>,
+) -> Vec<Destination<'t>> {
     let row = LetterRow { letter, body: OnceCell::new() };
     let origin = match letter.kind {
         Kind::TwinChange => Origin::TwinChange,
@@ -91,7 +96,7 @@ pub(crate) fn destinations(table: &Table, letter: &Letter, lasts: Option<Duratio
             letter.message.system.output.as_deref(),
         ),
     };
-    let mut found: Vec<Destination> = Vec::new();
+    let mut found: Vec<Destination<'t>> = Vec::new();
     for compiled in table.values() {
         if !compiled.route.source.matches(&origin) || !compiled.route.condition.evaluate(&row).is_true() {
             continue;

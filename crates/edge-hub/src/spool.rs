@@ -26,7 +26,7 @@ use crate::endpoint::QueueName;
 use crate::figures::Figures;
 use crate::letter::{Kind, Letter, Letterhead, Life};
 use crate::lifetime::{Lifetime, MachineTime};
-use crate::routes::{Table, compile, destinations};
+use crate::routes::{Destination, Table, compile, destinations};
 
 /// Says that a property was set by a hub: a client that sets it itself would be believed.
 const HUBS_OWN: [&str; 2] = ["$.cdid", "$.cmid"];
@@ -153,7 +153,7 @@ impl Spool {
         let _turn = self.turn.lock().await;
         let before = self.rules.load_full();
         let table = compile(&config.routes, &before.table, &mut faults);
-        let wanted: Vec<QueueName> = table.values().map(|compiled| compiled.queue()).collect();
+        let wanted: Vec<QueueName> = table.values().map(|compiled| compiled.queue().clone()).collect();
         let mut queues = Queues::clone(&before.queues);
         for name in &wanted {
             if !queues.contains_key(name) {
@@ -213,9 +213,7 @@ impl Spool {
         line: &Line,
         letters: Vec<Letter>,
     ) -> Result<(), PublishRefused> {
-        let Some(first) = letters.first() else { return Ok(()) };
-        let from = first.from.clone();
-        let id = from.to_string();
+        let id = letterhead.label.as_str();
         let mut drafts = Vec::with_capacity(letters.len());
         let now = self.now();
         let rules = self.rules.load_full();
@@ -223,14 +221,15 @@ impl Spool {
             letter.message.application.retain(|(name, _)| !HUBS_OWN.contains(&name.as_str()));
             let checked = letter.message.check(DEVICE_MESSAGE_BYTES_MAX);
             checked.map_err(|error| PublishRefused::Invalid { what: error.to_string() })?;
-            let output = letter.message.system.output.clone().unwrap_or_default();
+            let output = letter.message.system.output.as_deref().unwrap_or_default();
             if letter.kind == Kind::Telemetry {
-                self.figures.messages_received.add(&[("route_output", &output), ("id", &id)], 1);
+                let series = || self.figures.messages_received.one(&[("route_output", output), ("id", id)]);
+                letterhead.received.add(output, 1, series);
             }
             let to = destinations(&rules.table, &letter, rules.lasts);
             if to.is_empty() {
                 if letter.kind == Kind::Telemetry {
-                    self.drop_counted("no_route", &id, &output);
+                    self.drop_counted("no_route", id, output);
                 }
                 continue;
             }
@@ -242,7 +241,7 @@ impl Spool {
         self.append(line, drafts, &rules).await.inspect_err(|_| {
             self.figures
                 .messages_unacknowledged
-                .add(&[("reason", "storage_failure"), ("from", &id), ("from_route_output", "")], 1);
+                .add(&[("reason", "storage_failure"), ("from", id), ("from_route_output", "")], 1);
         })
     }
 
@@ -357,9 +356,9 @@ fn draft(
     rules: &Rules,
     message: &Message,
     now: Duration,
-    to: &[crate::routes::Destination],
+    to: &[Destination<'_>],
 ) -> Draft {
-    let queue = |to: &crate::routes::Destination| rules.queues.get(&to.queue).copied();
+    let queue = |to: &Destination<'_>| rules.queues.get(to.queue).copied();
     let wanted_by: Arc<[CursorId]> = to.iter().filter_map(queue).collect();
     let lives: Vec<Life> =
         to.iter().filter_map(|to| Some(Life { queue: queue(to)?.number(), lasts: to.lasts? })).collect();

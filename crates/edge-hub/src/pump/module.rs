@@ -13,6 +13,7 @@ use super::station::Ready;
 use super::{Returning, Station};
 use crate::ending::Ending;
 use crate::endpoint::{Endpoint, QueueName};
+use crate::figures::Count;
 use crate::live::{Item, Live, Seen};
 use crate::spool::{Queues, Spool};
 use crate::ticket::{Fate, Place};
@@ -35,6 +36,8 @@ pub(crate) struct ModulePump {
     seen: Seen,
     queues: watch::Receiver<Arc<Queues>>,
     sweep_every: Duration,
+    /// Where deliveries of the latest priority are counted.
+    sent: Option<(u32, Arc<Count>)>,
 }
 
 impl ModulePump {
@@ -58,6 +61,7 @@ impl ModulePump {
             input: input.into(),
             seen,
             sweep_every,
+            sent: None,
         })
     }
 
@@ -110,13 +114,24 @@ impl ModulePump {
                         self.take_fate(place, fate, &mut rests_until);
                     }
                 }
-                ready = self.station.next(), if may_lease => match ready {
-                    Ok(ready) => self.hand(current.as_deref(), ready),
-                    Err(error) => {
-                        tracing::warn!(input = %self.input, %error, "Letters cannot be read at the moment.");
-                        rests_until = Some(Instant::now() + PAUSE);
+                ready = self.station.next(), if may_lease => {
+                    // With it go those that were read with it, as far as there is room.
+                    let mut ready = Some(ready);
+                    while let Some(leased) = ready.take() {
+                        match leased {
+                            Ok(leased) => {
+                                self.hand(current.as_deref(), leased);
+                                if self.station.has_room() {
+                                    ready = self.station.next_if_there().await;
+                                }
+                            }
+                            Err(error) => {
+                                tracing::warn!(input = %self.input, %error, "Letters cannot be read at the moment.");
+                                rests_until = Some(Instant::now() + PAUSE);
+                            }
+                        }
                     }
-                },
+                }
                 changed = self.queues.changed() => {
                     if changed.is_err() {
                         break;
@@ -178,13 +193,20 @@ impl ModulePump {
         });
     }
 
+    fn series(&self, priority: u32) -> Arc<Count> {
+        let (to, priority) = (self.id.to_string(), priority.to_string());
+        let labels = [("to", to.as_str()), ("to_route_input", &self.input), ("priority", &priority)];
+        self.spool.figures.messages_sent.one(&labels)
+    }
+
     fn take_fate(&mut self, place: Place, fate: Fate, rests_until: &mut Option<Instant>) {
         match fate {
             Fate::Delivered => {
-                let to = self.id.to_string();
-                let priority = self.station.name(place).priority.to_string();
-                let labels = [("to", to.as_str()), ("to_route_input", &self.input), ("priority", &priority)];
-                self.spool.figures.messages_sent.add(&labels, 1);
+                let priority = self.station.name(place).priority;
+                if self.sent.as_ref().is_none_or(|(known, _)| *known != priority) {
+                    self.sent = Some((priority, self.series(priority)));
+                }
+                self.sent.iter().for_each(|(_, sent)| sent.add(1));
                 self.station.settle(place);
             }
             Fate::Returned | Fate::Barred { .. } => self.station.give_back(place),

@@ -138,12 +138,21 @@ impl Station {
         }
     }
 
+    /// The same, if it is there already.
+    pub(crate) async fn next_if_there(&mut self) -> Option<Result<Ready, LeaseError>> {
+        poll_fn(|context| {
+            let next = pin!(self.next()).poll(context);
+            Poll::Ready(if let Poll::Ready(ready) = next { Some(ready) } else { None })
+        })
+        .await
+    }
+
     async fn lease(&mut self) -> Result<(usize, Leased), LeaseError> {
+        if let [only] = &mut self.queues[..] {
+            return Ok((0, only.queue.lease().await?));
+        }
         let mut order: Vec<usize> = (0..self.queues.len()).collect();
         order.sort_by_key(|at| self.queues[*at].name.priority);
-        if let [only] = order[..] {
-            return Ok((only, self.queues[only].queue.lease().await?));
-        }
         if let Some(most) = self.fairness {
             // Those that had their turns stand back until somebody behind them has had one.
             order.sort_by_key(|at| self.queues[*at].streak >= most);

@@ -64,6 +64,13 @@ impl Tree {
         let of = |process| number(&format!("/proc/{process}/status"), "VmRSS:").unwrap_or_default() * 1024;
         self.processes().into_iter().map(of).sum()
     }
+
+    /// The same, with what they share with others counted in parts.
+    pub(crate) fn proportional_memory(&self) -> u64 {
+        let of =
+            |process| number(&format!("/proc/{process}/smaps_rollup"), "Pss:").unwrap_or_default() * 1024;
+        self.processes().into_iter().map(of).sum()
+    }
 }
 
 fn parent_of(process: u32) -> Option<u32> {

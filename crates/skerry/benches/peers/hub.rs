@@ -127,6 +127,21 @@ impl Hub {
         Identity { host: HOST.to_owned(), device, module: None, proof: self.proof.clone() }
     }
 
+    /// Of all its devices, where they have one.
+    pub(crate) fn key(&self) -> Option<&SharedKey> {
+        match &self.proof {
+            Proof::Key(key) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// Makes what is told here, as its owner.
+    pub(crate) async fn put(&self, path: &str, wanted: &Value) -> Result<(), Trouble> {
+        let mut client = Client::connect(&self.rest).await?;
+        client.call(&self.rest, Method::PUT, path, Some(wanted)).await?;
+        Ok(())
+    }
+
     pub(crate) async fn syncs(&self) -> Result<u64, Trouble> {
         let mut client = Client::connect(&self.rest).await?;
         let text = client.call(&self.rest, Method::GET, "/skerry/v1/metrics", None).await?;

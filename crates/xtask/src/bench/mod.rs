@@ -101,6 +101,18 @@ const BENCHES: &[Bench] = &[
         program: None,
         built: None,
     },
+    Bench {
+        name: "edge-hub",
+        about: "the hub of an edge device: a hop from module to module beside mosquitto, and what waits \
+                while the hub is away (three minutes); --section NAME, --backlog N, --rounds R, --help \
+                for more",
+        package: "skerry",
+        packages: &["mosquitto"],
+        is_met: || Path::new("/usr/sbin/mosquitto").exists(),
+        profile: None,
+        program: None,
+        built: None,
+    },
 ];
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {

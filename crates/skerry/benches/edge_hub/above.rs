@@ -1,0 +1,173 @@
+//! What stands above the edge: where its hub's MQTT would be, a server that answers every question with
+//! the edge hub's routes, acknowledges every message, and can be away.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use bytes::{Bytes, BytesMut};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::{Value, json};
+use skerry_mqtt::packet::{
+    Ack, Connack, ConnectCode, Packet, Packets, Publish, Qos, Sender, Suback, SubackCode, Text, whole,
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+
+use crate::meter::Trouble;
+use crate::papers::Papers;
+
+const READ_BYTES: usize = 64 << 10;
+const PACKET_BYTES_MAX: usize = 1 << 20;
+const TWIN: &str = "$iothub/twin/";
+const EDGE_HUB: &str = "/$edgeHub";
+
+pub(crate) struct Above {
+    pub(crate) address: SocketAddr,
+    inside: Arc<Inside>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+struct Inside {
+    acceptor: TlsAcceptor,
+    /// What the edge hub is to do.
+    desired: Value,
+    taken: AtomicU64,
+}
+
+impl Above {
+    pub(crate) async fn start(papers: &Papers, routes: &BTreeMap<&str, String>) -> Result<Self, Trouble> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![CertificateDer::from_pem_file(papers.certificate())?],
+                PrivateKeyDer::from_pem_file(papers.key())?,
+            )?;
+        let desired = json!({
+            "schemaVersion": "1.1",
+            "routes": routes,
+            "storeAndForwardConfiguration": {"timeToLiveSecs": 86_400},
+        });
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let inside = Arc::new(Inside { acceptor, desired, taken: AtomicU64::new(0) });
+        let mut above = Self { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), inside, accepting: None };
+        above.come().await?;
+        Ok(above)
+    }
+
+    /// Comes back, to the same place.
+    pub(crate) async fn come(&mut self) -> Result<(), Trouble> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(self.address)?;
+        let listener = socket.listen(64)?;
+        self.address = listener.local_addr()?;
+        self.accepting = Some(tokio::spawn(accept(listener, Arc::clone(&self.inside))));
+        Ok(())
+    }
+
+    /// Goes, with all its connections.
+    pub(crate) async fn leave(&mut self) {
+        if let Some(accepting) = self.accepting.take() {
+            accepting.abort();
+            // It was told to end.
+            drop(accepting.await);
+        }
+    }
+
+    /// Messages that it acknowledged.
+    pub(crate) fn taken(&self) -> u64 {
+        self.inside.taken.load(Relaxed)
+    }
+}
+
+impl Drop for Above {
+    fn drop(&mut self) {
+        if let Some(accepting) = self.accepting.take() {
+            accepting.abort();
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, inside: Arc<Inside>) {
+    // They end with it.
+    let mut guests = JoinSet::new();
+    while let Ok((tcp, _)) = listener.accept().await {
+        let inside = Arc::clone(&inside);
+        // A client that breaks off is none of our business.
+        guests.spawn(async move { drop(inside.converse(tcp).await) });
+    }
+}
+
+impl Inside {
+    async fn converse(&self, tcp: TcpStream) -> Result<(), Trouble> {
+        tcp.set_nodelay(true)?;
+        let mut stream = self.acceptor.accept(tcp).await?;
+        let (mut input, mut out) = (BytesMut::with_capacity(READ_BYTES), Vec::new());
+        let mut is_edge_hub = false;
+        while stream.read_buf(&mut input).await? > 0 {
+            let found = whole(&input, PACKET_BYTES_MAX)?;
+            for packet in Packets::new(input.split_to(found.bytes).freeze(), Sender::Client) {
+                match packet? {
+                    Packet::Connect(connect) => {
+                        is_edge_hub = connect.client_id.ends_with(EDGE_HUB);
+                        Packet::Connack(Connack { session_present: false, code: ConnectCode::Accepted })
+                            .encode(&mut out);
+                    }
+                    Packet::Publish(publish) => match publish.packet_id {
+                        Some(id) => {
+                            self.taken.fetch_add(1, Relaxed);
+                            Packet::Ack(Ack::puback(id)).encode(&mut out);
+                        }
+                        None => self.answer(&publish.topic, is_edge_hub, &mut out),
+                    },
+                    Packet::Subscribe(subscribe) => {
+                        let codes = vec![SubackCode::Granted(Qos::AtLeastOnce); subscribe.filters.len()];
+                        Packet::Suback(Suback { packet_id: subscribe.packet_id, codes }).encode(&mut out);
+                    }
+                    Packet::Pingreq => Packet::Pingresp.encode(&mut out),
+                    Packet::Disconnect => return Ok(()),
+                    _ => {}
+                }
+            }
+            stream.write_all(&out).await?;
+            stream.flush().await?;
+            out.clear();
+            input.reserve(READ_BYTES);
+        }
+        Ok(())
+    }
+
+    /// A twin that was asked for, or something that was reported.
+    fn answer(&self, topic: &str, is_edge_hub: bool, out: &mut Vec<u8>) {
+        let Some(asked) = topic.strip_prefix(TWIN) else { return };
+        let Some((_, request)) = asked.split_once("$rid=") else { return };
+        let (head, payload) = match asked.starts_with("GET/") {
+            true => (format!("{TWIN}res/200/?$rid={request}"), self.twin(is_edge_hub).to_string()),
+            false => (format!("{TWIN}res/204/?$rid={request}&$version=2"), String::new()),
+        };
+        let topic = Text::from(head.as_str());
+        let answer = Publish {
+            dup: false,
+            qos: Qos::AtMostOnce,
+            retain: false,
+            topic,
+            packet_id: None,
+            payload: Bytes::from(payload),
+        };
+        Packet::Publish(answer).encode(out);
+    }
+
+    fn twin(&self, is_edge_hub: bool) -> Value {
+        let mut desired = if is_edge_hub { self.desired.clone() } else { json!({}) };
+        desired["$version"] = json!(1);
+        json!({"desired": desired, "reported": {"$version": 1}})
+    }
+}

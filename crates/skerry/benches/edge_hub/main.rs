@@ -1,0 +1,45 @@
+//! `cargo xtask bench edge-hub`: the edge's own hub, in the program that edge devices run: a message's
+//! hop from module to module beside mosquitto, and what waits while the hub above is away.
+//!
+//! The edge has its usual ports on an address of the loopback that nobody else uses; no container engine
+//! is needed. A hub beside it says who its modules are, and a server of the bench stands where the hub's
+//! MQTT would be: it gives the edge its routes, and takes what comes. Generator and servers share the
+//! processors, therefore the rate for each second that the server computed is the number to look at.
+//!
+//! `xtask` runs this; cargo alone can too: `cargo bench -p skerry --bench edge-hub -- --section hop`.
+#![forbid(unsafe_code)]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a bench ends at the first thing that is wrong")]
+
+mod above;
+mod backlog;
+mod edge;
+mod goals;
+#[path = "../peers/mod.rs"]
+mod ground;
+mod hop;
+#[path = "../meters/mod.rs"]
+mod meters;
+mod options;
+mod pair;
+mod run;
+
+use clap::Parser as _;
+
+use meters::meter::Trouble;
+use meters::{meter, numbers, papers, place, report, surroundings, tree};
+use options::Options;
+
+fn main() -> Result<(), Trouble> {
+    let options = Options::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let folder = place::make(options.directory.as_ref())?;
+    let done = runtime.block_on(Box::pin(async {
+        tokio::select! {
+            done = Box::pin(run::run(&options, folder.path())) => done,
+            _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
+        }
+    }));
+    drop(runtime);
+    folder.close()?;
+    done
+}

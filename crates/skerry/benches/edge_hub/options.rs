@@ -1,0 +1,93 @@
+//! What a run measures, and for how long.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+/// Measures the hub of an edge device beside mosquitto.
+///
+/// The default takes three minutes on two processors. Nothing is asserted: the numbers are for people, on the machine
+/// they were taken on. The edge has ports 443, 5671 and 8883 of `--address`.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "edge-hub")]
+pub(crate) struct Options {
+    /// Only these servers of the hop.
+    #[arg(long, value_enum, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<Name>,
+    /// Only this part; may be given several times.
+    #[arg(long, value_enum, value_name = "NAME", value_delimiter = ',')]
+    section: Vec<Section>,
+    /// Times that the servers take turns.
+    #[arg(long, default_value_t = 3, value_name = "R", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+    /// How long each measure takes.
+    #[arg(long, default_value_t = 5.0, value_name = "S")]
+    seconds: f64,
+    /// Messages on their way from module to module, where there is more than one.
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u16).range(1..1000))]
+    pub(crate) window: u16,
+    /// Messages that wait while the hub is away; ten million take 4 GB of the disk.
+    #[arg(long, default_value_t = 200_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1000..=10_000_000))]
+    pub(crate) backlog: u64,
+    /// Bytes of a message.
+    #[arg(long, default_value_t = 256, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=100_000))]
+    pub(crate) payload: u32,
+    /// Where the edge listens.
+    #[arg(long, default_value = "127.66.88.83", value_name = "ADDRESS")]
+    pub(crate) address: Ipv4Addr,
+    /// Where the data lies while the bench runs; a real disk, or fsync costs nothing
+    /// [default: the system's folder for temporary files].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Another build of the edge, to be compared.
+    #[arg(long, default_value = env!("CARGO_BIN_EXE_skerry"), value_name = "PROGRAM")]
+    pub(crate) edge: PathBuf,
+    #[arg(long, default_value = "/usr/sbin/mosquitto", value_name = "PROGRAM")]
+    pub(crate) mosquitto: PathBuf,
+    /// Cargo says this to every bench.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// The servers of the hop, in the order of their turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Name {
+    /// This one: a rule looks at each message, and it is on the disk before it is acknowledged.
+    Skerry,
+    /// Without a rule: who publishes and who subscribes have the same topic. It persists nothing.
+    Mosquitto,
+}
+
+impl Name {
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Skerry => "skerry edge",
+            Self::Mosquitto => "mosquitto, nothing persisted",
+        }
+    }
+}
+
+/// The parts of a run, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Section {
+    /// From module to module by a rule, with QoS 1 both ways.
+    Hop,
+    /// What waits while the hub is away: how fast it is taken and given on, and what memory it costs.
+    Backlog,
+}
+
+impl Options {
+    pub(crate) fn span(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds.clamp(0.5, 60.0))
+    }
+
+    pub(crate) fn wants(&self, section: Section) -> bool {
+        self.section.is_empty() || self.section.contains(&section)
+    }
+
+    pub(crate) fn names(&self) -> Vec<Name> {
+        if self.only.is_empty() { Name::value_variants().to_vec() } else { self.only.clone() }
+    }
+}

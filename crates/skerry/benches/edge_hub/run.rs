@@ -1,0 +1,88 @@
+//! The order of a run.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use crate::above::Above;
+use crate::goals::Goals;
+use crate::ground::Ground;
+use crate::hop::{self, Mosquitto};
+use crate::meter::Trouble;
+use crate::options::{Name, Options, Section};
+use crate::papers::Papers;
+use crate::report::Report;
+use crate::{backlog, edge, place};
+
+pub(crate) async fn run(options: &Options, folder: &Path) -> Result<(), Trouble> {
+    println!("{:?} a measure, {} rounds; {}", options.span(), options.rounds, place::describe(folder));
+    let papers = Papers::issue(&folder.join("papers"))?;
+    let mut bench = Bench { options, folder, papers, report: Report::default(), goals: Goals::default() };
+    let done = Box::pin(bench.sections()).await;
+    // What was measured until then is worth reading, however it ended.
+    bench.report.print();
+    bench.goals.print();
+    done
+}
+
+struct Bench<'a> {
+    options: &'a Options,
+    folder: &'a Path,
+    papers: Papers,
+    report: Report,
+    goals: Goals,
+}
+
+impl Bench<'_> {
+    async fn sections(&mut self) -> Result<(), Trouble> {
+        if self.options.wants(Section::Hop) {
+            for round in 1..=self.options.rounds {
+                eprintln!("Hop, round {round} of {}", self.options.rounds);
+                for name in self.options.names() {
+                    self.turn(Section::Hop, name).await?;
+                }
+            }
+        }
+        if self.options.wants(Section::Backlog) {
+            eprintln!("Backlog");
+            self.turn(Section::Backlog, Name::Skerry).await?;
+        }
+        Ok(())
+    }
+
+    /// A fresh server on fresh data, which goes away with it.
+    async fn turn(&mut self, section: Section, name: Name) -> Result<(), Trouble> {
+        let folder = self.folder.join("turn");
+        fs::create_dir_all(&folder)?;
+        let done = Box::pin(self.measure(section, name, &folder)).await;
+        let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
+        fs::remove_dir_all(&folder)?;
+        done.map_err(|trouble| match log.lines().last() {
+            Some(last) => format!("{trouble}; its last words: {last}").into(),
+            None => trouble,
+        })
+    }
+
+    async fn measure(&mut self, section: Section, name: Name, folder: &Path) -> Result<(), Trouble> {
+        let ground = Ground { papers: &self.papers, folder };
+        let (options, report, goals) = (self.options, &mut self.report, &mut self.goals);
+        if name == Name::Mosquitto {
+            let mosquitto = Mosquitto::start(&ground, options).await?;
+            return hop::run(&mosquitto, name, options, &ground, (report, goals)).await;
+        }
+        let [from, to] = hop::MODULES;
+        let sender = backlog::SENDER;
+        let across = format!(
+            "FROM /messages/modules/{from}/outputs/{from} WHERE level = \"high\" \
+             INTO BrokeredEndpoint(\"/modules/{to}/inputs/in\")"
+        );
+        let up = format!("FROM /messages/modules/{sender}/* INTO $upstream");
+        let routes = BTreeMap::from([("across", across), ("up", up)]);
+        let mut above = Above::start(&self.papers, &routes).await?;
+        let edge = edge::start(&ground, options, &above, &[from, to, sender]).await?;
+        match section {
+            Section::Hop => hop::run(&edge, name, options, &ground, (report, goals)).await,
+            Section::Backlog => backlog::run(&edge, &mut above, options, folder, report).await,
+        }
+    }
+}
