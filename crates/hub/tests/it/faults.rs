@@ -1,0 +1,58 @@
+//! Faults that are asked for over REST; what they do to connections is seen over real ones.
+
+use std::future::Future;
+
+use serde_json::json;
+
+use crate::world::World;
+
+const FAULTS: &str = "/skerry/v1/faults";
+
+fn in_world<F: Future<Output = ()>>(world: World, scenario: impl FnOnce(World) -> F) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(scenario(world));
+}
+
+#[test]
+fn faults_are_for_identities_that_are_there_and_have_names() {
+    in_world(World::faulty(), |world| async move {
+        world.device("d1", json!({})).await;
+        let kill = |device: &str| json!({"deviceId": device, "operationType": "KillTcp"});
+        assert_eq!(world.post(FAULTS, kill("d1")).await.expect(200), json!({"connections": 0}));
+        world.post(FAULTS, kill("d2")).await.refused(404, "DeviceNotFound");
+        let module = json!({"deviceId": "d1", "moduleId": "m", "operationType": "KillTcp"});
+        world.post(FAULTS, module).await.refused(404, "ModuleNotFound");
+        let other = json!({"deviceId": "d1", "operationType": "KillDisk"});
+        world.post(FAULTS, other).await.refused(400, "ArgumentInvalid");
+        let typo = json!({"deviceId": "d1", "operationType": "KillTcp", "delay": 1});
+        world.post(FAULTS, typo).await.refused(400, "IotHubFormatError");
+        world.get(FAULTS).await.refused(405, "MethodNotAllowed");
+    });
+}
+
+#[test]
+fn so_many_faults_last_at_one_time_and_no_more() {
+    in_world(World::faulty(), |world| async move {
+        let ban = |n: usize, seconds: u64| json!({"deviceId": format!("d{n}"), "operationType": "InvokeAuthError", "durationSeconds": seconds});
+        for n in 0..=1000 {
+            world.device(&format!("d{n}"), json!({})).await;
+        }
+        for n in 0..1000 {
+            world.post(FAULTS, ban(n, 3600)).await.expect(200);
+        }
+        world.post(FAULTS, ban(1000, 3600)).await.refused(429, "ThrottlingException");
+    });
+}
+
+#[test]
+fn a_hub_without_faults_has_none_and_only_owners_may_ask() {
+    in_world(World::limited(skerry_hub::devices::Rates::default()), |world| async move {
+        world.device("d1", json!({})).await;
+        let kill = json!({"deviceId": "d1", "operationType": "KillTcp"});
+        world.post(FAULTS, kill.clone()).await.refused(400, "InvalidOperation");
+        let token = world.token("service");
+        let (body, headers) = (kill.to_string().into_bytes(), [("authorization", token.as_str())]);
+        let asked = world.raw(http::Method::POST, FAULTS, body, &headers).await;
+        asked.refused(401, "IotHubUnauthorizedAccess");
+    });
+}
