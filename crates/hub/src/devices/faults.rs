@@ -9,6 +9,7 @@ use skerry_front::device::{CloseReason, FaultPart, Order, PublishRefused, Refuse
 use skerry_model::message::Message;
 use tokio::time::Instant;
 
+use super::Shared;
 use super::live::Live;
 
 const TYPE: &str = "AzIoTHub_FaultOperationType";
@@ -135,32 +136,45 @@ impl Faults {
     /// Sees to a fault of every connection of an identity; a ban also holds without one. Says how many
     /// connections there were.
     pub(super) fn ask(
-        &self,
+        shared: &Arc<Shared>,
         lives: Vec<Arc<Live>>,
         identity: (&str, &str),
         request: FaultRequest<'_>,
     ) -> Result<usize, FaultError> {
-        if !self.is_on {
+        let faults = &shared.faults;
+        if !faults.is_on {
             return Err(FaultError::Off);
         }
         let fault = Fault::from_wire(request.word)
             .ok_or_else(|| FaultError::Unknown { word: request.word.chars().take(64).collect() })?;
         let connections = lives.len();
         for live in lives {
-            if !self.reserve() {
+            if !faults.reserve() {
                 return Err(FaultError::TooMany);
             }
-            self.begin(live, fault, request.delay, request.lasts);
+            faults.begin(live, fault, request.delay, request.lasts);
         }
         if let (0, Fault::Block(blocked)) = (connections, fault) {
-            if !self.reserve() {
+            if !faults.reserve() {
                 return Err(FaultError::TooMany);
             }
             let (device, module) = identity;
-            tracing::info!(device, module, ?fault, "A fault was asked for.");
-            let mut state = self.state();
-            state.waiting -= 1;
-            state.block(key(device, module), blocked, request.lasts);
+            tracing::info!(device, module, ?fault, delay = ?request.delay, "A fault was asked for.");
+            let (shared, key, lasts) = (Arc::clone(shared), key(device, module), request.lasts);
+            let ban = move || {
+                let mut state = shared.faults.state();
+                state.waiting -= 1;
+                state.block(key, blocked, lasts);
+            };
+            let delay = request.delay.min(LASTS_MAX);
+            if delay.is_zero() {
+                ban();
+            } else {
+                tokio::spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    ban();
+                });
+            }
         }
         Ok(connections)
     }

@@ -172,7 +172,7 @@ impl Devices {
         let module = module.map_or("", ModuleId::as_str);
         let mut lives = shared.directory.of_device(device.as_str());
         lives.retain(|live| live.module_name() == module);
-        shared.faults.ask(lives, (device.as_str(), module), request)
+        Faults::ask(shared, lives, (device.as_str(), module), request)
     }
 
     /// Messages that were refused because they came too fast.

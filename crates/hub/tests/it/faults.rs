@@ -1,15 +1,19 @@
 //! Faults that are asked for over REST; what they do to connections is seen over real ones.
 
 use std::future::Future;
+use std::time::Duration;
 
 use serde_json::json;
 
+use crate::sessions::{connect_as, device};
 use crate::world::World;
 
 const FAULTS: &str = "/skerry/v1/faults";
 
+/// Where time passes when nobody has anything to do.
 fn in_world<F: Future<Output = ()>>(world: World, scenario: impl FnOnce(World) -> F) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     runtime.block_on(scenario(world));
 }
 
@@ -54,5 +58,24 @@ fn a_hub_without_faults_has_none_and_only_owners_may_ask() {
         let (body, headers) = (kill.to_string().into_bytes(), [("authorization", token.as_str())]);
         let asked = world.raw(http::Method::POST, FAULTS, body, &headers).await;
         asked.refused(401, "IotHubUnauthorizedAccess");
+    });
+}
+
+#[test]
+fn a_ban_of_who_is_not_there_begins_when_it_was_asked_to_and_ends() {
+    in_world(World::faulty(), |world| async move {
+        let token = device(&world, "d1").await;
+        let ban = json!({
+            "deviceId": "d1",
+            "operationType": "InvokeAuthError",
+            "delaySeconds": 5,
+            "durationSeconds": 60,
+        });
+        world.post(FAULTS, ban).await.expect(200);
+        drop(connect_as(&world, "d1", &token, false).await.unwrap());
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        assert!(connect_as(&world, "d1", &token, false).await.is_err());
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        connect_as(&world, "d1", &token, false).await.unwrap();
     });
 }
