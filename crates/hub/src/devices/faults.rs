@@ -10,6 +10,7 @@ use skerry_model::message::Message;
 use tokio::time::Instant;
 
 use super::Shared;
+use super::held::AllHeld;
 use super::live::Live;
 
 const TYPE: &str = "AzIoTHub_FaultOperationType";
@@ -18,6 +19,8 @@ const DURATION: &str = "AzIoTHub_FaultOperationDurationInSecs";
 /// Faults that wait or last at one time; one more does not happen.
 const FAULTS_MAX: usize = 1000;
 const LASTS_MAX: Duration = Duration::from_secs(3600);
+/// How long a message may be held back.
+const HOLD_MAX: Duration = Duration::from_secs(60);
 
 /// A fault that is asked for over REST.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +99,7 @@ pub(super) struct Faults {
 struct State {
     waiting: usize,
     blocked: HashMap<(String, String), (Blocked, Instant)>,
+    held: AllHeld,
 }
 
 impl State {
@@ -179,12 +183,44 @@ impl Faults {
         Ok(connections)
     }
 
+    /// Lets messages of an identity wait, for as long as that lasts.
+    pub(super) fn hold(
+        &self,
+        device: &str,
+        module: &str,
+        by: Duration,
+        lasts: Duration,
+    ) -> Result<(), FaultError> {
+        if !self.is_on {
+            return Err(FaultError::Off);
+        }
+        if !self.reserve() {
+            return Err(FaultError::TooMany);
+        }
+        tracing::info!(device, module, ?by, ?lasts, "Messages are held back, as was asked for.");
+        let mut state = self.state();
+        state.waiting -= 1;
+        state.held.hold(key(device, module), by.min(HOLD_MAX), lasts.min(LASTS_MAX));
+        Ok(())
+    }
+
+    /// Done when messages that come now may go on.
+    pub(super) async fn wait(&self, device: &str, module: &str) {
+        if !self.is_on {
+            return;
+        }
+        let wait = self.state().held.wait(&key(device, module));
+        if let Some(wait) = wait {
+            wait.done().await;
+        }
+    }
+
     /// Takes a place for one fault more.
     fn reserve(&self) -> bool {
         let mut state = self.state();
         let now = Instant::now();
         state.blocked.retain(|_, (_, until)| *until > now);
-        let has_room = state.waiting + state.blocked.len() < FAULTS_MAX;
+        let has_room = state.waiting + state.blocked.len() + state.held.count() < FAULTS_MAX;
         state.waiting += usize::from(has_room);
         has_room
     }

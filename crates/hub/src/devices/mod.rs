@@ -16,6 +16,7 @@ mod connect;
 mod directory;
 mod events;
 mod faults;
+mod held;
 mod live;
 mod methods;
 mod orders;
@@ -27,6 +28,7 @@ mod throttle;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use skerry_front::device::{Claim, Connected, DeviceService, Refused, Soon};
 use skerry_model::{Clock, DeviceId, IdentityId, ModuleId, Random};
@@ -173,6 +175,17 @@ impl Devices {
         let mut lives = shared.directory.of_device(device.as_str());
         lives.retain(|live| live.module_name() == module);
         Faults::ask(shared, lives, (device.as_str(), module), request)
+    }
+
+    /// Lets an identity's messages wait before they are kept, for as long as that lasts.
+    pub fn hold_messages(
+        &self,
+        device: &DeviceId,
+        module: Option<&ModuleId>,
+        by: Duration,
+        lasts: Duration,
+    ) -> Result<(), FaultError> {
+        self.shared.faults.hold(device.as_str(), module.map_or("", ModuleId::as_str), by, lasts)
     }
 
     /// Messages that were refused because they came too fast.

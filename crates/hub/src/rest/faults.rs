@@ -21,7 +21,13 @@ struct FaultDocument {
     delay_seconds: u64,
     #[serde(default)]
     duration_seconds: u64,
+    /// Of messages that are held back.
+    #[serde(default)]
+    hold_milliseconds: u64,
 }
+
+/// No test suite has a word for messages that wait.
+const HOLD: &str = "HoldMessages";
 
 impl Hub {
     pub(super) async fn ask_for_fault(&self, request: &Request) -> Result<Reply, Problem> {
@@ -33,10 +39,19 @@ impl Hub {
             Some(module) => self.registry.get_module(&device, module).await?,
             None => self.registry.get_device(&device).await?,
         };
+        let lasts = Duration::from_secs(document.duration_seconds);
+        if document.operation_type == HOLD {
+            if document.delay_seconds != 0 {
+                return Err(Problem::argument("HoldMessages begins at once, leave out delaySeconds"));
+            }
+            let by = Duration::from_millis(document.hold_milliseconds);
+            self.devices.hold_messages(&device, module.as_ref(), by, lasts)?;
+            return Ok(Reply::json(200, &json!({})));
+        }
         let request = FaultRequest {
             word: &document.operation_type,
             delay: Duration::from_secs(document.delay_seconds),
-            lasts: Duration::from_secs(document.duration_seconds),
+            lasts,
         };
         let connections = self.devices.ask_for_fault(&device, module.as_ref(), request)?;
         Ok(Reply::json(200, &json!({"connections": connections})))

@@ -30,6 +30,8 @@ fn faults_are_for_identities_that_are_there_and_have_names() {
         world.post(FAULTS, other).await.refused(400, "ArgumentInvalid");
         let typo = json!({"deviceId": "d1", "operationType": "KillTcp", "delay": 1});
         world.post(FAULTS, typo).await.refused(400, "IotHubFormatError");
+        let late = json!({"deviceId": "d1", "operationType": "HoldMessages", "delaySeconds": 1});
+        world.post(FAULTS, late).await.refused(400, "ArgumentInvalid");
         world.get(FAULTS).await.refused(405, "MethodNotAllowed");
     });
 }
@@ -77,5 +79,28 @@ fn a_ban_of_who_is_not_there_begins_when_it_was_asked_to_and_ends() {
         assert!(connect_as(&world, "d1", &token, false).await.is_err());
         tokio::time::sleep(Duration::from_secs(60)).await;
         connect_as(&world, "d1", &token, false).await.unwrap();
+    });
+}
+
+#[test]
+fn messages_are_held_back_for_as_long_as_was_asked() {
+    in_world(World::faulty(), |world| async move {
+        let token = device(&world, "d1").await;
+        let client = connect_as(&world, "d1", &token, false).await.unwrap();
+        let hold = json!({
+            "deviceId": "d1",
+            "operationType": "HoldMessages",
+            "durationSeconds": 10,
+            "holdMilliseconds": 3000,
+        });
+        world.post(FAULTS, hold).await.expect(200);
+        let took = async || {
+            let start = tokio::time::Instant::now();
+            client.session.publish(vec![skerry_model::message::Message::default()]).await.unwrap();
+            start.elapsed()
+        };
+        assert!(took().await >= Duration::from_secs(3));
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        assert!(took().await < Duration::from_secs(3));
     });
 }

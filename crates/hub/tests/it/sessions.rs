@@ -21,7 +21,7 @@ use crate::world::{HOST, World, everywhere};
 const SOON: Duration = Duration::from_secs(20);
 
 pub struct Client {
-    session: Arc<dyn Session>,
+    pub session: Arc<dyn Session>,
     orders: Box<dyn Orders>,
     kept: Option<Subscriptions>,
 }

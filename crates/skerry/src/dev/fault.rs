@@ -9,9 +9,22 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::output;
 
+const FAULTS: &str = "/skerry/v1/faults";
+
 pub async fn run(args: &FaultArgs) -> Result<(), Failure> {
     // By the words that the vendors' own test suites have for them.
     let (word, fault, lasts) = match &args.verb {
+        FaultVerb::Delay { id, module, by, lasting } => {
+            let body = json!({
+                "deviceId": id,
+                "moduleId": module,
+                "operationType": "HoldMessages",
+                "durationSeconds": lasting.seconds,
+                "holdMilliseconds": by,
+            });
+            let mut client = Client::connect(&args.target).await?;
+            return client.call(Method::POST, FAULTS, Some(&body), &[]).await.map(drop);
+        }
         FaultVerb::Disconnect { fault } => ("ShutDownMqtt", fault, None),
         FaultVerb::Drop { fault } => ("KillTcp", fault, None),
         FaultVerb::Throttle { fault, lasting } => ("InvokeThrottling", fault, Some(lasting)),
@@ -26,7 +39,7 @@ pub async fn run(args: &FaultArgs) -> Result<(), Failure> {
         "delaySeconds": after,
         "durationSeconds": lasts.map_or(0, |Lasting { seconds }| *seconds),
     });
-    let answer = client.call(Method::POST, "/skerry/v1/faults", Some(&body), &[]).await?.body;
+    let answer = client.call(Method::POST, FAULTS, Some(&body), &[]).await?.body;
     let name = module.as_ref().map_or_else(|| id.clone(), |module| format!("{id}/{module}"));
     if lasts.is_none() && answer["connections"] == 0 {
         return Err(Failure::NotFound(format!(

@@ -9,6 +9,8 @@ use crate::args::{RunOptions, Target};
 
 /// Seconds that a fault may wait or last.
 const SECONDS_MAX: u64 = 3600;
+/// Milliseconds that a message may wait.
+const HOLD_MILLISECONDS_MAX: u64 = 60_000;
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -96,6 +98,19 @@ pub enum FaultVerb {
     Drop {
         #[command(flatten)]
         fault: FaultOptions,
+    },
+    /// Let its messages wait before they are kept and acknowledged, for a while.
+    Delay {
+        /// The device.
+        id: String,
+        /// A module of it, instead of the device itself.
+        #[arg(long, value_name = "MODULE")]
+        module: Option<String>,
+        /// How long each waits.
+        #[arg(long, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(1..=HOLD_MILLISECONDS_MAX))]
+        by: u64,
+        #[command(flatten)]
+        lasting: Lasting,
     },
     /// Close its connection, and tell it that it is too fast, for a while.
     Throttle {

@@ -354,6 +354,8 @@ async fn a_device_is_disconnected_dropped_throttled_and_refused_by_command() {
         text(&fault(&[how, "pump-1", "--module", "filter"]));
         is_gone(beside).await;
     }
+    failed(&fault(&["delay", "pump-7", "--by", "1", "--for", "1"]), 3, "pump-7");
+    text(&fault(&["delay", "pump-1", "--by", "1", "--for", "1"]));
     let client = connect(&device).await.unwrap();
     text(&fault(&["throttle", "pump-1", "--for", "3600"]));
     is_gone(client).await;
