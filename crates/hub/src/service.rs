@@ -37,7 +37,7 @@ pub struct HubOptions {
     /// Of events about devices.
     pub event_durability: Durability,
     pub rates: Rates,
-    /// Whether messages of devices may ask for faults; for tests only.
+    /// Whether devices and owners may ask for faults; for tests only.
     pub has_faults: bool,
     pub commands: CommandLimits,
     /// How many groups may read events, `$Default` among them.

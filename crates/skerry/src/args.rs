@@ -19,6 +19,8 @@ pub enum Command {
     /// Run a hub, get its connection string, back it up.
     #[command(subcommand)]
     Hub(HubCommand),
+    /// A hub in memory for tests and CI: `skerry dev -- npm test`.
+    Dev(crate::dev::DevArgs),
     /// Devices: create, show, list, update, delete, rotate keys.
     Device(DeviceArgs),
     /// Modules of a device.

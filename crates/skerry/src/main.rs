@@ -8,6 +8,7 @@
 mod args;
 mod client;
 mod commands;
+mod dev;
 mod edge;
 mod failure;
 mod hub;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let done = match cli.command {
         Command::Edge(EdgeArgs { verb: EdgeVerb::Run(options), .. }) => return edge::run(&options),
+        Command::Dev(args) => return dev::run(args),
         Command::Hub(HubCommand::Run(options)) => hub::run(options),
         Command::Hub(HubCommand::ConnectionString(options)) => hub::connection_string(&options),
         Command::Hub(HubCommand::Backup(options)) => hub::backup(&options),

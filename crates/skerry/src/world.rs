@@ -99,6 +99,11 @@ pub fn user_folder(name: &str, below_home: &str) -> PathBuf {
     }
 }
 
+/// Where files go that nobody needs later.
+pub fn temporary_folder() -> PathBuf {
+    variable("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
+}
+
 /// The machine's own name, when it is one that a certificate can hold.
 pub fn host_name() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;

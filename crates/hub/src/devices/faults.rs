@@ -1,5 +1,5 @@
-//! Faults that a test asks for with a message: the vendors' own suites do so. Off unless the operator
-//! switches it on; the message itself never reaches consumers.
+//! Faults that a test asks for: with a message, as the vendors' own suites do, or over REST. Off unless the
+//! operator switches it on; the message itself never reaches consumers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,6 +9,8 @@ use skerry_front::device::{CloseReason, FaultPart, Order, PublishRefused, Refuse
 use skerry_model::message::Message;
 use tokio::time::Instant;
 
+use super::Shared;
+use super::held::AllHeld;
 use super::live::Live;
 
 const TYPE: &str = "AzIoTHub_FaultOperationType";
@@ -16,9 +18,34 @@ const DELAY: &str = "AzIoTHub_FaultOperationDelayInSecs";
 const DURATION: &str = "AzIoTHub_FaultOperationDurationInSecs";
 /// Faults that wait or last at one time; one more does not happen.
 const FAULTS_MAX: usize = 1000;
-const SECONDS_MAX: u64 = 3600;
+const LASTS_MAX: Duration = Duration::from_secs(3600);
+/// How long a message may be held back.
+const HOLD_MAX: Duration = Duration::from_secs(60);
 
-/// What a message may ask for.
+/// A fault that is asked for over REST.
+#[derive(Clone, Copy, Debug)]
+pub struct FaultRequest<'a> {
+    /// By the word that messages have for it.
+    pub word: &'a str,
+    pub delay: Duration,
+    /// How long everything is refused, where the fault is that.
+    pub lasts: Duration,
+}
+
+/// A fault that was asked for does not happen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FaultError {
+    #[error("faults are switched off, start the hub with --fault-injection")]
+    Off,
+    #[error(
+        "{word:?} is no fault, use KillTcp, ShutDownMqtt, InvokeThrottling, InvokeAuthError or another word of the test suites"
+    )]
+    Unknown { word: String },
+    #[error("{FAULTS_MAX} faults wait or last, try again when some have ended")]
+    TooMany,
+}
+
+/// What may be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     /// The connection breaks without a word.
@@ -72,6 +99,13 @@ pub(super) struct Faults {
 struct State {
     waiting: usize,
     blocked: HashMap<(String, String), (Blocked, Instant)>,
+    held: AllHeld,
+}
+
+impl State {
+    fn block(&mut self, key: (String, String), blocked: Blocked, lasts: Duration) {
+        self.blocked.insert(key, (blocked, Instant::now() + lasts.min(LASTS_MAX)));
+    }
 }
 
 impl Faults {
@@ -92,25 +126,109 @@ impl Faults {
             let Some(word) = property(TYPE) else { return true };
             let seconds = |name| {
                 let seconds = property(name).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-                Duration::from_secs(seconds.min(SECONDS_MAX))
+                Duration::from_secs(seconds)
             };
-            if let Some(fault) = Fault::from_wire(word) {
-                self.begin(live, fault, seconds(DELAY), seconds(DURATION));
+            if let Some(fault) = Fault::from_wire(word)
+                && self.reserve()
+            {
+                self.begin(Arc::clone(live), fault, seconds(DELAY), seconds(DURATION));
             }
             false
         });
     }
 
-    fn begin(&self, live: &Arc<Live>, fault: Fault, delay: Duration, lasts: Duration) {
-        {
-            let mut state = self.state();
-            if state.waiting + state.blocked.len() >= FAULTS_MAX {
-                return;
-            }
-            state.waiting += 1;
+    /// Sees to a fault of every connection of an identity; a ban also holds without one. Says how many
+    /// connections there were.
+    pub(super) fn ask(
+        shared: &Arc<Shared>,
+        lives: Vec<Arc<Live>>,
+        identity: (&str, &str),
+        request: FaultRequest<'_>,
+    ) -> Result<usize, FaultError> {
+        let faults = &shared.faults;
+        if !faults.is_on {
+            return Err(FaultError::Off);
         }
+        let fault = Fault::from_wire(request.word)
+            .ok_or_else(|| FaultError::Unknown { word: request.word.chars().take(64).collect() })?;
+        let connections = lives.len();
+        for live in lives {
+            if !faults.reserve() {
+                return Err(FaultError::TooMany);
+            }
+            faults.begin(live, fault, request.delay, request.lasts);
+        }
+        if let (0, Fault::Block(blocked)) = (connections, fault) {
+            if !faults.reserve() {
+                return Err(FaultError::TooMany);
+            }
+            let (device, module) = identity;
+            tracing::info!(device, module, ?fault, delay = ?request.delay, "A fault was asked for.");
+            let (shared, key, lasts) = (Arc::clone(shared), key(device, module), request.lasts);
+            let ban = move || {
+                let mut state = shared.faults.state();
+                state.waiting -= 1;
+                state.block(key, blocked, lasts);
+            };
+            let delay = request.delay.min(LASTS_MAX);
+            if delay.is_zero() {
+                ban();
+            } else {
+                tokio::spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    ban();
+                });
+            }
+        }
+        Ok(connections)
+    }
+
+    /// Lets messages of an identity wait, for as long as that lasts.
+    pub(super) fn hold(
+        &self,
+        device: &str,
+        module: &str,
+        by: Duration,
+        lasts: Duration,
+    ) -> Result<(), FaultError> {
+        if !self.is_on {
+            return Err(FaultError::Off);
+        }
+        if !self.reserve() {
+            return Err(FaultError::TooMany);
+        }
+        tracing::info!(device, module, ?by, ?lasts, "Messages are held back, as was asked for.");
+        let mut state = self.state();
+        state.waiting -= 1;
+        state.held.hold(key(device, module), by.min(HOLD_MAX), lasts.min(LASTS_MAX));
+        Ok(())
+    }
+
+    /// Done when messages that come now may go on.
+    pub(super) async fn wait(&self, device: &str, module: &str) {
+        if !self.is_on {
+            return;
+        }
+        let wait = self.state().held.wait(&key(device, module));
+        if let Some(wait) = wait {
+            wait.done().await;
+        }
+    }
+
+    /// Takes a place for one fault more.
+    fn reserve(&self) -> bool {
+        let mut state = self.state();
+        let now = Instant::now();
+        state.blocked.retain(|_, (_, until)| *until > now);
+        let has_room = state.waiting + state.blocked.len() + state.held.count() < FAULTS_MAX;
+        state.waiting += usize::from(has_room);
+        has_room
+    }
+
+    /// In the place that was reserved.
+    fn begin(&self, live: Arc<Live>, fault: Fault, delay: Duration, lasts: Duration) {
+        let delay = delay.min(LASTS_MAX);
         tracing::info!(device = %live.device, ?fault, ?delay, "A fault was asked for.");
-        let live = Arc::clone(live);
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
             let order = match fault {
@@ -123,8 +241,7 @@ impl Faults {
                 let mut state = live.shared.faults.state();
                 state.waiting -= 1;
                 if let Fault::Block(blocked) = fault {
-                    let until = Instant::now() + lasts;
-                    state.blocked.insert(key(live.device.as_str(), live.module_name()), (blocked, until));
+                    state.block(key(live.device.as_str(), live.module_name()), blocked, lasts);
                 }
             }
             live.post.push(order);

@@ -171,6 +171,7 @@ impl device::Session for Handle {
             if messages.is_empty() {
                 return Ok(());
             }
+            live.shared.faults.wait(live.device.as_str(), live.module_name()).await;
             let turn = live.shared.pace.wait(live.throttle.as_deref(), messages.len()).await;
             turn.map_err(|error| PublishRefused::Throttled { what: error.to_string() })?;
             live.note_activity();

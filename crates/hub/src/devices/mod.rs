@@ -16,6 +16,7 @@ mod connect;
 mod directory;
 mod events;
 mod faults;
+mod held;
 mod live;
 mod methods;
 mod orders;
@@ -27,9 +28,10 @@ mod throttle;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use skerry_front::device::{Claim, Connected, DeviceService, Refused, Soon};
-use skerry_model::{Clock, IdentityId, Random};
+use skerry_model::{Clock, DeviceId, IdentityId, ModuleId, Random};
 use skerry_store::bus::Bus;
 use skerry_store::documents::Revision;
 use skerry_store::log::Durability;
@@ -43,6 +45,7 @@ use crate::telemetry::Telemetry;
 use directory::Directory;
 use events::Events;
 use faults::Faults;
+pub use faults::{FaultError, FaultRequest};
 pub use methods::{Answered, Invocation, InvokeError, RESPONSE_SECONDS_DEFAULT};
 use pace::Pace;
 use throttle::Throttle;
@@ -63,7 +66,7 @@ pub struct DevicesOptions {
     /// Of events about connections.
     pub event_durability: Durability,
     pub rates: Rates,
-    /// Whether messages may ask for faults.
+    /// Whether faults may be asked for.
     pub has_faults: bool,
 }
 
@@ -158,6 +161,31 @@ impl Devices {
     pub async fn wait_for_turn(&self, identity: &IdentityId, messages: usize) -> Result<(), TooFast> {
         let pace = &self.shared.pace;
         pace.wait(pace.of(identity).as_deref(), messages).await
+    }
+
+    /// Breaks what a test wants broken, and says how many connections that was about.
+    pub fn ask_for_fault(
+        &self,
+        device: &DeviceId,
+        module: Option<&ModuleId>,
+        request: FaultRequest<'_>,
+    ) -> Result<usize, FaultError> {
+        let shared = &self.shared;
+        let module = module.map_or("", ModuleId::as_str);
+        let mut lives = shared.directory.of_device(device.as_str());
+        lives.retain(|live| live.module_name() == module);
+        Faults::ask(shared, lives, (device.as_str(), module), request)
+    }
+
+    /// Lets an identity's messages wait before they are kept, for as long as that lasts.
+    pub fn hold_messages(
+        &self,
+        device: &DeviceId,
+        module: Option<&ModuleId>,
+        by: Duration,
+        lasts: Duration,
+    ) -> Result<(), FaultError> {
+        self.shared.faults.hold(device.as_str(), module.map_or("", ModuleId::as_str), by, lasts)
     }
 
     /// Messages that were refused because they came too fast.

@@ -1,7 +1,7 @@
 //! Many identities in one request: each item is a change of its own with a result of its own.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use skerry_model::identity::wire::{AuthenticationDocument, CapabilitiesDocument, IdentityDocument};
 use skerry_model::twin::{TwinDocument, TwinPatch};
 use skerry_model::{DeviceId, ModuleId};
@@ -55,8 +55,8 @@ impl ImportMode {
     }
 }
 
-/// One item, as lines of device exports have it. Member names are compared without case by the
-/// reader of the request, so here they are lower case.
+/// One item, as lines of device exports have it. [`BulkItem::read`] compares member names without case, so
+/// here they are lower case.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct BulkItem {
@@ -74,6 +74,31 @@ pub struct BulkItem {
     pub devicescope: Option<String>,
     pub parentscopes: Option<Vec<String>>,
     pub managedby: Option<String>,
+}
+
+/// An item that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BulkItemError {
+    #[error("an item of the request cannot be used, {what}")]
+    Content { what: String },
+    #[error("{word:?} is not an import mode, use create, update, delete or createOrUpdate")]
+    Mode { word: String },
+}
+
+impl BulkItem {
+    /// Tools spell the members and the mode in several cases.
+    pub fn read(item: Map<String, Value>) -> Result<(Self, ImportMode), BulkItemError> {
+        let lower: Map<String, Value> =
+            item.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+        let item: Self = serde_json::from_value(lower.into())
+            .map_err(|error| BulkItemError::Content { what: error.to_string() })?;
+        let mode = match item.importmode.as_deref().filter(|word| !word.is_empty()) {
+            Some(word) => ImportMode::from_wire(word)
+                .ok_or_else(|| BulkItemError::Mode { word: word.chars().take(64).collect() })?,
+            None => ImportMode::default(),
+        };
+        Ok((item, mode))
+    }
 }
 
 /// How one item ended.

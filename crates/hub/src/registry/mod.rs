@@ -22,7 +22,7 @@ mod statistics;
 mod system;
 mod twins;
 
-pub use bulk::{BulkItem, BulkOutcome, ImportMode};
+pub use bulk::{BulkItem, BulkItemError, BulkOutcome, ImportMode};
 pub use error::RegistryError;
 pub(crate) use note::Note;
 pub use precondition::Precondition;

@@ -1,4 +1,4 @@
-//! The hub's own management below `/skerry/v1/`: policies, status and metrics. Everything here needs a
+//! The hub's own management below `/skerry/v1/`: policies, status, metrics and faults. Everything here needs a
 //! policy that holds all rights.
 
 use http::Method;
@@ -33,6 +33,8 @@ impl Hub {
             {
                 self.administer_groups(request, rest).await
             }
+            (["faults"], &Method::POST) => self.ask_for_fault(request).await,
+            (["faults"], _) => Err(not_allowed(method, "POST")),
             (["status"], &Method::GET) => Ok(self.show_status()),
             (["metrics"], &Method::GET) => Ok(self.show_metrics()),
             (["files"], &Method::GET) => self.list_files(request).await,

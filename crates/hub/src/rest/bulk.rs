@@ -8,7 +8,7 @@ use skerry_model::limits::BULK_IDENTITIES_MAX;
 
 use super::{Problem, Reply, Request};
 use crate::Hub;
-use crate::registry::{BulkItem, BulkOutcome, ImportMode};
+use crate::registry::{BulkItem, BulkOutcome};
 
 impl Hub {
     pub(super) async fn bulk(&self, request: &Request) -> Result<Reply, Problem> {
@@ -23,7 +23,7 @@ impl Hub {
         let mut seen = HashSet::new();
         let mut items = Vec::with_capacity(sent.len());
         for item in sent {
-            let item = read_item(item)?;
+            let item = BulkItem::read(item).map_err(|error| Problem::argument(error.to_string()))?;
             if !seen.insert((item.0.id.clone(), item.0.moduleid.clone())) {
                 let text = format!("{} stands twice in one request", item.0.id);
                 return Err(Problem::new(ErrorCode::DeviceDefinedMultipleTimes, text));
@@ -40,24 +40,6 @@ impl Hub {
         }
         Ok(reply)
     }
-}
-
-/// Tools spell the members and the mode in several cases.
-fn read_item(item: Map<String, Value>) -> Result<(BulkItem, ImportMode), Problem> {
-    let lower: Map<String, Value> =
-        item.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
-    let item: BulkItem = serde_json::from_value(lower.into())
-        .map_err(|error| Problem::argument(format!("an item of the request cannot be used, {error}")))?;
-    let mode = match item.importmode.as_deref().filter(|word| !word.is_empty()) {
-        Some(word) => ImportMode::from_wire(word).ok_or_else(|| {
-            let word: String = word.chars().take(64).collect();
-            Problem::argument(format!(
-                "{word:?} is not an import mode, use create, update, delete or createOrUpdate"
-            ))
-        })?,
-        None => ImportMode::default(),
-    };
-    Ok((item, mode))
 }
 
 fn failure(outcome: &BulkOutcome) -> Option<Value> {

@@ -12,6 +12,7 @@ mod commands;
 mod devices;
 mod edge;
 mod events;
+mod faults;
 mod feedback;
 mod files;
 mod groups;

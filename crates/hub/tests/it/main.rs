@@ -14,6 +14,7 @@ mod commands;
 mod delivery;
 mod devices;
 mod edge;
+mod faults;
 mod feedback;
 mod files;
 mod links;

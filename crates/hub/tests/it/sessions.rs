@@ -20,8 +20,8 @@ use crate::world::{HOST, World, everywhere};
 
 const SOON: Duration = Duration::from_secs(20);
 
-struct Client {
-    session: Arc<dyn Session>,
+pub struct Client {
+    pub session: Arc<dyn Session>,
     orders: Box<dyn Orders>,
     kept: Option<Subscriptions>,
 }
@@ -33,7 +33,7 @@ fn run(world: &World) {
 }
 
 /// The device, with the token that it makes of its own key.
-async fn device(world: &World, id: &str) -> String {
+pub async fn device(world: &World, id: &str) -> String {
     world.device(id, json!({})).await;
     let made = world.get(&format!("/devices/{id}")).await.expect(200);
     let key: SharedKey =
@@ -41,7 +41,12 @@ async fn device(world: &World, id: &str) -> String {
     world.token_signed_with(None, key, &format!("{HOST}/devices/{id}"))
 }
 
-async fn connect_as(world: &World, id: &str, token: &str, keeps_session: bool) -> Result<Client, Refused> {
+pub async fn connect_as(
+    world: &World,
+    id: &str,
+    token: &str,
+    keeps_session: bool,
+) -> Result<Client, Refused> {
     let claim = Claim {
         device: id.parse().unwrap(),
         module: None,

@@ -173,6 +173,18 @@ impl World {
         Self::with_rates(Arc::new(MemoryDocuments::new(MemoryOptions::default())), None, rates)
     }
 
+    /// In memory, and who asks for faults gets them.
+    pub fn faulty() -> Self {
+        let clock = Arc::new(StoppedClock::new());
+        let log = MemoryLog::new(MemoryLogOptions {
+            limits: Limits::default(),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            weakness: None,
+        });
+        let documents = Arc::new(MemoryDocuments::new(MemoryOptions::default()));
+        Self::with_faults(documents, Arc::new(log), clock, Rates::default(), true)
+    }
+
     fn with_rates(documents: Arc<dyn Documents>, weak_log: Option<u64>, rates: Rates) -> Self {
         let clock = Arc::new(StoppedClock::new());
         let log = MemoryLog::new(MemoryLogOptions {
@@ -193,6 +205,16 @@ impl World {
         clock: Arc<StoppedClock>,
         rates: Rates,
     ) -> Self {
+        Self::with_faults(documents, log, clock, rates, false)
+    }
+
+    fn with_faults(
+        documents: Arc<dyn Documents>,
+        log: Arc<dyn Log>,
+        clock: Arc<StoppedClock>,
+        rates: Rates,
+        has_faults: bool,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let random = Arc::new(KnownRandom(AtomicU64::new(1)));
         let policies =
@@ -210,7 +232,7 @@ impl World {
             process_epoch: 1,
             event_durability: durability,
             rates,
-            has_faults: false,
+            has_faults,
             commands: CommandLimits::default(),
             consumer_groups_max: GROUPS_MAX,
             policies: Arc::clone(&policies),

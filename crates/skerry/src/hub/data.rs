@@ -12,6 +12,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -54,6 +55,17 @@ pub struct Addresses {
     pub https: Option<String>,
     pub mqtt: Option<String>,
     pub amqp: Option<String>,
+}
+
+impl HubFile {
+    /// Whether other machines may reach it.
+    pub fn listens_elsewhere(&self) -> bool {
+        let Addresses { https, mqtt, amqp } = &self.addresses;
+        let addresses = [https, mqtt, amqp].into_iter().flatten();
+        addresses
+            .filter_map(|text| text.parse::<SocketAddr>().ok())
+            .any(|address| !address.ip().is_loopback())
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use skerry_hub::files::{Files, FilesOptions, LinkKey};
 use skerry_hub::registry::Sealer;
 use skerry_model::{Clock, Random};
-use skerry_store::blobs::{FolderBlobs, FolderOptions, Limits};
-use skerry_store::documents::Documents;
+use skerry_store::blobs::{Blobs, FolderBlobs, FolderOptions, Limits};
 
 use super::data::DataDirectory;
+use super::engines::Engines;
 use crate::failure::Failure;
 
 /// Links to blobs are signed with a key of this name, derived from the key that encrypts device keys.
@@ -57,27 +57,42 @@ impl FilesTable {
         Ok(self)
     }
 
-    /// `None` where devices cannot upload files; what is there already stays then.
-    pub async fn open(
+    /// What is kept in memory goes with the process, and may not fill it.
+    pub fn in_memory(bytes_max: u64) -> Self {
+        Self { bytes_max, blob_bytes_max: bytes_max, ..Self::default() }
+    }
+
+    /// `None` where devices cannot upload files.
+    pub fn limits(&self) -> Option<Limits> {
+        let (bytes_max, blob_bytes_max) = (self.bytes_max, self.blob_bytes_max);
+        self.enabled.then(|| Limits { bytes_max, blob_bytes_max, ..Limits::default() })
+    }
+
+    /// The folder of the data directory; where devices cannot upload files, what is there already stays.
+    pub async fn open_folder(
         &self,
         data: &DataDirectory,
-        documents: Arc<dyn Documents>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Option<Arc<dyn Blobs>>, Failure> {
+        let Some(limits) = self.limits() else { return Ok(None) };
+        let options = FolderOptions { path: data.file("blobs"), limits, clock: Arc::clone(clock) };
+        let opened = tokio::task::spawn_blocking(move || FolderBlobs::open(options)).await;
+        let blobs = opened.map_err(Failure::failed)?.map_err(Failure::failed)?;
+        Ok(Some(Arc::new(blobs)))
+    }
+
+    pub async fn open(
+        &self,
+        engines: &Engines,
         sealer: &Sealer,
         clock: &Arc<dyn Clock>,
         random: &Arc<dyn Random>,
     ) -> Result<Option<Files>, Failure> {
-        if !self.enabled {
-            return Ok(None);
-        }
-        let limits =
-            Limits { bytes_max: self.bytes_max, blob_bytes_max: self.blob_bytes_max, ..Limits::default() };
-        let options = FolderOptions { path: data.file("blobs"), limits, clock: Arc::clone(clock) };
-        let opened = tokio::task::spawn_blocking(move || FolderBlobs::open(options)).await;
-        let blobs = opened.map_err(Failure::failed)?.map_err(Failure::failed)?;
+        let Some(blobs) = &engines.blobs else { return Ok(None) };
         let days = Duration::from_secs(self.retention_days * 24 * 3600);
         let files = Files::open(FilesOptions {
-            blobs: Arc::new(blobs),
-            documents,
+            blobs: Arc::clone(blobs),
+            documents: Arc::clone(&engines.documents),
             key: LinkKey::new(&sealer.derive(LINK_KEY)),
             link_life: Duration::from_secs(self.link_minutes * 60),
             retention: (self.retention_days > 0).then_some(days),

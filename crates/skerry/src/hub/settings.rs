@@ -22,6 +22,9 @@ use crate::world;
 
 /// Largest skew between clocks that an operator may allow.
 const SKEW_SECONDS_MAX: u64 = 24 * 3600;
+/// Of messages, and of files as much again, in a hub that keeps them in memory; then the oldest messages go,
+/// and files are refused.
+const MEMORY_BYTES_MAX: u64 = 256 << 20;
 
 /// The configuration file. Unknown keys are errors, so that a typing mistake is not silence.
 #[derive(Debug, Default, Deserialize)]
@@ -194,6 +197,17 @@ pub struct Settings {
 impl Settings {
     pub fn read(options: RunOptions) -> Result<Self, Failure> {
         let file = read_file(options.config.as_deref())?;
+        Self::settle(options, file)
+    }
+
+    /// Of a hub in memory, which takes nothing from the machine's configuration.
+    pub fn in_memory(options: RunOptions) -> Result<Self, Failure> {
+        let telemetry = TelemetryTable { bytes_max: MEMORY_BYTES_MAX, ..TelemetryTable::default() };
+        let files = FilesTable::in_memory(MEMORY_BYTES_MAX);
+        Self::settle(options, ConfigFile { telemetry, files, ..ConfigFile::default() })
+    }
+
+    fn settle(options: RunOptions, file: ConfigFile) -> Result<Self, Failure> {
         let https = options.https.or(file.https).unwrap_or_else(|| ":443".to_owned());
         let mqtt = options.mqtt.or(file.mqtt).unwrap_or_else(|| ":8883".to_owned());
         let amqp = options.amqp.or(file.amqp).unwrap_or_else(|| ":5671".to_owned());

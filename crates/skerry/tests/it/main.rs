@@ -9,6 +9,8 @@ mod cli;
 mod client;
 mod commands;
 mod containers;
+mod dev;
+mod docs;
 mod edge;
 mod files;
 mod groups;
