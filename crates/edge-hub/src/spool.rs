@@ -34,6 +34,7 @@ const HUBS_OWN: [&str; 2] = ["$.cdid", "$.cmid"];
 const ROOM_TRIES: u32 = 20;
 const ROOM_PAUSE: Duration = Duration::from_millis(250);
 const ROOM_STEP: Duration = Duration::from_millis(10);
+const ROOM_STEPS: u32 = 5;
 /// Dropping many from a slow disk takes its time.
 const SHED_PAUSES_MAX: u32 = 40;
 
@@ -299,10 +300,13 @@ impl Spool {
                 drop(tokio::time::timeout(ROOM_PAUSE, self.has_shed.notified()).await);
             }
             // Files go a moment after what lay in them.
-            tokio::time::sleep(ROOM_STEP).await;
-            outcome = self.append_once(order, drafts.clone(), rules).await;
-            if !matches!(outcome, Err(AppendError::Full(_))) {
-                return outcome;
+            for _ in 0..ROOM_STEPS {
+                outcome = self.append_once(order, drafts.clone(), rules).await;
+                if !matches!(outcome, Err(AppendError::Full(_))) {
+                    return outcome;
+                }
+                order.resume();
+                tokio::time::sleep(ROOM_STEP).await;
             }
             // A log gives back room by the file.
             count *= 2;

@@ -9,8 +9,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use skerry_store::log::{
-    CursorError, CursorId, CursorKind, Durability, From, LeaseError, Leased, Log, Queue, QueueOptions,
-    Record, Start,
+    CursorError, CursorId, CursorKind, Durability, From, LeaseError, Leased, Log, Progress, Queue,
+    QueueOptions, Record, Start,
 };
 use tokio::sync::mpsc;
 
@@ -250,6 +250,17 @@ impl Station {
         }
     }
 
+    /// Files go only when what settled them cannot be lost any more.
+    async fn sync(&mut self) {
+        let places: Vec<_> = self.queues.iter().map(|open| (open.cursor, open.queue.below())).collect();
+        for (cursor, below) in places {
+            let progress = Progress { below, durability: Durability::Synced, ..Progress::default() };
+            if let Err(error) = self.spool.log.advance(cursor, progress).await {
+                tracing::warn!(%error, "Room may be given back late.");
+            }
+        }
+    }
+
     /// Drops what is too old at the head of each queue, while nobody takes letters.
     pub(crate) async fn sweep(&mut self) {
         for at in 0..self.queues.len() {
@@ -295,6 +306,9 @@ impl Station {
         }
         let is_any = left < count;
         self.save().await;
+        if is_any {
+            self.sync().await;
+        }
         self.spool.shedding.fetch_sub(1, SeqCst);
         if is_any {
             self.spool.has_shed.notify_waiters();

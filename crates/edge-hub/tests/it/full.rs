@@ -159,7 +159,8 @@ async fn a_connection_that_outlives_a_refusal_goes_on_when_there_is_room() {
     world.hub.assert_in_order("a", next + 3, 64);
 }
 
-#[tokio::test(start_paused = true)]
+/// In the machine's own time: files go by a thread of the log's.
+#[tokio::test]
 async fn files_that_give_room_back_one_by_one_are_enough() {
     let mut world = World::new().on_files_of(4 << 20);
     world.register("a");
@@ -167,14 +168,14 @@ async fn files_that_give_room_back_one_by_one_are_enough() {
     world.start().await;
     let client = world.connect("a").await;
     world.hub.go_away();
-    // Five times what there is room for.
-    for first in (0..100_000).step_by(100) {
+    // Twice what there is room for.
+    for first in (0..40_000).step_by(100) {
         client.publish_batch(first..first + 100, 100).await;
     }
     world.hub.come_back();
     world.until("everything is with the hub", |world| world.waiting() == 0).await;
     let letters = world.hub.letters("a");
     let numbers: Vec<u64> = letters.iter().map(|body| body.trim_end().parse().unwrap()).collect();
-    assert!(numbers.is_sorted() && numbers.last() == Some(&99_999), "{:?}", numbers.last());
+    assert!(numbers.is_sorted() && numbers.last() == Some(&39_999), "{:?}", numbers.last());
     assert!(numbers.len() > 8_000, "{} are there", numbers.len());
 }

@@ -13,6 +13,8 @@ use crate::failure::Failure;
 
 /// What waits may take of the disk, whatever the manifest allows.
 const LOG_BYTES_MAX: u64 = 4 << 30;
+/// Of a backlog in memory, ahead of those who read it.
+const AHEAD_BYTES_MAX: usize = 1 << 20;
 /// Pages of the documents in memory: an edge has few.
 const CACHE_BYTES: usize = 1 << 20;
 
@@ -103,6 +105,8 @@ fn open_log(path: &Path, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> Re
         ..Limits::default()
     };
     options.recent_bytes_max = options.recent_bytes_max.min(2 << 20);
+    // There is one reader with a backlog, or a few; what was read ahead of them stays until there is more.
+    options.ahead_bytes_max = AHEAD_BYTES_MAX;
     let opened = Journal::open(options);
     opened.map(Arc::new).map_err(|error| LogError { text: error.to_string(), is_held: false })
 }
