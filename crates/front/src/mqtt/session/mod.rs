@@ -29,7 +29,7 @@ use tokio::time::Instant;
 use super::greet::Welcomed;
 use super::wire::Wire;
 use super::{ASKED_MAX, Shared, TURNS_MAX};
-use crate::device::{self, Lease, Soon, Subscriptions};
+use crate::device::{self, Lease, Order, Soon, Subscriptions};
 use crate::ingest::Taken;
 use crate::listen::Stopping;
 use asked::Asked;
@@ -40,6 +40,8 @@ use turns::Turns;
 
 /// How long the last publishes of a client that is gone are waited for.
 const LAST_TURNS: Duration = Duration::from_secs(10);
+/// Orders are written when they come to so much, which is a record of TLS.
+const TOGETHER_BYTES: usize = 16 << 10;
 
 /// What is kept with a delivery until it is acknowledged.
 pub(super) type Held = Lease;
@@ -136,7 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 () = &mut stop => Err(End::Stopping),
                 outcome = self.turns.next(), if !self.turns.is_empty() => self.acknowledge(outcome),
                 answer = self.asked.next(), if !self.asked.is_empty() => self.tell(answer),
-                order = poll_fn(|context| self.told.poll_next(context)) => self.obey(order),
+                order = poll_fn(|context| self.told.poll_next(context)) => self.obey_all(order).await,
                 taken = poll_fn(|context| match &mut self.waiting {
                     Some((_, wait)) => wait.as_mut().poll(context),
                     None => Poll::Pending,
@@ -162,6 +164,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 return end;
             }
         }
+    }
+
+    /// With an order go those that wait behind it: what they write is encrypted and sent together.
+    async fn obey_all(&mut self, first: Order) -> Result<(), End> {
+        self.obey(first)?;
+        while self.wire.out.len() < TOGETHER_BYTES {
+            self.tell_room();
+            let told = poll_fn(|context| match self.told.poll_next(context) {
+                Poll::Ready(order) => Poll::Ready(Some(order)),
+                Poll::Pending => Poll::Ready(None),
+            });
+            let Some(order) = told.await else { break };
+            if let Err(end) = self.obey(order) {
+                // What came before it is written all the same.
+                self.wire.flush(self.shared.limits.write_timeout).await?;
+                return Err(end);
+            }
+        }
+        Ok(())
     }
 
     async fn finish_turns(&mut self) {
