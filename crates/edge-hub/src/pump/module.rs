@@ -9,7 +9,7 @@ use skerry_store::log::CursorError;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::station::Ready;
+use super::station::{Ready, TIDY_EVERY};
 use super::{Returning, Station};
 use crate::ending::Ending;
 use crate::endpoint::{Endpoint, QueueName};
@@ -72,6 +72,7 @@ impl ModulePump {
         let mut rests_until: Option<Instant> = None;
         let mut save_at: Option<Instant> = None;
         let mut sweep_at = Instant::now() + self.sweep_every;
+        let mut tidy_at = Instant::now() + TIDY_EVERY;
         if let Err(error) = self.open().await {
             tracing::error!(input = %self.input, %error, "A queue cannot be opened.");
         }
@@ -101,9 +102,11 @@ impl ModulePump {
             }
             let takes = current.as_ref().is_some_and(|live| live.listens_to(Subscription::Inputs));
             let may_lease = takes && rests_until.is_none() && self.station.has_room();
+            let may_pass = rests_until.is_none() && self.station.in_flight() == 0;
             // A module that settles nothing takes as little as one that is not there.
             let is_stuck = !takes || !self.station.has_room();
-            let next = [rests_until, save_at, is_stuck.then_some(sweep_at)].into_iter().flatten().min();
+            let sweep = is_stuck.then_some(sweep_at);
+            let next = [rests_until, save_at, sweep, Some(tidy_at)].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 () = stopping.wait() => break,
@@ -114,7 +117,7 @@ impl ModulePump {
                         self.take_fate(place, fate, &mut rests_until);
                     }
                 }
-                ready = self.station.next(), if may_lease => {
+                ready = self.station.next_or_pass(may_lease), if may_lease || may_pass => {
                     // With it go those that were read with it, as far as there is room.
                     let mut ready = Some(ready);
                     while let Some(leased) = ready.take() {
@@ -150,9 +153,10 @@ impl ModulePump {
                 () = at(next) => {
                     let now = Instant::now();
                     rests_until = rests_until.filter(|until| *until > now);
-                    if save_at.is_some_and(|at| at <= now) {
+                    if tidy_at <= now || save_at.is_some_and(|at| at <= now) {
                         self.station.save().await;
                         save_at = None;
+                        tidy_at = now + TIDY_EVERY;
                     }
                     if is_stuck && sweep_at <= now {
                         self.station.sweep().await;

@@ -21,6 +21,8 @@ use crate::ticket::{Fate, Fates, Place, Ticket};
 
 /// Settled letters that the log was not told of; with so many it is told at once.
 const UNSAVED_MAX: usize = 256;
+/// How often the log is told what a quiet queue has passed: until then its files stay.
+pub(crate) const TIDY_EVERY: Duration = Duration::from_secs(10);
 
 /// A letter that may go out now.
 pub(crate) struct Ready {
@@ -136,6 +138,23 @@ impl Station {
                 return Ok(ready);
             }
         }
+    }
+
+    /// Where letters may not go out at the moment, it passes what is not for them, and comes back
+    /// only with an error.
+    pub(crate) async fn next_or_pass(&mut self, may_lease: bool) -> Result<Ready, LeaseError> {
+        if may_lease {
+            return self.next().await;
+        }
+        let mut passing: Vec<_> = self.queues.iter_mut().map(|open| Box::pin(open.queue.pass())).collect();
+        poll_fn(|context| {
+            let error = passing.iter_mut().find_map(|pass| match pass.as_mut().poll(context) {
+                Poll::Ready(error) => Some(error),
+                Poll::Pending => None,
+            });
+            error.map_or(Poll::Pending, |error| Poll::Ready(Err(error)))
+        })
+        .await
     }
 
     /// The same, if it is there already.

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::drain::{Drain, Stands, Step};
 use super::parked::{NotParked, Parked};
-use super::station::Ready;
+use super::station::{Ready, TIDY_EVERY};
 use super::{Returning, Station};
 use crate::ending::Ending;
 use crate::endpoint::{Endpoint, QueueName};
@@ -111,6 +111,7 @@ impl UpstreamPump {
         let mut rests_until: Option<Instant> = None;
         let mut save_at: Option<Instant> = None;
         let mut sweep_at = Instant::now() + self.options.sweep_every;
+        let mut tidy_at = Instant::now() + TIDY_EVERY;
         let mut was_reached = false;
         if let Err(error) = self.open().await {
             tracing::error!(%error, "The queue to the hub cannot be opened.");
@@ -133,10 +134,12 @@ impl UpstreamPump {
             let may_send = is_reached && self.recalled.is_none();
             let may_lease =
                 may_send && rests_until.is_none() && self.station.has_room() && self.has_room_behind();
+            let may_pass = rests_until.is_none() && self.station.in_flight() == 0;
             let drain_at =
                 (is_reached && self.drain.is_none() && !self.parked.is_empty()).then_some(self.drain_at);
             let sweep = (!is_reached).then_some(sweep_at);
-            let next = [rests_until, save_at, sweep, drain_at, self.parks_at].into_iter().flatten().min();
+            let all = [rests_until, save_at, sweep, drain_at, self.parks_at, Some(tidy_at)];
+            let next = all.into_iter().flatten().min();
             tokio::select! {
                 biased;
                 () = stopping.wait() => break,
@@ -149,7 +152,7 @@ impl UpstreamPump {
                 () = closed(self.recalled.as_mut()) => self.recalled = None,
                 changed = reach.changed() => if changed.is_err() { break },
                 step = drained(self.drain.as_mut(), may_send) => self.take_step(step).await,
-                ready = self.station.next(), if may_lease => match ready {
+                ready = self.station.next_or_pass(may_lease), if may_lease || may_pass => match ready {
                     Ok(ready) => self.hand(ready).await,
                     Err(error) => {
                         tracing::warn!(%error, "Letters cannot be read at the moment.");
@@ -174,9 +177,10 @@ impl UpstreamPump {
                 () = at(next) => {
                     let now = Instant::now();
                     rests_until = rests_until.filter(|until| *until > now);
-                    if save_at.is_some_and(|at| at <= now) {
+                    if tidy_at <= now || save_at.is_some_and(|at| at <= now) {
                         self.station.save().await;
                         save_at = None;
+                        tidy_at = now + TIDY_EVERY;
                     }
                     if self.parks_at.is_some_and(|at| at <= now) {
                         self.park_again().await;

@@ -1,7 +1,9 @@
-//! The disk damages what waits.
+//! What waits lies on the disk: it is given back at once, and what the disk damages is told.
 
 use std::time::Duration;
 
+use serde_json::json;
+use skerry_mqtt::topic::Subscription;
 use tokio::time::sleep;
 
 use super::sim::{Store, World};
@@ -44,6 +46,43 @@ async fn a_damaged_file_costs_what_is_damaged_and_is_told() {
     assert!(!told.ends_with(" 0"), "{told}");
     client.publish_all(511..600).await;
     world.until("the rest is there", |world| world.hub.letters("a").contains(&"599".to_owned())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn queues_that_are_quiet_do_not_keep_what_went_through_the_others() {
+    let to = |module: &str| {
+        format!("FROM /messages/modules/rare/* INTO BrokeredEndpoint(\"/modules/{module}/inputs/in\")")
+    };
+    let routes = json!({
+        "up": "FROM /messages/modules/busy/* INTO $upstream",
+        "later": {"route": "FROM /messages/modules/rare/outputs/never INTO $upstream", "priority": 9},
+        "idle": to("idle"),
+        "away": to("away"),
+    });
+    // Files of 4 MB, and far from full.
+    let mut world = World::with_routes(&routes).on_files_of(64 << 20);
+    let [busy, rare, idle] = ["busy", "rare", "idle"].map(|module| format!("edge/{module}"));
+    [&busy, &rare, &idle, "edge/away"].into_iter().for_each(|id| world.register(id));
+    world.start().await;
+    let idle = world.connect(&idle).await;
+    idle.subscribe(&[Subscription::Inputs]).await;
+    let busy = world.connect(&busy).await;
+    for first in (0..20_000).step_by(1000) {
+        busy.publish_batch(first..first + 1000, 1000).await;
+    }
+    world.until("everything is with the hub", |world| world.waiting() == 0).await;
+    world.until("its room is given back", |world| world.log().figures().disk_bytes < 9 << 20).await;
+    // One that waits keeps its own, and is there when its module comes.
+    let rare = world.connect(&rare).await;
+    rare.publish(1).await.unwrap();
+    world.until("the module that is there has it", |_| idle.bodies() == ["1"]).await;
+    busy.publish_batch(20_000..21_000, 1000).await;
+    world.until("the other one's waits", |world| world.waiting() == 1).await;
+    sleep(Duration::from_secs(60)).await;
+    let away = world.connect("edge/away").await;
+    away.subscribe(&[Subscription::Inputs]).await;
+    world.until("the other module has it", |_| away.bodies() == ["1"]).await;
+    world.until("nothing waits", |world| world.waiting() == 0).await;
 }
 
 fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use super::engine::page;
 use super::shared::Shared;
 use crate::documents::Answer;
-use crate::log::{Follower, From, Misuse, Page, ReadError, Reading};
+use crate::log::{Follower, From, Misuse, Page, ReadError, Reading, Sequence};
 
 pub(super) struct JournalFollower {
     shared: Arc<Shared>,
@@ -18,7 +18,7 @@ impl JournalFollower {
         // "Newest" is what comes after this call, not after the first look.
         if let (From::Newest, Some(gate)) = (reading.from, shared.gate(reading.partition)) {
             let next = gate.next.load(SeqCst);
-            reading.from = From::Sequence(crate::log::Sequence::from_number(next));
+            reading.from = From::Sequence(Sequence::from_number(next));
         }
         Self { shared, reading }
     }
@@ -56,5 +56,12 @@ impl JournalFollower {
 impl Follower for JournalFollower {
     fn next(&mut self) -> Answer<'_, Page, ReadError> {
         Box::pin(self.advance())
+    }
+
+    fn position(&self) -> Option<Sequence> {
+        match self.reading.from {
+            From::Sequence(next) => Some(next),
+            _ => None,
+        }
     }
 }

@@ -101,4 +101,7 @@ pub type Outcomes<'a> = std::pin::Pin<Box<dyn Future<Output = Vec<Outcome>> + Se
 pub trait Follower: Send {
     /// The next page: at least one record, or something lost. Waits without polling.
     fn next(&mut self) -> Answer<'_, Page, ReadError>;
+
+    /// Where reading goes on, past all that the reading leaves out. `None` until that is known.
+    fn position(&self) -> Option<Sequence>;
 }

@@ -21,6 +21,8 @@ pub struct Queue {
     settled: BTreeSet<Sequence>,
     /// The log keeps no more settled records beyond this position, while it stays there.
     stuck_at: Option<Sequence>,
+    /// [`Queue::pass`] stands before a record.
+    has_stopped: bool,
     lost: u64,
 }
 
@@ -47,6 +49,7 @@ impl Queue {
             ledger: Ledger::new(cursor.below),
             settled: cursor.settled.into_iter().collect(),
             stuck_at: None,
+            has_stopped: false,
             lost: 0,
             log,
         })
@@ -76,6 +79,7 @@ impl Queue {
     /// keeps, it waits for ever: only this task can settle, so it gives up the wait when it has
     /// something to settle. That loses nothing.
     pub async fn lease(&mut self) -> Result<Leased, LeaseError> {
+        self.has_stopped = false;
         loop {
             if self.in_flight() >= self.options.in_flight_max.max(1) {
                 pending::<()>().await;
@@ -101,11 +105,32 @@ impl Queue {
                 }
                 continue;
             }
-            let lost = self.ahead.fill().await.map_err(LeaseError::Read)?;
-            self.lost += lost.iter().map(|Lost { from, to, .. }| to.number() - from.number()).sum::<u64>();
-            // Those that the log did not show again have no use any more.
-            self.settled = self.settled.split_off(&self.ahead.position());
+            self.read_on().await?;
         }
+    }
+
+    /// While nobody leases: passes what the queue does not want, so that [`Queue::save`] lets the
+    /// log give back its room. Comes back only when that fails; giving up the wait loses nothing.
+    pub async fn pass(&mut self) -> LeaseError {
+        loop {
+            if self.has_stopped || self.ledger.first_given_back().is_some() || self.ahead.has_page() {
+                pending::<()>().await;
+            }
+            if let Err(error) = self.read_on().await {
+                return error;
+            }
+            // Nobody may lease for long: what was read is not held until then.
+            self.has_stopped = self.ahead.has_page();
+            self.ahead.step_back();
+        }
+    }
+
+    async fn read_on(&mut self) -> Result<(), LeaseError> {
+        let lost = self.ahead.fill().await.map_err(LeaseError::Read)?;
+        self.lost += lost.iter().map(|Lost { from, to, .. }| to.number() - from.number()).sum::<u64>();
+        // Those that the log did not show again have no use any more.
+        self.settled = self.settled.split_off(&self.ahead.position());
+        Ok(())
     }
 
     /// The record is done with. `false` when it is not in flight.

@@ -21,7 +21,19 @@ impl Reader {
 
     /// The next record that was read, or where reading goes on.
     pub(super) fn position(&self) -> Sequence {
-        self.page.front().map_or(self.next, |record| record.sequence)
+        let passed = || self.follower.as_ref().and_then(|follower| follower.position());
+        let next = || passed().map_or(self.next, |passed| passed.max(self.next));
+        self.page.front().map_or_else(next, |record| record.sequence)
+    }
+
+    pub(super) fn has_page(&self) -> bool {
+        !self.page.is_empty()
+    }
+
+    /// Holds nothing, and goes on from where it is.
+    pub(super) fn step_back(&mut self) {
+        self.next = self.position();
+        self.rest();
     }
 
     pub(super) fn pop(&mut self) -> Option<Record> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::engine::Shared;
 use crate::documents::Answer;
-use crate::log::{Follower, From, Misuse, Page, ReadError, Reading};
+use crate::log::{Follower, From, Misuse, Page, ReadError, Reading, Sequence};
 
 pub(super) struct MemoryLogFollower {
     shared: Arc<Shared>,
@@ -26,7 +26,7 @@ impl MemoryLogFollower {
         let mut state = self.shared.lock();
         let start = state.partition(self.reading.partition)?.start(self.reading.from);
         if let Some(start) = start {
-            self.reading.from = From::Sequence(crate::log::Sequence::from_number(start));
+            self.reading.from = From::Sequence(Sequence::from_number(start));
         }
         Ok(start.is_some())
     }
@@ -62,5 +62,12 @@ impl Follower for MemoryLogFollower {
                 }
             }
         })
+    }
+
+    fn position(&self) -> Option<Sequence> {
+        match self.reading.from {
+            From::Sequence(next) => Some(next),
+            _ => None,
+        }
     }
 }

@@ -57,6 +57,25 @@ pub(super) async fn waits(queue: &mut Queue) -> bool {
     }
 }
 
+/// The same while nobody leases.
+async fn passes(queue: &mut Queue) {
+    let others = async {
+        for _ in 0..200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        error = queue.pass() => panic!("passing ends only with an error: {error}"),
+        () = others => {}
+    }
+}
+
+/// Up to where the log may give back room, as far as this queue goes.
+fn kept_from(log: &Arc<dyn Log>, id: CursorId) -> Sequence {
+    log.cursors().into_iter().find(|cursor| cursor.id == id).unwrap().below
+}
+
 pub(super) fn numbers(leased: &[(u32, Sequence)]) -> Vec<u32> {
     leased.iter().map(|(number, _)| *number).collect()
 }
@@ -246,4 +265,59 @@ pub(super) async fn what_was_given_back_and_is_gone_is_passed(engine: &dyn Engin
     assert_eq!(lease(&mut queue).await, leased[7]);
     assert_eq!(lease(&mut queue).await.0, 10);
     assert_eq!((queue.lost(), queue.below()), (2, leased[0].1));
+}
+
+pub(super) async fn a_queue_that_is_quiet_holds_nothing_of_the_others(engine: &dyn Engine) {
+    let log = engine.open(of_cursors());
+    let mut quiet = open(&log, options()).await;
+    let mut busy = Queue::open(log.clone(), "busy", WANTED, options()).await.unwrap();
+    let (mut producer, id) = (Producer::new(1), quiet.cursor());
+    assert!(waits(&mut quiet).await);
+    let mut end = kept_from(&log, id);
+    for round in 0..3 {
+        send(&*log, &mut producer, busy.cursor(), round * 40..(round + 1) * 40).await;
+        let leased = lease_many(&mut busy, 40).await;
+        while kept_from(&log, id) <= leased[39].1 {
+            assert!(waits(&mut quiet).await);
+            quiet.save().await.unwrap();
+        }
+        assert!(kept_from(&log, id) > end);
+        end = kept_from(&log, id);
+    }
+    // What comes for it then is not passed.
+    send(&*log, &mut producer, id, 0..1).await;
+    let (_, sequence) = lease(&mut quiet).await;
+    quiet.save().await.unwrap();
+    assert_eq!(kept_from(&log, id), sequence);
+}
+
+pub(super) async fn a_queue_that_nobody_leases_from_passes_up_to_what_it_wants(engine: &dyn Engine) {
+    let log = engine.open(of_cursors());
+    let mut queue = open(&log, options()).await;
+    let other = Queue::open(log.clone(), "other", WANTED, options()).await.unwrap().cursor();
+    let (mut producer, id) = (Producer::new(1), queue.cursor());
+    let before = kept_from(&log, id);
+    send(&*log, &mut producer, other, 0..40).await;
+    send(&*log, &mut producer, id, 0..20).await;
+    send(&*log, &mut producer, other, 40..80).await;
+    while kept_from(&log, id) == before {
+        passes(&mut queue).await;
+        queue.save().await.unwrap();
+    }
+    for _ in 0..5 {
+        passes(&mut queue).await;
+        queue.save().await.unwrap();
+    }
+    let stands = kept_from(&log, id);
+    let first = queue.lease().await.unwrap();
+    assert_eq!((first.leased_before, queue.lost()), (0, 0));
+    assert!(stands <= first.record.sequence && kept_from(&log, id) == stands);
+    let rest = lease_many(&mut queue, 19).await;
+    assert_eq!(numbers(&rest), (1..20).collect::<Vec<_>>());
+    // With something in flight, and given back, nothing is passed.
+    queue.give_back(first.record.sequence);
+    passes(&mut queue).await;
+    queue.save().await.unwrap();
+    assert_eq!(kept_from(&log, id), first.record.sequence);
+    assert_eq!(lease(&mut queue).await.0, 0);
 }

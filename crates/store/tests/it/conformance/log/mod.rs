@@ -113,6 +113,8 @@ on_every_engine! {
     leasing::records_are_leased_in_order_and_settled_once,
     leasing::what_is_given_back_comes_before_anything_newer,
     leasing::only_so_many_are_in_flight,
+    leasing::a_queue_that_is_quiet_holds_nothing_of_the_others,
+    leasing::a_queue_that_nobody_leases_from_passes_up_to_what_it_wants,
     leasing::a_queue_holds_a_page_however_long_the_backlog_is,
     reopening::a_queue_opened_again_goes_on_where_it_was_saved,
     reopening::nothing_is_skipped_whatever_happens,
