@@ -16,7 +16,8 @@ use skerry_front::device::{PublishRefused, Unavailable};
 use skerry_model::limits::DEVICE_MESSAGE_BYTES_MAX;
 use skerry_model::message::Message;
 use skerry_store::log::{
-    AppendError, Batch, CursorError, CursorId, CursorKind, Draft, Durability, From, Full, Log, Order, Start,
+    self, AppendError, Batch, CursorError, CursorId, CursorKind, Draft, Durability, From, Full, Log, Order,
+    Start,
 };
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -41,37 +42,15 @@ const SHED_PAUSES_MAX: u32 = 40;
 /// The letters of one connection, which do not overtake each other.
 #[derive(Default)]
 pub(crate) struct Line {
-    order: Order,
+    batches: log::Line,
     turn: tokio::sync::Mutex<()>,
-    /// One was refused: so are those behind it.
-    is_broken: AtomicBool,
     /// A refusal does not end the connection, as in AMQP: when all are answered, what comes is new.
     goes_on: bool,
-    under_way: AtomicUsize,
 }
 
 impl Line {
     pub(crate) fn new(goes_on: bool) -> Self {
         Self { goes_on, ..Self::default() }
-    }
-}
-
-/// One batch under way.
-struct UnderWay<'l>(&'l Line);
-
-impl<'l> UnderWay<'l> {
-    fn of(line: &'l Line) -> Self {
-        line.under_way.fetch_add(1, SeqCst);
-        Self(line)
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        let line = self.0;
-        if line.under_way.fetch_sub(1, SeqCst) == 1 && line.goes_on && line.is_broken.swap(false, SeqCst) {
-            line.order.resume();
-        }
     }
 }
 
@@ -248,7 +227,7 @@ impl Spool {
 
     async fn append(&self, line: &Line, drafts: Vec<Draft>, rules: &Rules) -> Result<(), PublishRefused> {
         let count = drafts.len() as u64;
-        let _under_way = UnderWay::of(line);
+        let _under_way = line.goes_on.then(|| line.batches.enter());
         let outcome = match rules.when_full {
             WhenFull::Refuse => self.append_behind(line, drafts, rules).await,
             WhenFull::DropOldest => {
@@ -259,18 +238,18 @@ impl Spool {
         };
         let Err(error) = outcome else { return Ok(()) };
         // Its sender sends all of them again, from this one on.
-        line.is_broken.store(true, SeqCst);
+        line.batches.order().break_off();
         self.refused.fetch_add(count, Relaxed);
         Err(Unavailable { what: format!("the message is not stored: {error}") }.into())
     }
 
     async fn append_behind(&self, line: &Line, drafts: Vec<Draft>, rules: &Rules) -> Result<(), AppendError> {
-        if line.is_broken.load(SeqCst) {
+        if line.batches.order().is_broken() {
             return Err(AppendError::AfterFailure);
         }
         match rules.when_full {
-            WhenFull::Refuse => self.append_once(&line.order, drafts, rules).await,
-            WhenFull::DropOldest => self.append_with_room(&line.order, drafts, rules).await,
+            WhenFull::Refuse => self.append_once(line.batches.order(), drafts, rules).await,
+            WhenFull::DropOldest => self.append_with_room(line.batches.order(), drafts, rules).await,
         }
     }
 

@@ -7,7 +7,7 @@ use skerry_front::device::{Calls, Claim, Connected, Post, Refused, SessionKind, 
 use skerry_model::ErrorCode;
 use skerry_model::identity::AuthChain;
 use skerry_store::bus::{Address, Epoch};
-use skerry_store::log::Order;
+use skerry_store::log::Line;
 use tokio::time::Instant;
 
 use super::Shared;
@@ -51,7 +51,8 @@ impl Shared {
         let live = Arc::new(Live {
             letterhead: Letterhead::new(&sender, Source::Telemetry, claim.model.as_deref()),
             partition: self.telemetry.partition_of(&claim.device),
-            order: Order::default(),
+            line: Line::default(),
+            goes_on: claim.session == SessionKind::Passing,
             throttle: self.pace.of(&recipient.identity),
             recipient,
             session: SessionId(epoch.connection),

@@ -18,7 +18,7 @@ use skerry_model::twin::device_document;
 use skerry_model::{DeviceId, ErrorCode, ModuleId};
 use skerry_mqtt::topic::Subscription;
 use skerry_store::bus::Address;
-use skerry_store::log::{Order, Partition};
+use skerry_store::log::{Line, Partition};
 use tokio::time::Instant;
 
 use super::Shared;
@@ -43,7 +43,9 @@ pub(super) struct Live {
     pub(super) sender: Sender,
     pub(super) letterhead: Letterhead,
     pub(super) partition: Partition,
-    pub(super) order: Order,
+    pub(super) line: Line,
+    /// A refusal does not end the connection, as in AMQP.
+    pub(super) goes_on: bool,
     /// Whose commands these are, and by which name this connection holds them.
     pub(super) recipient: Recipient,
     pub(super) session: SessionId,
@@ -175,9 +177,9 @@ impl device::Session for Handle {
             let turn = live.shared.pace.wait(live.throttle.as_deref(), messages.len()).await;
             turn.map_err(|error| PublishRefused::Throttled { what: error.to_string() })?;
             live.note_activity();
-            let telemetry = &live.shared.telemetry;
-            let kept =
-                telemetry.publish_in_order(&live.letterhead, live.partition, &live.order, messages).await;
+            let _under_way = live.goes_on.then(|| live.line.enter());
+            let (telemetry, order) = (&live.shared.telemetry, live.line.order());
+            let kept = telemetry.publish_in_order(&live.letterhead, live.partition, order, messages).await;
             kept.map_err(|error| match error {
                 PublishError::Message(error) => PublishRefused::Invalid { what: error.to_string() },
                 PublishError::Log(error) => Unavailable { what: error.to_string() }.into(),

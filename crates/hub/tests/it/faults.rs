@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use serde_json::json;
+use skerry_front::device::SessionKind;
 
 use crate::sessions::{connect_as, device};
 use crate::world::World;
@@ -74,11 +75,11 @@ fn a_ban_of_who_is_not_there_begins_when_it_was_asked_to_and_ends() {
             "durationSeconds": 60,
         });
         world.post(FAULTS, ban).await.expect(200);
-        drop(connect_as(&world, "d1", &token, false).await.unwrap());
+        drop(connect_as(&world, "d1", &token, SessionKind::Clean).await.unwrap());
         tokio::time::sleep(Duration::from_secs(6)).await;
-        assert!(connect_as(&world, "d1", &token, false).await.is_err());
+        assert!(connect_as(&world, "d1", &token, SessionKind::Clean).await.is_err());
         tokio::time::sleep(Duration::from_secs(60)).await;
-        connect_as(&world, "d1", &token, false).await.unwrap();
+        connect_as(&world, "d1", &token, SessionKind::Clean).await.unwrap();
     });
 }
 
@@ -86,7 +87,7 @@ fn a_ban_of_who_is_not_there_begins_when_it_was_asked_to_and_ends() {
 fn messages_are_held_back_for_as_long_as_was_asked() {
     in_world(World::faulty(), |world| async move {
         let token = device(&world, "d1").await;
-        let client = connect_as(&world, "d1", &token, false).await.unwrap();
+        let client = connect_as(&world, "d1", &token, SessionKind::Clean).await.unwrap();
         let hold = json!({
             "deviceId": "d1",
             "operationType": "HoldMessages",

@@ -12,8 +12,10 @@ use skerry_front::device::{
     SessionKind, Subscriptions,
 };
 use skerry_hub::devices::{Invocation, InvokeError};
+use skerry_model::message::Message;
 use skerry_mqtt::packet::Qos;
 use skerry_mqtt::topic::Subscription;
+use skerry_store::{MemoryDocuments, MemoryOptions};
 use skerry_tokens::SharedKey;
 
 use crate::world::{HOST, World, everywhere};
@@ -45,7 +47,7 @@ pub async fn connect_as(
     world: &World,
     id: &str,
     token: &str,
-    keeps_session: bool,
+    session: SessionKind,
 ) -> Result<Client, Refused> {
     let claim = Claim {
         device: id.parse().unwrap(),
@@ -55,7 +57,7 @@ pub async fn connect_as(
         model: None,
         client: None,
         chain: None,
-        session: if keeps_session { SessionKind::Kept } else { SessionKind::Clean },
+        session,
         peer: "127.0.0.1:1".parse().unwrap(),
     };
     let Connected { session, orders, kept } = world.hub.devices().connect(claim).await?;
@@ -64,7 +66,7 @@ pub async fn connect_as(
 
 impl Client {
     async fn new(world: &World, id: &str, token: &str) -> Self {
-        connect_as(world, id, token, true).await.unwrap()
+        connect_as(world, id, token, SessionKind::Kept).await.unwrap()
     }
 
     async fn subscribe(&self, kinds: &[Subscription]) {
@@ -170,7 +172,7 @@ fn a_connection_ends_with_its_token_and_with_its_proof() {
         assert!(client.is_closed(CloseReason::Expired).await);
         drop(client);
         assert!(matches!(
-            connect_as(&world, "d1", &token, true).await.err(),
+            connect_as(&world, "d1", &token, SessionKind::Kept).await.err(),
             Some(Refused::Unauthorised { .. })
         ));
         for (id, end) in [("d2", "disable"), ("d3", "delete"), ("d4", "new keys")] {
@@ -201,7 +203,7 @@ fn a_connection_ends_with_its_token_and_with_its_proof() {
                 }
             }
             assert!(client.is_closed(CloseReason::Revoked).await, "{end}");
-            let refused = connect_as(&world, id, &token, true).await.err();
+            let refused = connect_as(&world, id, &token, SessionKind::Kept).await.err();
             match end {
                 "disable" => assert_eq!(refused, Some(Refused::Disabled)),
                 _ => assert!(matches!(refused, Some(Refused::Unauthorised { .. })), "{end}"),
@@ -226,7 +228,7 @@ fn subscriptions_are_kept_for_who_wants_that_and_only_for_the_same_identity() {
         assert!(!kept.has(Subscription::Commands));
         drop(client);
         // A clean session forgets them.
-        drop(connect_as(&reborn, "d1", &key(&reborn), false).await.unwrap());
+        drop(connect_as(&reborn, "d1", &key(&reborn), SessionKind::Clean).await.unwrap());
         assert_eq!(Client::new(&reborn, "d1", &key(&reborn)).await.kept, None);
         let client = Client::new(&reborn, "d1", &key(&reborn)).await;
         client.subscribe(&[Subscription::Methods]).await;
@@ -284,4 +286,31 @@ fn who_goes_while_it_is_asked_is_told_of() {
         drop(client);
         assert_eq!(asking.await.unwrap(), Err(InvokeError::Lost));
     });
+}
+
+/// Whether each of many messages is taken, sent one after the other over a log that fails now and then.
+async fn taken(seed: u64, session: SessionKind) -> Vec<bool> {
+    let world = World::over_both(Arc::new(MemoryDocuments::new(MemoryOptions::default())), Some(seed));
+    let token = device(&world, "d1").await;
+    let client = connect_as(&world, "d1", &token, session).await.unwrap();
+    let mut taken = Vec::new();
+    for number in 0..300 {
+        let message = Message { body: Bytes::from(number.to_string()), ..Message::default() };
+        taken.push(client.session.publish(vec![message]).await.is_ok());
+    }
+    taken
+}
+
+#[tokio::test]
+async fn a_sender_that_stays_goes_on_after_a_failure() {
+    let mut failures = 0;
+    for seed in 0..5 {
+        // The connection is closed by then.
+        let closed = taken(seed, SessionKind::Clean).await;
+        assert!(closed.is_sorted_by(|before, after| before >= after), "{closed:?}");
+        let stays = taken(seed, SessionKind::Passing).await;
+        failures += stays.iter().filter(|taken| !**taken).count();
+        assert!(stays.iter().filter(|taken| **taken).count() > 200, "{stays:?}");
+    }
+    assert!(failures > 0);
 }

@@ -1,7 +1,7 @@
 //! What goes in, and what became of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use bytes::Bytes;
 use skerry_model::Timestamp;
@@ -74,8 +74,41 @@ impl Order {
         self.broken.load(SeqCst)
     }
 
-    pub(crate) fn break_off(&self) {
+    /// Something of the line failed, be it before the log saw it.
+    pub fn break_off(&self) {
         self.broken.store(true, SeqCst);
+    }
+}
+
+/// The order of a sender that goes on after a failure: once all that was under way is answered it
+/// knows of every failure, and what comes then is new.
+#[derive(Debug, Default)]
+pub struct Line {
+    order: Order,
+    under_way: AtomicUsize,
+}
+
+impl Line {
+    pub fn order(&self) -> &Order {
+        &self.order
+    }
+
+    /// A batch is under way until this is dropped.
+    pub fn enter(&self) -> UnderWay<'_> {
+        self.under_way.fetch_add(1, SeqCst);
+        UnderWay(self)
+    }
+}
+
+#[derive(Debug)]
+#[must_use]
+pub struct UnderWay<'l>(&'l Line);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if self.0.under_way.fetch_sub(1, SeqCst) == 1 {
+            self.0.order.resume();
+        }
     }
 }
 

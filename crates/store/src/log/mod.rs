@@ -44,7 +44,7 @@ mod names;
 mod queue;
 mod read;
 
-pub use append::{Batch, Draft, Name, Order, Outcome, Placed};
+pub use append::{Batch, Draft, Line, Name, Order, Outcome, Placed, UnderWay};
 pub use cursor::{Cursor, CursorId, CursorKind, Progress, Start};
 pub use durability::{CLASSES, Class, Durability, Kind};
 pub use error::{AppendError, Broken, Busy, CursorError, Full, Misuse, NoSuchCursor, ReadError, TooLarge};
