@@ -24,6 +24,7 @@ mod lifetime;
 mod line;
 mod live;
 mod metrics;
+mod moment;
 mod noted;
 mod pump;
 mod routes;

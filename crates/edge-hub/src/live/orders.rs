@@ -8,7 +8,9 @@ use std::task::{Context, Poll};
 
 use skerry_front::device::{self, CloseReason, Order};
 use skerry_mqtt::topic::Subscription;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
+
+use crate::moment::at;
 
 use super::Live;
 
@@ -68,14 +70,6 @@ impl Drop for Sources {
             shared.leave_line(&live.id);
         }
         shared.figures.disconnects.add(&[("id", &live.id.to_string())], 1);
-    }
-}
-
-/// Never, without a moment.
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }
 

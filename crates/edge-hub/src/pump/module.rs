@@ -7,7 +7,7 @@ use skerry_model::{IdentityId, ModuleId, Timestamp};
 use skerry_mqtt::topic::Subscription;
 use skerry_store::log::CursorError;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::station::{Ready, TIDY_EVERY};
 use super::{Returning, Station};
@@ -15,6 +15,7 @@ use crate::ending::Ending;
 use crate::endpoint::{Endpoint, QueueName};
 use crate::figures::Count;
 use crate::live::{Item, Live, Seen};
+use crate::moment::at;
 use crate::spool::{Queues, Spool};
 use crate::ticket::{Fate, Place};
 
@@ -225,13 +226,5 @@ impl ModulePump {
                 self.station.settle(place);
             }
         }
-    }
-}
-
-/// Never, without a moment.
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }

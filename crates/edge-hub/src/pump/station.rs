@@ -140,6 +140,15 @@ impl Station {
         }
     }
 
+    /// The same, if it is there already.
+    pub(crate) async fn next_if_there(&mut self) -> Option<Result<Ready, LeaseError>> {
+        poll_fn(|context| {
+            let next = pin!(self.next()).poll(context);
+            Poll::Ready(if let Poll::Ready(ready) = next { Some(ready) } else { None })
+        })
+        .await
+    }
+
     /// Where letters may not go out at the moment, it passes what is not for them, and comes back
     /// only with an error.
     pub(crate) async fn next_or_pass(&mut self, may_lease: bool) -> Result<Ready, LeaseError> {
@@ -153,15 +162,6 @@ impl Station {
                 Poll::Pending => None,
             });
             error.map_or(Poll::Pending, |error| Poll::Ready(Err(error)))
-        })
-        .await
-    }
-
-    /// The same, if it is there already.
-    pub(crate) async fn next_if_there(&mut self) -> Option<Result<Ready, LeaseError>> {
-        poll_fn(|context| {
-            let next = pin!(self.next()).poll(context);
-            Poll::Ready(if let Poll::Ready(ready) = next { Some(ready) } else { None })
         })
         .await
     }

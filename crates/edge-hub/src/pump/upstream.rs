@@ -12,7 +12,7 @@ use std::time::Duration;
 use skerry_model::IdentityId;
 use skerry_store::log::{CursorError, Durability, Record};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::drain::{Drain, Stands, Step};
 use super::parked::{NotParked, Parked};
@@ -22,6 +22,7 @@ use crate::ending::Ending;
 use crate::endpoint::{Endpoint, QueueName};
 use crate::letter::{Kind, Letter};
 use crate::line::{Lines, Parcel};
+use crate::moment::at;
 use crate::spool::{Queues, Spool};
 use crate::ticket::{Fate, Place};
 
@@ -397,14 +398,6 @@ async fn drained(drain: Option<&mut Drain>, may_lease: bool) -> Step {
 async fn closed(recalled: Option<&mut mpsc::Receiver<()>>) {
     match recalled {
         Some(recalled) => drop(recalled.recv().await),
-        None => std::future::pending().await,
-    }
-}
-
-/// Never, without a moment.
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
     }
 }
