@@ -13,7 +13,7 @@ use super::{File, Files};
 
 pub(super) struct Active {
     pub(super) segment: Arc<Segment>,
-    pub(super) file: Box<dyn File>,
+    pub(super) file: Arc<dyn File>,
     salt: u64,
     /// Where the next block goes.
     pub(super) offset: u64,
@@ -72,7 +72,7 @@ impl Active {
         let (group, index) = (ledger.group, Index::default());
         Ok(Self {
             segment,
-            file,
+            file: file.into(),
             salt,
             offset,
             durable: offset,
@@ -108,14 +108,19 @@ impl Active {
 
     pub(super) fn sync(&mut self) -> io::Result<()> {
         self.file.sync()?;
-        self.is_durable_now();
+        self.is_durable_to(self.group, self.offset);
         Ok(())
     }
 
-    /// It was synced after all that counts was written.
-    pub(super) fn is_durable_now(&mut self) {
-        (self.durable, self.durable_group) = (self.offset, self.group);
-        self.undurable.clear();
+    /// It was synced after `group`, which ends at `offset`, was written.
+    pub(super) fn is_durable_to(&mut self, group: u64, offset: u64) {
+        (self.durable, self.durable_group) = (offset, group);
+        self.undurable.retain(|(block, _)| block.group > group);
+    }
+
+    /// The last group in it, or before it.
+    pub(super) fn group(&self) -> u64 {
+        self.group
     }
 
     pub(super) fn is_durable(&self) -> bool {

@@ -14,7 +14,7 @@ use super::read::Paging;
 use super::recover::{JournalOpenError, recover};
 use super::shared::Shared;
 use super::writer::Writer;
-use super::{JournalOptions, ahead, rewrite};
+use super::{JournalOptions, ahead, rewrite, syncer};
 use crate::documents::Answer;
 use crate::log::{
     AppendError, Batch, Busy, Cursor, CursorError, CursorId, Durability, Extent, Figures, Follower, From,
@@ -46,6 +46,8 @@ impl Journal {
             Ok::<(), std::io::Error>(())
         };
         start("log-write", Box::new(move || writer.run()))?;
+        let theirs = shared.clone();
+        start("log-sync", Box::new(move || syncer::run(&theirs)))?;
         let theirs = shared.clone();
         start("log-ahead", Box::new(move || ahead::run(&theirs)))?;
         start("log-rewrite", Box::new(move || rewrite::run(&shared)))?;

@@ -48,6 +48,8 @@ struct Inner {
     poked: bool,
     /// The writer waits and must be woken: a call to the system that is spared otherwise.
     idle: bool,
+    /// It waits for so many bytes.
+    least_bytes: usize,
 }
 
 pub(super) enum Turn {
@@ -76,6 +78,7 @@ impl Intake {
             broken: None,
             closed: false,
             idle: false,
+            least_bytes: 0,
             poked: false,
         };
         Self {
@@ -164,7 +167,8 @@ impl Intake {
         }
         inner.queued_bytes += weight;
         let done = work(&mut inner);
-        let wake = std::mem::take(&mut inner.idle);
+        let wake = inner.idle && inner.has_turn();
+        inner.idle &= !wake;
         drop(inner);
         if wake {
             self.arrived.notify_one();
@@ -334,11 +338,15 @@ impl Intake {
         Ok(())
     }
 
-    /// The next group, or a tick after `patience`.
-    pub(super) fn turn(&self, patience: Option<Duration>) -> Turn {
+    /// The next group of at least so many bytes, or whose time has come because another one waits
+    /// behind it; or a tick after `patience`.
+    pub(super) fn turn(&self, patience: Option<Duration>, least_bytes: usize) -> Turn {
         let mut inner = self.lock();
+        inner.least_bytes = least_bytes;
         loop {
-            if let Some(group) = inner.groups.pop_front() {
+            if (inner.has_turn() || inner.closed)
+                && let Some(group) = inner.groups.pop_front()
+            {
                 return Turn::Group(group);
             }
             if inner.closed {
@@ -353,13 +361,18 @@ impl Intake {
                 Some(patience) => {
                     let waited = self.arrived.wait_timeout(inner, patience);
                     let (inner, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-                    if timeout.timed_out() && inner.groups.is_empty() && !inner.closed {
+                    if timeout.timed_out() && !inner.has_turn() && !inner.closed {
                         return Turn::Tick;
                     }
                     inner
                 }
             };
         }
+    }
+
+    /// The next group, however small, if there is one.
+    pub(super) fn take(&self) -> Option<Group> {
+        self.lock().groups.pop_front()
     }
 
     /// Has the writer look around.
@@ -426,6 +439,12 @@ impl Intake {
 }
 
 impl Inner {
+    /// Whether there is a group for the writer.
+    fn has_turn(&self) -> bool {
+        let is_large = |group: &Group| group.bytes >= self.least_bytes || self.groups.len() > 1;
+        self.least_bytes < usize::MAX && self.groups.front().is_some_and(is_large)
+    }
+
     fn call_first(&self) {
         if let Some((_, called)) = self.line.front() {
             called.notify_one();

@@ -33,7 +33,8 @@
 //!
 //! Callers encode into the group in the making (`intake.rs`, `group.rs`), large batches before their
 //! turn (`prepared.rs`); the writer (`writer.rs`) puts it behind the last one (`active.rs`), syncs if
-//! anybody asked for it, and only then shows it to readers and answers. A file is begun under another name, synced, renamed, and the directory
+//! anybody asked for it, and only then shows it to readers and answers. While a large group is synced
+//! (`syncer.rs`), the next one is written already (`flight.rs`). A file is begun under another name, synced, renamed, and the directory
 //! synced, before anything goes into it; by then the file before is durable to its end.
 //!
 //! What is answered before it is durable may have been seen; so a partition writes down first how
@@ -75,6 +76,7 @@ mod chunks;
 mod engine;
 mod envelope;
 mod files;
+mod flight;
 mod follow;
 mod group;
 mod index;
@@ -97,6 +99,7 @@ mod segment;
 mod shared;
 mod signal;
 mod staged;
+mod syncer;
 mod walk;
 mod wanted;
 mod wire;

@@ -18,6 +18,9 @@ pub struct JournalOptions {
     pub segment_bytes: u64,
     /// A group is ended when it has so many bytes.
     pub group_bytes_max: usize,
+    /// A group of so many bytes is written while the one before it is being synced; smaller ones
+    /// wait, and are put together.
+    pub early_bytes: usize,
     /// What was only written is synced after this time, or when it has so many bytes; until then
     /// it is kept in memory too.
     pub sync_after: Duration,
@@ -40,6 +43,7 @@ impl JournalOptions {
             limits: Limits::default(),
             segment_bytes: 64 << 20,
             group_bytes_max: 1 << 20,
+            early_bytes: 128 << 10,
             sync_after: Duration::from_secs(1),
             unsynced_bytes_max: 4 << 20,
             recent_bytes_max: 4 << 20,
@@ -60,6 +64,7 @@ impl JournalOptions {
         limits.page_records_max = limits.page_records_max.max(1);
         limits.partitions_max = limits.partitions_max.clamp(1, 65_536);
         self.segment_bytes = self.segment_bytes.min(limits.bytes_max / 16).max(64 << 10);
+        self.early_bytes = self.early_bytes.max(1);
         self.group_bytes_max = self.group_bytes_max.clamp(1, 64 << 20);
         self.reads_max = self.reads_max.max(1);
         self.recent_groups_max = self.recent_groups_max.max(1);

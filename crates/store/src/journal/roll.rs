@@ -74,6 +74,10 @@ impl Writer {
         let broken = |error: io::Error| Broken {
             what: format!("a file could not be made durable ({failure}), and a new one neither ({error})"),
         };
+        if self.syncing.take().is_some() {
+            // Whatever it says: nothing more is asked of that file.
+            drop(self.shared.syncer.wait());
+        }
         let Some(mut old) = self.active.take() else { return Ok(()) };
         let (group, groups) = old.undurable();
         let mut ledger = self.shared.ledger().clone();
@@ -94,6 +98,7 @@ impl Writer {
             new.keep(again, slices, len);
             written += len;
         }
+        self.flying.iter_mut().for_each(|flying| flying.end = new.offset);
         if let Some((number, slices)) = at_hand {
             let block = new.group_block(number, time, slices);
             let len = new.write(&block, slices).map_err(broken)?;
@@ -107,6 +112,7 @@ impl Writer {
         let segment = new.segment.clone();
         self.adopt(new);
         self.shared.catalog.grow(&segment, written);
+        self.is_durable(at_hand.map_or_else(|| self.shared.ledger().group, |(number, _)| number));
         // What was committed is readable here now; the group at hand will be when it is.
         let at_hand = at_hand.map_or(0, |(_, slices)| slices.len());
         if at_hand == 0

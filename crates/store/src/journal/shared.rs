@@ -13,6 +13,7 @@ use super::intake::Intake;
 use super::ledger::Ledger;
 use super::recent::Recent;
 use super::signal::Signal;
+use super::syncer::Syncer;
 use crate::log::{Partition, Winner};
 
 pub(super) struct Shared {
@@ -28,6 +29,7 @@ pub(super) struct Shared {
     /// Pages being read from files.
     pub(super) reading: Semaphore,
     pub(super) rewriting: Signal,
+    pub(super) syncer: Syncer,
     /// Held while files are taken out of the catalog and removed.
     removing: Mutex<()>,
     /// The last group that is durable.
@@ -92,6 +94,7 @@ impl Shared {
             ahead: Ahead::new(options.ahead_bytes_max),
             reading: Semaphore::new(options.reads_max),
             rewriting: Signal::default(),
+            syncer: Syncer::default(),
             removing: Mutex::default(),
             durable_group: AtomicU64::new(ledger_group),
             wants_sync: AtomicBool::new(false),

@@ -1,28 +1,32 @@
 //! The thread that writes.
 //!
 //! ```text
-//!  turn ──group──▶ jobs ─ roll ─ room ─ write ─ sync ──▶ commit ─▶ answers
+//!  turn ──group──▶ jobs ─ roll ─ room ─ write ─ sync ──▶ land: readers, answers
 //!   ▲                │               │ full   │ failed
 //!   │                ▼               ▼        ▼
 //!   │          notes for the block   refused  rescue: all that is not durable into a new file,
 //!   │                                         or stand still for good
 //!   └── between groups: sync what was only written, remove what retention says
 //! ```
+//!
+//! A large group is synced by another thread, while the next one is written (`flight.rs`).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
-use skerry_model::Timestamp;
 use tokio::time::Instant;
 
 use super::active::Active;
 use super::block::{Block, NOTES, Slice};
 use super::files::is_full;
+use super::flight::Flying;
 use super::group::{Group, Grown};
 use super::intake::Turn;
 use super::note::Note;
 use super::shared::Shared;
+use super::syncer;
 use crate::log::{AppendError, Broken, CursorError, Durability, Full, Partition};
 
 /// How far a partition may run ahead of what is durable before that is written down.
@@ -37,20 +41,33 @@ pub(super) struct Writer {
     pub(super) next_number: u64,
     pub(super) previous: Option<(u64, u64)>,
     /// Since when something is written and not durable.
-    undurable_since: Option<Instant>,
+    pub(super) undurable_since: Option<Instant>,
+    /// Written, and nobody knows yet. Unless a sync is under way there are none.
+    pub(super) flying: VecDeque<Flying>,
+    /// The sync under way: the last group that it makes durable, and where that ends.
+    pub(super) syncing: Option<(u64, u64)>,
     /// Cursors whose standing found no room yet.
     pub(super) late: super::jobs::Late,
     /// Cursors moved or files ended: some may be wanted no more.
     pub(super) may_be_settled: bool,
     /// Readers should look again: what they read lies in another file.
     pub(super) is_rescued: bool,
-    failed: Option<Broken>,
+    pub(super) failed: Option<Broken>,
 }
 
 /// Why a group did not become part of the log.
 pub(super) enum Refusal {
     Full(Full),
     Broken(Broken),
+}
+
+/// A group in the file.
+pub(super) struct Written {
+    slices: Vec<Grown>,
+    /// Where its block ends.
+    end: u64,
+    /// It counts when it is durable, and somebody has to see to that.
+    must_sync: bool,
 }
 
 impl Writer {
@@ -62,6 +79,8 @@ impl Writer {
             next_number,
             previous,
             undurable_since: None,
+            flying: VecDeque::new(),
+            syncing: None,
             late,
             may_be_settled: true,
             is_rescued: false,
@@ -71,12 +90,14 @@ impl Writer {
 
     /// Runs until the intake is closed and empty.
     pub(super) fn run(mut self) {
+        let _ending = syncer::Ending(self.shared.clone());
         loop {
-            match self.shared.intake.turn(self.patience()) {
+            match self.shared.intake.turn(self.patience(), self.least_bytes()) {
                 Turn::Group(group) => self.group(group),
                 Turn::Tick => {}
                 Turn::Closed => break,
             }
+            self.collect();
             if self.failed.is_none() {
                 self.chores();
             }
@@ -97,7 +118,7 @@ impl Writer {
         }
     }
 
-    fn group(&mut self, mut group: Group) {
+    pub(super) fn group(&mut self, mut group: Group) {
         if let Some(broken) = self.failed.clone() {
             self.refuse(group, &broken.into());
             return;
@@ -109,17 +130,18 @@ impl Writer {
         };
         self.may_be_settled |= !group.jobs.is_empty();
         let mut asked = self.carry_out(&mut group);
-        let fate = self.put(&mut group, &mut asked.notes, time, number);
-        let bytes = group.bytes;
-        match fate {
+        match self.put(&mut group, &mut asked.notes, time, number) {
             Ok(written) => {
-                self.commit(&group, written, time, number);
-                let time = Timestamp::from_ticks(time);
-                for waiting in group.waiting {
-                    drop(waiting.answer.send(Ok(time)));
+                self.place(&group, &written.slices, time, number);
+                let number = if written.slices.is_empty() { number - 1 } else { number };
+                let Written { slices, end, must_sync } = written;
+                self.flying.push_back(Flying { number, time, end, must_sync, slices, group, asked });
+                if must_sync && self.syncing.is_none() {
+                    self.begin_sync();
                 }
-                asked.answer(&self.shared, Ok(()));
-                self.shared.intake.give_room(bytes);
+                if self.syncing.is_none() {
+                    self.land();
+                }
             }
             Err(Refusal::Full(full)) => {
                 if self.shared.counted.full.fetch_add(1, Relaxed) == 0 {
@@ -138,21 +160,19 @@ impl Writer {
                 }
             }
             Err(Refusal::Broken(broken)) => {
-                tracing::error!(reason = %broken, "the log stops writing");
-                self.shared.intake.break_off(&broken);
+                self.give_up(&broken);
                 let behind = self.shared.intake.fall_back(&group, &self.shared.ledger());
                 asked.answer(&self.shared, Err(&CursorError::Broken(broken.clone())));
                 self.refuse(group, &AppendError::Unknown);
                 for group in behind {
                     self.refuse(group, &broken.clone().into());
                 }
-                self.failed = Some(broken);
             }
         }
     }
 
     /// Answers a group that was never written.
-    fn refuse(&self, group: Group, error: &AppendError) {
+    pub(super) fn refuse(&self, group: Group, error: &AppendError) {
         let bytes = group.bytes;
         for waiting in group.waiting {
             if let Some(order) = &waiting.order {
@@ -164,14 +184,14 @@ impl Writer {
         self.shared.intake.give_room(bytes);
     }
 
-    /// Brings the group to the disk; returns its slices for readers.
+    /// Brings the group to the file, and to the disk unless that is left to the other thread.
     fn put(
         &mut self,
         group: &mut Group,
         notes: &mut Vec<u8>,
         time: i64,
         number: u64,
-    ) -> Result<Vec<Grown>, Refusal> {
+    ) -> Result<Written, Refusal> {
         self.late.encode(&self.shared.ledger(), notes);
         let mut must_sync = group.durability >= Some(Durability::Synced);
         let mut raised = Vec::new();
@@ -197,16 +217,23 @@ impl Writer {
         mut must_sync: bool,
         time: i64,
         number: u64,
-    ) -> Result<Vec<Grown>, Refusal> {
+    ) -> Result<Written, Refusal> {
         let slices = group.finish(std::mem::take(notes));
         if slices.is_empty() {
-            // What was repeated may be written only.
-            return if must_sync { self.sync_now().map(|()| slices) } else { Ok(slices) };
+            let is_needed = must_sync && self.flying.is_empty();
+            if is_needed {
+                // What was repeated may be written only.
+                self.sync_now()?;
+            }
+            return Ok(Written { slices, end: 0, must_sync: must_sync && !is_needed });
         }
         let table: Vec<Slice> = slices.iter().map(|growing| growing.slice).collect();
         let len =
             Block::head_len(&table) as u64 + table.iter().map(|slice| u64::from(slice.len)).sum::<u64>();
         self.make_room(len, group.records > 0).map_err(Refusal::Full)?;
+        if let Some(broken) = &self.failed {
+            return Err(broken.clone().into());
+        }
         let is_due =
             |active: &Active| active.has_groups() && active.offset + len > self.shared.options.segment_bytes;
         if self.active.as_ref().is_none_or(is_due) {
@@ -219,37 +246,48 @@ impl Writer {
         let written = match active.write(&block, &slices) {
             Ok(written) => written,
             Err(error) if is_full(&error) => return Err(Refusal::Full(Full::Disk)),
-            Err(error) => {
-                self.rescue(&error, Some((number, &slices)), time).map_err(Refusal::Broken)?;
-                return Ok(slices);
-            }
+            Err(error) => return self.rescued(&error, number, slices, time),
         };
         self.shared.catalog.grow(&active.segment, written);
         self.shared.counted.written_bytes.fetch_add(written, Relaxed);
-        let undurable = active.offset + written - active.durable;
+        let end = active.offset + written;
+        let undurable = end - active.durable;
         must_sync |= undurable >= self.shared.options.unsynced_bytes_max;
-        if must_sync {
+        let is_large = group.bytes >= self.shared.options.early_bytes;
+        if must_sync && !is_large && self.flying.is_empty() {
             self.shared.counted.syncs.fetch_add(1, Relaxed);
             if let Err(error) = active.file.sync() {
-                self.rescue(&error, Some((number, &slices)), time).map_err(Refusal::Broken)?;
-                self.is_durable(number);
-                return Ok(slices);
+                return self.rescued(&error, number, slices, time);
+            }
+            active.keep(block, &slices, written);
+            active.is_durable_to(number, end);
+            self.is_durable(number);
+            (self.undurable_since, must_sync) = (None, false);
+        } else {
+            active.keep(block, &slices, written);
+            if self.undurable_since.is_none() {
+                self.undurable_since = Some(Instant::now());
             }
         }
-        active.keep(block, &slices, written);
-        if must_sync {
-            active.is_durable_now();
-            self.is_durable(number);
-            self.undurable_since = None;
-        } else if self.undurable_since.is_none() {
-            self.undurable_since = Some(Instant::now());
-        }
         self.late.clear();
-        Ok(slices)
+        Ok(Written { slices, end, must_sync })
+    }
+
+    /// The group at hand went to a new file, with all that was not durable.
+    fn rescued(
+        &mut self,
+        error: &std::io::Error,
+        number: u64,
+        slices: Vec<Grown>,
+        time: i64,
+    ) -> Result<Written, Refusal> {
+        self.rescue(error, Some((number, &slices)), time)?;
+        let end = self.active.as_ref().map_or(0, |active| active.offset);
+        Ok(Written { slices, end, must_sync: false })
     }
 
     /// Everything up to this group is: what was waiting for that goes on.
-    fn is_durable(&self, group: u64) {
+    pub(super) fn is_durable(&self, group: u64) {
         self.shared.durable_group.store(group, SeqCst);
         if self.shared.is_tight() {
             self.shared.rewriting.wake();
@@ -272,63 +310,45 @@ impl Writer {
         raised
     }
 
-    /// The group is part of the log: from here on readers see it.
-    fn commit(&mut self, group: &Group, slices: Vec<Grown>, time: i64, number: u64) {
-        let shared = &self.shared;
-        let counted = &shared.counted;
-        counted.repetitions.fetch_add(group.repetitions, Relaxed);
+    /// The group is in the file: what comes next stands behind it.
+    fn place(&self, group: &Group, slices: &[Grown], time: i64, number: u64) {
         if slices.is_empty() {
             return;
         }
-        {
-            let mut ledger = shared.ledger();
-            slices.iter().filter(|growing| growing.slice.partition != NOTES).for_each(|growing| {
-                ledger.extend(&growing.slice, time);
-            });
-            group.names.iter().for_each(|name| ledger.names.place(*name));
-            group.wants.iter().for_each(|(id, (records, bytes))| ledger.want(*id, *records, *bytes));
-            (ledger.group, ledger.time) = (number, time);
-        }
-        if let Some(active) = &self.active {
-            active.segment.set_end(active.offset);
-        }
-        let moved: Vec<(Partition, u64)> = slices
-            .iter()
-            .filter(|growing| growing.slice.partition != NOTES)
-            .map(|growing| (Partition::new(growing.slice.partition), growing.slice.next))
-            .collect();
-        let recent = slices.into_iter().filter(|growing| growing.slice.partition != NOTES);
-        let recent: Vec<_> = recent.map(|growing| (growing.slice, growing.bytes)).collect();
-        if !recent.is_empty() {
-            shared.recent().push(time, recent);
-        }
-        for (partition, next) in moved {
-            if let Some(gate) = shared.gate(partition) {
-                gate.newest.store(time, SeqCst);
-                gate.next.store(next, SeqCst);
-                gate.moved.notify_waiters();
-            }
-        }
-        counted.groups.fetch_add(1, Relaxed);
-        counted.records.fetch_add(group.records, Relaxed);
-        counted.record_bytes.fetch_add(group.record_bytes, Relaxed);
+        let mut ledger = self.shared.ledger();
+        slices.iter().filter(|growing| growing.slice.partition != NOTES).for_each(|growing| {
+            ledger.extend(&growing.slice, time);
+        });
+        group.names.iter().for_each(|name| ledger.names.place(*name));
+        group.wants.iter().for_each(|(id, (records, bytes))| ledger.want(*id, *records, *bytes));
+        (ledger.group, ledger.time) = (number, time);
     }
 
-    /// What was only written becomes durable.
+    /// What was only written becomes durable, and lands.
     pub(super) fn sync_now(&mut self) -> Result<(), Refusal> {
+        let outcome = self.try_to_sync_now();
+        if let Err(broken) = &outcome {
+            self.give_up(broken);
+        }
+        Ok(outcome?)
+    }
+
+    fn try_to_sync_now(&mut self) -> Result<(), Broken> {
+        self.await_sync()?;
         self.undurable_since = None;
-        let Some(active) = self.active.as_mut().filter(|active| !active.is_durable()) else { return Ok(()) };
-        self.shared.counted.syncs.fetch_add(1, Relaxed);
-        match active.sync() {
-            Ok(()) => {
-                self.is_durable(self.shared.ledger().group);
-                Ok(())
-            }
-            Err(error) => {
-                let time = self.shared.ledger().time;
-                self.rescue(&error, None, time).map_err(Refusal::Broken)
+        if let Some(active) = self.active.as_mut().filter(|active| !active.is_durable()) {
+            self.shared.counted.syncs.fetch_add(1, Relaxed);
+            let outcome = active.sync();
+            match outcome {
+                Ok(()) => self.is_durable(self.shared.ledger().group),
+                Err(error) => {
+                    let time = self.shared.ledger().time;
+                    self.rescue(&error, None, time)?;
+                }
             }
         }
+        self.land();
+        Ok(())
     }
 
     fn chores(&mut self) {
@@ -338,11 +358,8 @@ impl Writer {
         let is_due = |since: Instant| since.elapsed() >= self.shared.options.sync_after;
         let is_wanted = self.shared.wants_sync.swap(false, SeqCst);
         if (is_wanted || self.undurable_since.is_some_and(is_due))
-            && let Err(Refusal::Broken(broken)) = self.sync_now()
+            && self.sync_now().is_err()
         {
-            tracing::error!(reason = %broken, "the log stops writing");
-            self.shared.intake.break_off(&broken);
-            self.failed = Some(broken);
             return;
         }
         self.retain();

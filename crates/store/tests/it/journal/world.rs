@@ -81,6 +81,7 @@ pub(crate) fn options(disk: &Disk, winner: Winner, seed: u64) -> JournalOptions 
         recent_bytes_max: [0, 16 << 10, 1 << 20][dice.roll(3)],
         recent_groups_max: 1 + dice.roll(20),
         ahead_bytes_max: [0, 16 << 10, 1 << 20][dice.roll(3)],
+        early_bytes: [1, 2 << 10, usize::MAX][dice.roll(3)],
         ..JournalOptions::new(Arc::new(disk.clone()), clock(seed), Chance::seeded(seed))
     }
 }

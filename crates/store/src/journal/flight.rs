@@ -1,0 +1,186 @@
+//! Groups that are in the file and not durable yet, while the disk is busy with those before them.
+//!
+//! ```text
+//!  writer   write 5 ─ write 6 ── write 7 ───┬─ answer 5 ─ write 8 ───┬─ answer 6, 7
+//!  syncer            └──── sync 5 ──────────┴──────── sync 6, 7 ─────┴─ sync 8 ⋯
+//! ```
+//!
+//! They land in their order: then readers see them and callers are answered. A group that promises
+//! nothing lands with those before it.
+
+use std::io;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+
+use skerry_model::Timestamp;
+use tokio::time::Instant;
+
+use super::block::NOTES;
+use super::group::{Group, Grown};
+use super::jobs::Asked;
+use super::writer::{Refusal, Writer};
+use crate::log::{AppendError, Broken, CursorError, Partition};
+
+pub(super) struct Flying {
+    /// The last group that it needs: its own, or the one before it when it brings nothing.
+    pub(super) number: u64,
+    pub(super) time: i64,
+    /// Where its block ends.
+    pub(super) end: u64,
+    pub(super) must_sync: bool,
+    pub(super) slices: Vec<Grown>,
+    pub(super) group: Group,
+    pub(super) asked: Asked,
+}
+
+impl Writer {
+    /// So much must have come together for a write while a sync is under way: less waits for it,
+    /// and goes with more.
+    pub(super) fn least_bytes(&self) -> usize {
+        let flying: usize = self.flying.iter().map(|flying| flying.group.bytes).sum();
+        match (self.syncing, flying > 2 * self.shared.options.group_bytes_max) {
+            (None, _) => 0,
+            (Some(_), false) => self.shared.options.early_bytes,
+            (Some(_), true) => usize::MAX,
+        }
+    }
+
+    /// Has what is in the file by now synced, beside the writer.
+    pub(super) fn begin_sync(&mut self) {
+        let Some(active) = &self.active else { return };
+        if self.syncing.is_some() || active.is_durable() {
+            return;
+        }
+        self.shared.counted.syncs.fetch_add(1, Relaxed);
+        self.syncing = Some((active.group(), active.offset));
+        self.shared.syncer.begin(active.file.clone());
+        self.undurable_since = None;
+    }
+
+    /// Takes what a sync has brought, if there is one that is done. The disk goes on before anybody
+    /// is told.
+    pub(super) fn collect(&mut self) {
+        let Some(outcome) = self.syncing.and_then(|_| self.shared.syncer.outcome()) else { return };
+        let collected = self.synced(outcome);
+        if let Err(broken) = collected {
+            return self.give_up(&broken);
+        }
+        // What has come since then goes along with the next sync, or waits for a whole one.
+        if self.flying.iter().any(|flying| flying.must_sync && flying.number > self.durable_group())
+            && let Some(group) = self.shared.intake.take()
+        {
+            self.group(group);
+        }
+        if self.failed.is_none() {
+            self.sync_what_waits();
+            self.land();
+        }
+    }
+
+    /// Waits for the sync under way.
+    pub(super) fn await_sync(&mut self) -> Result<(), Broken> {
+        match self.syncing {
+            Some(_) => {
+                let outcome = self.shared.syncer.wait();
+                self.synced(outcome)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn synced(&mut self, outcome: io::Result<()>) -> Result<(), Broken> {
+        let Some((group, offset)) = self.syncing.take() else { return Ok(()) };
+        match outcome {
+            Ok(()) => {
+                if let Some(active) = &mut self.active {
+                    active.is_durable_to(group, offset);
+                }
+                self.is_durable(group);
+                Ok(())
+            }
+            Err(error) => {
+                let time = self.shared.ledger().time;
+                self.rescue(&error, None, time)
+            }
+        }
+    }
+
+    fn sync_what_waits(&mut self) {
+        let durable = self.durable_group();
+        if self.flying.iter().any(|flying| flying.must_sync && flying.number > durable) {
+            self.begin_sync();
+        } else if self.syncing.is_none()
+            && self.undurable_since.is_none()
+            && self.active.as_ref().is_some_and(|active| !active.is_durable())
+        {
+            self.undurable_since = Some(Instant::now());
+        }
+    }
+
+    /// Shows and answers what is as safe as it was to be, in order.
+    pub(super) fn land(&mut self) {
+        let durable = self.durable_group();
+        while let Some(flying) =
+            self.flying.pop_front_if(|flying| !flying.must_sync || flying.number <= durable)
+        {
+            self.show(&flying);
+            let time = Timestamp::from_ticks(flying.time);
+            for waiting in flying.group.waiting {
+                drop(waiting.answer.send(Ok(time)));
+            }
+            flying.asked.answer(&self.shared, Ok(()));
+            self.shared.intake.give_room(flying.group.bytes);
+        }
+    }
+
+    /// The log stands still: nobody knows what became of what was in the air.
+    pub(super) fn give_up(&mut self, broken: &Broken) {
+        if self.failed.is_some() {
+            return;
+        }
+        tracing::error!(reason = %broken, "the log stops writing");
+        self.shared.intake.break_off(broken);
+        self.failed = Some(broken.clone());
+        for flying in std::mem::take(&mut self.flying) {
+            flying.asked.answer(&self.shared, Err(&CursorError::Broken(broken.clone())));
+            self.refuse(flying.group, &AppendError::Unknown);
+        }
+    }
+
+    fn durable_group(&self) -> u64 {
+        self.shared.durable_group.load(SeqCst)
+    }
+
+    /// From here on readers see it.
+    fn show(&self, flying: &Flying) {
+        let (shared, group, time) = (&self.shared, &flying.group, flying.time);
+        let counted = &shared.counted;
+        counted.repetitions.fetch_add(group.repetitions, Relaxed);
+        if flying.slices.is_empty() {
+            return;
+        }
+        if let Some(active) = &self.active {
+            active.segment.set_end(flying.end);
+        }
+        let records = || flying.slices.iter().filter(|growing| growing.slice.partition != NOTES);
+        let recent: Vec<_> = records().map(|growing| (growing.slice, growing.bytes.clone())).collect();
+        if !recent.is_empty() {
+            shared.recent().push(time, recent);
+        }
+        for growing in records() {
+            if let Some(gate) = shared.gate(Partition::new(growing.slice.partition)) {
+                gate.newest.store(time, SeqCst);
+                gate.next.store(growing.slice.next, SeqCst);
+                gate.moved.notify_waiters();
+            }
+        }
+        counted.groups.fetch_add(1, Relaxed);
+        counted.records.fetch_add(group.records, Relaxed);
+        counted.record_bytes.fetch_add(group.record_bytes, Relaxed);
+    }
+}
+
+impl From<Broken> for Refusal {
+    fn from(broken: Broken) -> Self {
+        Self::Broken(broken)
+    }
+}
