@@ -2,7 +2,7 @@
 //!
 //! A file is opened, and its blocks are looked for, once for many pages then. A reader is whoever
 //! goes on where a page ended: it has nothing read ahead the first time, then more each time, so
-//! that those who only look in cost nothing. When half of what was read ahead is used, a thread
+//! that those who only look in cost nothing. When it begins to use what was read ahead, a thread
 //! reads what follows, beside the reader. Who was not back for longest gives way.
 
 use std::collections::VecDeque;
@@ -138,8 +138,7 @@ impl Ahead {
     /// The reader will ask for `at`.
     pub(super) fn put(&self, kin: Kin, at: u64, mut beyond: Beyond) {
         let mut state = self.lock();
-        let is_due = beyond.bytes <= beyond.window / 2 && !beyond.pieces.is_empty();
-        if is_due && !beyond.is_followed {
+        if !beyond.pieces.is_empty() && !beyond.is_followed {
             beyond.is_followed = true;
             let wish = Wish { kin, at: beyond.end(at), beyond: beyond.next(self.bytes_max) };
             if state.wishes.len() < READERS_MAX && !state.closed {
@@ -268,12 +267,10 @@ mod tests {
         beyond.push(piece(20, 300));
         beyond.push(piece(30, 600));
         ahead.put(KIN, 20, beyond);
-        assert!(ahead.lock().wishes.is_empty(), "more than half of it is there");
         for at in [30, 35] {
             let mut beyond = ahead.take(KIN, at).unwrap();
             if at == 30 {
                 beyond.pop();
-                beyond.bytes = 500;
             }
             ahead.put(KIN, at, beyond);
             assert_eq!(ahead.lock().wishes.len(), 1);

@@ -84,6 +84,7 @@ mod indexes;
 mod inspect;
 mod intake;
 mod jobs;
+mod leaving;
 mod ledger;
 mod note;
 mod options;

@@ -53,6 +53,7 @@ impl Writer {
             return Ok(());
         }
         self.remove_settled();
+        self.leaving.wait();
         while !fits() {
             let oldest = shared.catalog.oldest().filter(|oldest| !self.is_active(oldest));
             let oldest = oldest.filter(|oldest| self.may_go(oldest));
@@ -156,7 +157,12 @@ impl Writer {
             true => shared.options.files.sync_directory(),
             false => Ok(()),
         };
-        match settled.and_then(|()| shared.options.files.remove(&segment.name())) {
+        let held = (why == Why::Settled).then(|| shared.options.files.open(&segment.name()).ok()).flatten();
+        let removed = settled.and_then(|()| shared.options.files.remove(&segment.name()));
+        if let Some(file) = held {
+            self.leaving.close(file);
+        }
+        match removed {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 tracing::warn!(file = segment.name(), %error, "a file of the log could not be removed");
                 uncount(shared, why, segment.bytes());

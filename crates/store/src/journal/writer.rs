@@ -24,6 +24,7 @@ use super::files::is_full;
 use super::flight::Flying;
 use super::group::{Group, Grown};
 use super::intake::Turn;
+use super::leaving::Leaving;
 use super::note::Note;
 use super::shared::Shared;
 use super::syncer;
@@ -52,6 +53,7 @@ pub(super) struct Writer {
     pub(super) may_be_settled: bool,
     /// Readers should look again: what they read lies in another file.
     pub(super) is_rescued: bool,
+    pub(super) leaving: Leaving,
     pub(super) failed: Option<Broken>,
 }
 
@@ -84,6 +86,7 @@ impl Writer {
             late,
             may_be_settled: true,
             is_rescued: false,
+            leaving: Leaving::default(),
             failed: None,
         }
     }
