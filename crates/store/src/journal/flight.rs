@@ -6,7 +6,7 @@
 //! ```
 //!
 //! They land in their order: then readers see them and callers are answered. A group that promises
-//! nothing lands with those before it.
+//! nothing lands with those before it. What is in the air counts as queued: the intake bounds it.
 
 use std::io;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -36,12 +36,7 @@ impl Writer {
     /// So much must have come together for a write while a sync is under way: less waits for it,
     /// and goes with more.
     pub(super) fn least_bytes(&self) -> usize {
-        let flying: usize = self.flying.iter().map(|flying| flying.group.bytes).sum();
-        match (self.syncing, flying > 2 * self.shared.options.group_bytes_max) {
-            (None, _) => 0,
-            (Some(_), false) => self.shared.options.early_bytes,
-            (Some(_), true) => usize::MAX,
-        }
+        self.syncing.map_or(0, |_| self.shared.options.early_bytes)
     }
 
     /// Has what is in the file by now synced, beside the writer.

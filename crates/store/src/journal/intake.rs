@@ -442,7 +442,7 @@ impl Inner {
     /// Whether there is a group for the writer.
     fn has_turn(&self) -> bool {
         let is_large = |group: &Group| group.bytes >= self.least_bytes || self.groups.len() > 1;
-        self.least_bytes < usize::MAX && self.groups.front().is_some_and(is_large)
+        self.groups.front().is_some_and(is_large)
     }
 
     fn call_first(&self) {

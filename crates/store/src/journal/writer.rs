@@ -360,9 +360,7 @@ impl Writer {
         }
         let is_due = |since: Instant| since.elapsed() >= self.shared.options.sync_after;
         let is_wanted = self.shared.wants_sync.swap(false, SeqCst);
-        if (is_wanted || self.undurable_since.is_some_and(is_due))
-            && self.sync_now().is_err()
-        {
+        if (is_wanted || self.undurable_since.is_some_and(is_due)) && self.sync_now().is_err() {
             return;
         }
         self.retain();

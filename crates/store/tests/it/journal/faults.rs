@@ -117,7 +117,7 @@ fn draft(number: u64, length: usize) -> Draft {
 async fn while_one_sync_lasts_everything_that_comes_is_one_group() {
     let disk = Disk::new();
     let settings = options(&disk, Winner::Retention, 0);
-    let log = Journal::open(JournalOptions { group_bytes_max: 1 << 20, ..settings });
+    let log = Journal::open(JournalOptions { group_bytes_max: 1 << 20, early_bytes: 128 << 10, ..settings });
     let log = Arc::new(log.unwrap());
     log.append(Batch::new(vec![draft(0, 10)], Durability::Synced)).await;
     disk.plan(|op| if op.kind == OpKind::Sync { Fault::Wait } else { Fault::None });

@@ -5,6 +5,7 @@ mod ahead;
 mod caps;
 mod disk;
 mod faults;
+mod flight;
 mod fsyncs;
 mod full;
 mod fuzz;

@@ -57,6 +57,8 @@ pub(crate) enum Fault {
     Stop,
     /// A sync waits until [`super::Disk::release`].
     Wait,
+    /// A sync waits until the test lets it go, and fails.
+    WaitToFail(u64),
 }
 
 /// Says what becomes of each operation. It must not use the disk.

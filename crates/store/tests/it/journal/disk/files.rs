@@ -142,13 +142,13 @@ impl File for Handle {
         let (mut state, fault) = self.disk.begin(op)?;
         // What is written while it waits is not its business.
         let (number, length) = (state.changes, state.inodes[&self.file].live.len());
-        if fault == Fault::Wait {
+        if matches!(fault, Fault::Wait | Fault::WaitToFail(_)) {
             state = self.disk.wait(state)?;
         }
         let inode = state.inode(self.file);
         match fault {
             Fault::Lie => {}
-            Fault::FailSync(seed) => {
+            Fault::FailSync(seed) | Fault::WaitToFail(seed) => {
                 inode.fail_sync(&mut Dice(seed));
                 return Err(io::Error::from_raw_os_error(EIO));
             }
