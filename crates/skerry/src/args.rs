@@ -96,6 +96,8 @@ pub enum HubCommand {
     Run(RunOptions),
     /// Print the connection string that service SDKs and `--login` take.
     ConnectionString(ConnectionStringOptions),
+    /// Show how a hub goes: connections, rates, latencies, backlog, disk, certificates.
+    Status(crate::commands::HubStatusArgs),
     /// Write everything the hub is made of into one archive, while it runs or not.
     Backup(BackupOptions),
     /// Put a backup in the place of a data directory.

@@ -48,6 +48,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Hub(HubCommand::ConnectionString(options)) => hub::connection_string(&options),
         Command::Hub(HubCommand::Backup(options)) => hub::backup(&options),
         Command::Hub(HubCommand::Restore(options)) => hub::restore(&options),
+        Command::Hub(HubCommand::Status(args)) => commands::run_hub_status(&args),
         Command::Log(args) => log::run(&args),
         Command::Route(args) => commands::run_route(&args),
         Command::Iotedge(args) => return Ok(iotedge::run(args)),

@@ -15,6 +15,7 @@ mod query;
 mod route;
 mod sas_token;
 mod simulate;
+mod status;
 mod twin;
 
 use tokio::runtime::Builder;
@@ -29,6 +30,13 @@ pub use files::FilesArgs;
 pub use method::MethodArgs;
 pub use route::{RouteArgs, run as run_route};
 pub use simulate::SimulateOptions;
+pub use status::HubStatusArgs;
+
+/// It stands below `hub`, whose other verbs do not go over REST.
+pub fn run_hub_status(args: &HubStatusArgs) -> Result<(), Failure> {
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
+    runtime.block_on(Box::pin(status::run_hub(&args.options, &args.target)))
+}
 
 pub fn run(command: Command) -> Result<(), Failure> {
     // One request after the other needs one thread; a fleet needs what there is.

@@ -23,6 +23,7 @@ use super::parts::{AGENT, HUB, keep_running, parts};
 use super::places::Directories;
 use super::settings::OfHub;
 use super::uploads::BlobUploads;
+use super::view::HubView;
 use super::way::{HubWay, client_config};
 use crate::failure::Failure;
 use crate::iotedge::Evidence;
@@ -162,6 +163,10 @@ impl Edge {
         let hub = parts.find(HUB).expect("the hub is always in this process");
         let tls = client_config(&config)?;
         let (hub_seen, hub_there) = watch::channel(None);
+        hub.show(Arc::new(HubView {
+            seen: hub_there.clone(),
+            certificate: directories.hub().join(hub::CERTIFICATE),
+        }));
         let hub_wanted = watch::Sender::new(OfHub::default());
         let hub_options = HubOptions {
             daemon: daemon.handle(),

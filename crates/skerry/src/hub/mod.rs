@@ -4,6 +4,7 @@ mod archive;
 mod backup;
 mod connection_string;
 mod data;
+mod disk;
 mod engines;
 mod files;
 mod logging;

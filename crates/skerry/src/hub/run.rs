@@ -57,6 +57,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         random: &random,
     });
     let serving = Box::pin(serving).await?;
+    serving.hub.show_disk(Arc::new(data.clone()));
     tell(&data, &file, serving.https_port());
     let stop = stop_signal()?;
     println!("skerry hub ready");

@@ -24,7 +24,9 @@ use tokio::runtime::Builder;
 use crate::edge::{Directories, PlaceOptions};
 use crate::failure::Failure;
 use crate::output;
-use socket::Local;
+pub use socket::Local;
+pub use time::roughly;
+pub use troubles::troubles as agent_troubles;
 
 pub use evidence::Evidence;
 

@@ -24,6 +24,7 @@ mod process;
 mod routes;
 mod sdk;
 mod simulate;
+mod status;
 mod system;
 mod telemetry;
 mod units;
