@@ -51,6 +51,11 @@ pub enum Command {
     C2d(C2dArgs),
     /// Look at the files of a log, beside a running hub or without one.
     Log(LogArgs),
+    /// Print what a shell completes: `source <(skerry completions bash)`.
+    Completions(crate::manual::CompletionsArgs),
+    /// What is made of the program for its manual.
+    #[command(hide = true)]
+    Manual(crate::manual::ManualArgs),
 }
 
 #[derive(Args)]

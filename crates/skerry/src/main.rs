@@ -15,6 +15,7 @@ mod hub;
 mod iotedge;
 mod local_time;
 mod log;
+mod manual;
 mod output;
 mod world;
 
@@ -50,6 +51,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Hub(HubCommand::Restore(options)) => hub::restore(&options),
         Command::Hub(HubCommand::Status(args)) => commands::run_hub_status(&args),
         Command::Log(args) => log::run(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Manual(args) => manual::run(&args),
         Command::Route(args) => commands::run_route(&args),
         Command::Iotedge(args) => return Ok(iotedge::run(args)),
         other => commands::run(other),

@@ -1,4 +1,4 @@
-//! The front doors for developers and CI: `cargo xtask check`, `test`, `bench`, `fuzz`, `soak` and `images`.
+//! The front doors for developers and CI: `cargo xtask check`, `test`, `bench`, `docs`, `fuzz`, `soak` and `images`.
 //!
 //! CI calls nothing else, so that what passes here passes there. Each verb is one folder; a new one
 //! is one line in [`VERBS`].
@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 mod bench;
 mod check;
+mod docs;
 mod failure;
 mod fuzz;
 mod graph;
@@ -40,6 +41,11 @@ const VERBS: &[Verb] = &[
         name: "bench",
         about: "measure beside what the goals name: registry, log, mqtt, amqp, edge",
         run: bench::run,
+    },
+    Verb {
+        name: "docs",
+        about: "write the pages of the manual that are made of the code: docs/metrics.md",
+        run: docs::run,
     },
     Verb {
         name: "fuzz",

@@ -59,9 +59,13 @@ pub fn run(command: Command) -> Result<(), Failure> {
             Command::Files(args) => files::run(args).await,
             Command::ConsumerGroup(args) => consumer_group::run(args).await,
             Command::Edge(args) => edge::run(args).await,
-            Command::Hub(_) | Command::Dev(_) | Command::Log(_) | Command::Iotedge(_) | Command::Route(_) => {
-                Err(Failure::usage("commands on files do not go over REST"))
-            }
+            Command::Hub(_)
+            | Command::Dev(_)
+            | Command::Log(_)
+            | Command::Completions(_)
+            | Command::Manual(_)
+            | Command::Iotedge(_)
+            | Command::Route(_) => Err(Failure::usage("commands on files do not go over REST")),
         }
     })
 }

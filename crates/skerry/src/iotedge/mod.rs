@@ -41,7 +41,7 @@ pub fn is_meant() -> bool {
 /// The commands of an Azure IoT Edge device.
 #[derive(Parser)]
 #[command(name = "iotedge", version, propagate_version = true, disable_help_subcommand = true)]
-struct Iotedge {
+pub struct Iotedge {
     #[command(flatten)]
     args: IotedgeArgs,
 }

@@ -112,6 +112,13 @@ fn run(page: &str) {
 }
 
 #[test]
+fn the_list_of_figures_is_that_of_the_code() {
+    let printed = Command::new(env!("CARGO_BIN_EXE_skerry")).args(["manual", "metrics"]).output().unwrap();
+    let page = include_str!("../../../../docs/metrics.md");
+    assert!(printed.stdout == page.as_bytes(), "docs/metrics.md is stale: run `cargo xtask docs`");
+}
+
+#[test]
 fn a_hub_for_tests() {
     run(include_str!("../../../../docs/ci.md"));
 }

@@ -11,9 +11,9 @@ use crate::files::FileFigures;
 pub(super) fn figures(files: &FileFigures, blobs: &blobs::Figures) -> [Row; 14] {
     [
         ("files", Gauge, "Files that are kept", blobs.blobs),
-        ("files_bytes", Gauge, "Their bytes", blobs.blob_bytes),
+        ("files_bytes", Gauge, "Bytes of files that are kept", blobs.blob_bytes),
         ("files_blocks", Gauge, "Blocks that wait to become part of a file", blobs.blocks_waiting),
-        ("files_blocks_bytes", Gauge, "Their bytes", blobs.blocks_waiting_bytes),
+        ("files_blocks_bytes", Gauge, "Bytes of blocks that wait", blobs.blocks_waiting_bytes),
         ("files_writing_bytes", Gauge, "Bytes that are being written", blobs.writing_bytes),
         ("files_refused_full", Counter, "Writes refused because there was no room", blobs.refused_full),
         ("files_damaged", Counter, "Times that a file could not be read back", blobs.damaged),

@@ -10,7 +10,7 @@ use super::{
 pub(super) fn figures(log: &Figures) -> [Row; 17] {
     [
         ("log_records", Counter, "Messages that the log placed", log.records),
-        ("log_record_bytes", Counter, "Their bytes", log.record_bytes),
+        ("log_record_bytes", Counter, "Bytes of messages that the log placed", log.record_bytes),
         ("log_repetitions", Counter, "Messages that were there already", log.repetitions),
         ("log_groups", Counter, "Groups of messages written together", log.groups),
         ("log_syncs", Counter, "Times that the log waited for the disk", log.syncs),
