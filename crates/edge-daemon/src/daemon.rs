@@ -144,7 +144,7 @@ impl Daemon {
 
 fn tell(socket: Option<&str>, state: &str) {
     if let Err(error) = notify(socket, state) {
-        tracing::warn!(%error, "systemd does not learn how the daemon is.");
+        tracing::warn!(%error, "It is not told to systemd how the daemon is.");
     }
 }
 

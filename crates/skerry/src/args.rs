@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::SimulateOptions;
+use crate::logging::LogFormat;
 
 /// An open, self-hosted IoT hub and edge in one program.
 #[derive(Parser)]
@@ -144,6 +145,9 @@ pub struct RunOptions {
     /// What is logged to stderr, such as info, debug, or skerry_store=debug [default: info].
     #[arg(long, env = "SKERRY_LOG", value_name = "FILTER")]
     pub log: Option<String>,
+    /// How it is logged [default: text].
+    #[arg(long, env = "SKERRY_LOG_FORMAT", value_enum, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
 }
 
 #[derive(Args)]

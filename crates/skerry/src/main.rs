@@ -15,6 +15,7 @@ mod hub;
 mod iotedge;
 mod local_time;
 mod log;
+mod logging;
 mod manual;
 mod output;
 mod world;

@@ -22,7 +22,8 @@ use skerry_model::{Clock, Random};
 use tokio::sync::oneshot;
 
 use crate::failure::Failure;
-use crate::hub::{DataDirectory, Engines, HubFile, Parts, Serving, Settings, settle_identity, start_logging};
+use crate::hub::{DataDirectory, Engines, HubFile, Parts, Serving, Settings, settle_identity};
+use crate::logging;
 use crate::world::{MachineClock, MachineRandom};
 use command::Running;
 use facts::Facts;
@@ -45,7 +46,7 @@ pub fn run(args: DevArgs) -> Result<ExitCode, Failure> {
 
 fn host(options: &DevOptions) -> Result<ExitCode, Failure> {
     let settings = Settings::in_memory(options.run_options())?;
-    start_logging(&settings.log)?;
+    logging::start(&settings.log, settings.log_format)?;
     let seed = options.seed.as_deref().map(Seed::read).transpose()?.unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::failed(format!("cannot start: {error}")))?;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::args::{RunOptions, Target};
+use crate::logging::LogFormat;
 
 /// Seconds that a fault may wait or last.
 const SECONDS_MAX: u64 = 3600;
@@ -53,6 +54,9 @@ pub struct DevOptions {
     /// What is logged to stderr, such as info, debug, or skerry_hub=debug.
     #[arg(long, env = "SKERRY_LOG", value_name = "FILTER", default_value = "warn")]
     pub log: String,
+    /// How it is logged.
+    #[arg(long, env = "SKERRY_LOG_FORMAT", value_enum, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
     /// Run this once the hub is ready, with its variables set, and end with its exit code.
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
@@ -68,6 +72,7 @@ impl DevOptions {
             amqp: Some(on_loopback(&self.amqp)),
             fault_injection: true,
             log: Some(self.log.clone()),
+            log_format: Some(self.log_format),
             ..RunOptions::default()
         }
     }

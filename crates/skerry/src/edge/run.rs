@@ -39,7 +39,7 @@ const GOODBYE: Duration = Duration::from_secs(12);
 pub fn run(options: &EdgeRunOptions) -> Result<ExitCode, Failure> {
     // What they have written is kept while configurations come and go.
     let parts = parts();
-    journal::start(parts.clone())?;
+    journal::start(parts.clone(), options.log_format)?;
     // Before anything else opens files.
     let (pid, count, names) = (variable("LISTEN_PID"), variable("LISTEN_FDS"), variable("LISTEN_FDNAMES"));
     let environment = Inherited { pid: pid.as_deref(), count: count.as_deref(), names: names.as_deref() };

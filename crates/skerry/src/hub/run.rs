@@ -9,16 +9,16 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::data::{Addresses, DataDirectory, HubFile};
 use super::engines::Engines;
-use super::logging;
 use super::serving::{HTTPS_PORT, Parts, Serving, settle_identity};
 use super::settings::Settings;
 use crate::args::RunOptions;
 use crate::failure::Failure;
+use crate::logging;
 use crate::world::{MachineClock, MachineRandom};
 
 pub fn run(options: RunOptions) -> Result<(), Failure> {
     let settings = Settings::read(options)?;
-    logging::start(&settings.log)?;
+    logging::start(&settings.log, settings.log_format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
     runtime.block_on(Box::pin(serve(settings)))

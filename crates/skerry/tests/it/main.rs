@@ -18,6 +18,7 @@ mod held_disk;
 mod iotedge;
 mod lifecycle;
 mod log;
+mod logging;
 mod mqtt;
 mod outage;
 mod process;

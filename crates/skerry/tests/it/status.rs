@@ -95,7 +95,12 @@ fn an_edge_device_is_seen_at_a_glance_and_says_when_it_is_ready() {
     assert!(line(&shown, "edge").starts_with("gate of hub1.skerry.test, version "), "{shown:?}");
     assert!(line(&shown, "certificates").starts_with("Edge CA expires in "), "{shown:?}");
     assert_eq!(line(&shown, "backlog"), "none");
+    let log = edge.log();
     edge.stop();
+    for line in log.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert!(["time", "level", "text", "target"].iter().all(|name| line[name].is_string()), "{line}");
+    }
 
     let gone = skerry().args(["edge", "status", "--sockets", "/nowhere"]).output().unwrap();
     assert_eq!(gone.status.code(), Some(6));
@@ -140,7 +145,9 @@ impl Edge {
         fs::write(path("config.toml"), config).unwrap();
         let log = fs::File::create(path("log")).unwrap();
         let mut command = skerry();
-        command.args(["edge", "run", "--metrics", "127.0.0.1:0", "--config"]).arg(path("config.toml"));
+        command
+            .args(["edge", "run", "--metrics", "127.0.0.1:0", "--log-format", "json", "--config"])
+            .arg(path("config.toml"));
         command.arg("--data").arg(path("data")).arg("--sockets").arg(path("run"));
         for variable in ["AZIOT_LOG", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "NOTIFY_SOCKET"] {
             command.env_remove(variable);
@@ -165,8 +172,9 @@ impl Edge {
     fn figures(&self) -> SocketAddr {
         let told = || {
             let log = self.log();
-            let (_, behind) = log.split_once("The figures are shown at /metrics. address=")?;
-            behind.lines().next()?.parse().ok()
+            let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let told = lines.filter(|line| line["text"] == "The figures are shown at /metrics.").last()?;
+            told["address"].as_str()?.parse().ok()
         };
         self.until("figures", || told().is_some());
         told().unwrap()

@@ -123,7 +123,7 @@ impl Writer {
             }
             Err(Refusal::Full(full)) => {
                 if self.shared.counted.full.fetch_add(1, Relaxed) == 0 {
-                    tracing::warn!(reason = %full, "the log has no room, new records are refused");
+                    tracing::warn!(reason = %full, "The log has no room, new records are refused.");
                 }
                 self.late.note(&asked);
                 let behind = self.shared.intake.fall_back(&group, &self.shared.ledger());
@@ -138,7 +138,7 @@ impl Writer {
                 }
             }
             Err(Refusal::Broken(broken)) => {
-                tracing::error!(reason = %broken, "the log stops writing");
+                tracing::error!(reason = %broken, "The log stops writing.");
                 self.shared.intake.break_off(&broken);
                 let behind = self.shared.intake.fall_back(&group, &self.shared.ledger());
                 asked.answer(&self.shared, Err(&CursorError::Broken(broken.clone())));
@@ -340,7 +340,7 @@ impl Writer {
         if (is_wanted || self.undurable_since.is_some_and(is_due))
             && let Err(Refusal::Broken(broken)) = self.sync_now()
         {
-            tracing::error!(reason = %broken, "the log stops writing");
+            tracing::error!(reason = %broken, "The log stops writing.");
             self.shared.intake.break_off(&broken);
             self.failed = Some(broken);
             return;
@@ -374,7 +374,7 @@ impl Writer {
             group.want(Durability::Synced);
             let put = self.put(&mut group, &mut notes, time, number);
             if put.is_err() {
-                tracing::warn!("the log ends without its last words; some sequences will be left out");
+                tracing::warn!("The log ends without its last words; some sequences will be left out.");
             }
         }
         // With its index behind, the end of the file is known for one.
