@@ -172,8 +172,8 @@ impl Edge {
     fn figures(&self) -> SocketAddr {
         let told = || {
             let log = self.log();
-            let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            let told = lines.filter(|line| line["text"] == "The figures are shown at /metrics.").last()?;
+            let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let told = lines.find(|line| line["text"] == "The figures are shown at /metrics.")?;
             told["address"].as_str()?.parse().ok()
         };
         self.until("figures", || told().is_some());
