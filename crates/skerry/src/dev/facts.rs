@@ -23,6 +23,8 @@ pub struct Facts {
     ca: String,
     data: String,
     addresses: Vec<(&'static str, String)>,
+    /// Of modules that an edge device serves.
+    edge: Vec<(String, String)>,
 }
 
 /// A device or module, and how it connects.
@@ -46,7 +48,7 @@ impl Facts {
         data: &DataDirectory,
         file: &HubFile,
         policies: &[Policy],
-        identities: Vec<Identity>,
+        identities: &[Identity],
     ) -> Result<Self, Failure> {
         let name = file.host_names.first().cloned().unwrap_or_default();
         let host: Host = name.parse().map_err(Failure::failed)?;
@@ -61,7 +63,7 @@ impl Facts {
         }
         let events = policy(EVENTS_POLICY)?;
         let events = EventHubsString::new(host.clone(), &events.name, events.primary.clone(), &file.hub_name);
-        let devices = identities.into_iter().map(|identity| Known::new(&host, &identity));
+        let devices = identities.iter().map(|identity| Known::new(&host, identity));
         let addresses = [
             ("https", &file.addresses.https),
             ("mqtt", &file.addresses.mqtt),
@@ -76,7 +78,13 @@ impl Facts {
             ca: data.file("tls/root-ca.pem").display().to_string(),
             data: data.path().display().to_string(),
             addresses: listening.collect(),
+            edge: Vec::new(),
         })
+    }
+
+    /// With what modules of an edge device are told.
+    pub fn with_edge(self, edge: Vec<(String, String)>) -> Self {
+        Self { edge, ..self }
     }
 
     /// Names that the SDKs' own samples and tools know, and ours.
@@ -98,6 +106,9 @@ impl Facts {
         put("SKERRY_CA", &self.ca);
         for (of, address) in &self.addresses {
             put(&format!("SKERRY_{}", of.to_ascii_uppercase()), address);
+        }
+        for (name, value) in &self.edge {
+            put(name, value);
         }
         // Node adds these to what it trusts; elsewhere such a variable replaces what the system trusts, which
         // is the caller's to decide.
