@@ -21,6 +21,7 @@ mod log;
 mod logging;
 mod mqtt;
 mod outage;
+mod packages;
 mod process;
 mod routes;
 mod sdk;
