@@ -21,6 +21,8 @@ pub struct Facts {
     events: String,
     devices: Vec<Known>,
     ca: String,
+    /// What is in that file.
+    ca_pem: String,
     data: String,
     addresses: Vec<(&'static str, String)>,
     /// Of modules that an edge device serves.
@@ -70,12 +72,16 @@ impl Facts {
             ("amqp", &file.addresses.amqp),
         ];
         let listening = addresses.into_iter().filter_map(|(of, address)| Some((of, address.clone()?)));
+        let ca = data.file("tls/root-ca.pem");
+        let ca_pem = std::fs::read_to_string(&ca)
+            .map_err(|error| Failure::failed(format!("{}: {error}", ca.display())))?;
         Ok(Self {
             host: name,
             policies: strings,
             events: events.map_err(Failure::failed)?.reveal(),
             devices: devices.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect(),
-            ca: data.file("tls/root-ca.pem").display().to_string(),
+            ca: ca.display().to_string(),
+            ca_pem,
             data: data.path().display().to_string(),
             addresses: listening.collect(),
             edge: Vec::new(),
@@ -142,6 +148,7 @@ impl Facts {
             "events": self.events,
             "devices": devices.collect::<Vec<_>>(),
             "ca": self.ca,
+            "caPem": self.ca_pem,
             "data": self.data,
             "addresses": text(&self.addresses),
             "variables": variables.collect::<Map<_, _>>(),

@@ -312,6 +312,7 @@ fn client_of(said: &Value, at: usize) -> (Place, Identity) {
         proof: Proof::Key(key.parse().unwrap()),
     };
     let root = fs::read(said["ca"].as_str().unwrap()).unwrap();
+    assert_eq!(said["caPem"].as_str().unwrap().as_bytes(), root);
     let tls = TlsOptions { roots: &root, certificate: None, resumption: false }.build().unwrap();
     let place = Place {
         address: said["addresses"]["mqtt"].as_str().unwrap().parse().unwrap(),

@@ -64,7 +64,10 @@ fn run(page: &str) {
                 expected.push(String::new());
             }
             "text" => *expected.last_mut().unwrap() = block.text,
-            "python" | "javascript" => fs::write(folder.path().join(file_name(&block)), block.text).unwrap(),
+            // What only another program can run is looked at as a file.
+            "python" | "javascript" | "yaml" => {
+                fs::write(folder.path().join(file_name(&block)), block.text).unwrap()
+            }
             other => panic!("nobody knows how to run a block of {other:?}"),
         }
     }
