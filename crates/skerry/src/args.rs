@@ -49,7 +49,7 @@ pub enum Command {
     /// Show what devices send, as it comes in.
     Monitor(MonitorArgs),
     /// Messages for devices and modules: send, purge, and hear what became of them.
-    C2d(C2dArgs),
+    C2d(crate::commands::C2dArgs),
     /// Look at the files of a log, beside a running hub or without one.
     Log(LogArgs),
     /// Print what a shell completes: `source <(skerry completions bash)`.
@@ -532,77 +532,4 @@ pub enum PolicyVerb {
         #[arg(long)]
         dry_run: bool,
     },
-}
-
-#[derive(Args)]
-pub struct C2dArgs {
-    #[command(subcommand)]
-    pub verb: C2dVerb,
-    #[command(flatten)]
-    pub target: Target,
-}
-
-#[derive(Subcommand)]
-pub enum C2dVerb {
-    /// Send a message; it waits until the device receives it or it expires.
-    Send {
-        #[command(flatten)]
-        to: C2dRecipient,
-        /// Which outcomes the hub shall tell of: none, positive, negative or full.
-        #[arg(long, value_enum, default_value = "none")]
-        ack: AckWord,
-        /// A property of your own, as NAME=VALUE; repeat it for more. Names become lower case.
-        #[arg(long = "property", value_name = "NAME=VALUE")]
-        properties: Vec<String>,
-        /// Its id, by which feedback names it [default with --ack: a random one, which is printed].
-        #[arg(long, value_name = "ID")]
-        message_id: Option<String>,
-        /// Seconds until it expires [default: the hub's, an hour unless it is configured].
-        #[arg(long, value_name = "SECONDS")]
-        expiry: Option<u64>,
-        /// The body ("-" for standard input).
-        body: String,
-    },
-    /// Take out everything that waits for a device or module.
-    Purge {
-        #[command(flatten)]
-        to: C2dRecipient,
-        /// Say what would be done, and do nothing.
-        #[arg(long)]
-        dry_run: bool,
-    },
-    /// Show what became of messages whose senders asked; what is shown is not shown again.
-    Feedback {
-        /// Go on until interrupted.
-        #[arg(long)]
-        follow: bool,
-    },
-}
-
-#[derive(Args)]
-pub struct C2dRecipient {
-    #[arg(long, value_name = "ID")]
-    pub device: String,
-    #[arg(long, value_name = "MODULE")]
-    pub module: Option<String>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub enum AckWord {
-    None,
-    Positive,
-    Negative,
-    Full,
-}
-
-impl AckWord {
-    /// The word on the wire.
-    pub fn wire(self) -> &'static str {
-        match self {
-            AckWord::None => "none",
-            AckWord::Positive => "positive",
-            AckWord::Negative => "negative",
-            AckWord::Full => "full",
-        }
-    }
 }

@@ -23,6 +23,7 @@ use tokio::runtime::Builder;
 use crate::args::{Command, DeviceArgs, DeviceVerb};
 use crate::failure::Failure;
 
+pub use c2d::C2dArgs;
 pub use ca::CaArgs;
 pub use consumer_group::ConsumerGroupArgs;
 pub use edge::{EdgeArgs, EdgeVerb};

@@ -161,7 +161,7 @@ impl Edge {
     ) -> Result<Self, Failure> {
         let device: DeviceId = DEVICE.parse().map_err(Failure::failed)?;
         above.registry.apply_content(&device, &plan.content).await.map_err(Failure::usage)?;
-        let config = config(&plan, &above)?;
+        let config = config(&plan, &above, folder)?;
         let places = Places {
             keys: folder.join("keys"),
             certificates: folder.join("certificates"),
@@ -255,7 +255,7 @@ impl Edge {
 }
 
 /// The edge's own file, as an operator would write it.
-fn config(plan: &Plan, above: &Above<'_>) -> Result<Config, Failure> {
+fn config(plan: &Plan, above: &Above<'_>, folder: &Path) -> Result<Config, Failure> {
     let bound = |address: &Option<String>, what: &str| -> Result<SocketAddr, Failure> {
         let address = address.as_deref().and_then(|address| address.parse().ok());
         address.ok_or_else(|| Failure::usage(format!("--edge needs the hub's {what}, which is off")))
@@ -280,8 +280,8 @@ fn config(plan: &Plan, above: &Above<'_>) -> Result<Config, Failure> {
          [skerry]\nhub_ca_cert = {}\nhub_address = \"{reached}\"\nhub_https_port = {}\nhub_mqtt_port = {}\n\
          edge_hub_listen = [\"{address}\"]\n",
         text(&string),
-        text(&format!("unix://{}", above.root.with_file_name("edge-mgmt.sock").display())),
-        text(&format!("unix://{}", above.root.with_file_name("edge-workload.sock").display())),
+        text(&format!("unix://{}", folder.join("mgmt.sock").display())),
+        text(&format!("unix://{}", folder.join("workload.sock").display())),
         text(&format!("file://{}", above.root.display())),
         https.port(),
         mqtt.port(),

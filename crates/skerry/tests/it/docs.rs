@@ -66,7 +66,7 @@ fn run(page: &str) {
             "text" => *expected.last_mut().unwrap() = block.text,
             // What only another program can run is looked at as a file.
             "python" | "javascript" | "yaml" => {
-                fs::write(folder.path().join(file_name(&block)), block.text).unwrap()
+                fs::write(folder.path().join(file_name(&block)), block.text).unwrap();
             }
             other => panic!("nobody knows how to run a block of {other:?}"),
         }
