@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
+use skerry_edge_daemon::notify;
 use skerry_hub::access::Policies;
 use skerry_model::{Clock, Random};
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,7 +15,7 @@ use super::settings::Settings;
 use crate::args::RunOptions;
 use crate::failure::Failure;
 use crate::logging;
-use crate::world::{MachineClock, MachineRandom};
+use crate::world::{MachineClock, MachineRandom, variable};
 
 pub fn run(options: RunOptions) -> Result<(), Failure> {
     let settings = Settings::read(options)?;
@@ -62,10 +63,23 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let stop = stop_signal()?;
     println!("skerry hub ready");
     std::io::stdout().flush().map_err(Failure::failed)?;
-    serving.run(stop).await;
+    tell_systemd("READY=1");
+    serving
+        .run(async {
+            stop.await;
+            tell_systemd("STOPPING=1");
+        })
+        .await;
     engines.close().await?;
     tracing::info!("The hub has stopped.");
     Ok(())
+}
+
+/// Where it started us and wants to know.
+fn tell_systemd(state: &str) {
+    if let Err(error) = notify(variable("NOTIFY_SOCKET").as_deref(), state) {
+        tracing::warn!(%error, "It is not told to systemd how the hub is.");
+    }
 }
 
 /// Says where the hub is and what to do next.
