@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::Release;
+use super::deb::Compression;
 use crate::failure::Failure;
 use crate::images::{Archive, Folder};
+use crate::shell;
 
 /// Everything that is written: data that stays, and what goes with the process.
 const FOLDERS: [Folder; 2] = [
@@ -24,7 +26,11 @@ const IMAGES: [(&str, &[&str], &[&str]); 2] = [
     ),
 ];
 
-pub(super) fn make(program: &Path, release: &Release) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn make(
+    program: &Path,
+    release: &Release,
+    compression: Compression,
+) -> Result<Vec<PathBuf>, Failure> {
     let mut made = Vec::new();
     for (name, arguments, command) in IMAGES {
         let archive = Archive {
@@ -40,7 +46,14 @@ pub(super) fn make(program: &Path, release: &Release) -> Result<Vec<PathBuf>, Fa
         };
         let path = release.folder.join(format!("{name}.tar"));
         archive.write(&path)?;
-        made.push(path);
+        made.push(match compression {
+            Compression::None => path,
+            // As engines load it, too; without a name and a time in it.
+            Compression::Small => {
+                shell::run(shell::command("gzip").arg("-9nf").arg(&path))?;
+                path.with_extension("tar.gz")
+            }
+        });
     }
     Ok(made)
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  program (stripped) ──► skerry_V_A.deb, skerry-hub_V_all.deb, skerry-edge_V_all.deb
-//!  static program ──────► skerry-hub.tar, skerry-dev.tar (images for `docker load`)
+//!  static program ──────► skerry-hub.tar.gz, skerry-dev.tar.gz (images for `docker load`)
 //!  all of them ─────────► FILES (names, sizes and sums of everything inside)
 //! ```
 //!
@@ -96,7 +96,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let made = stages.run("completions and man pages", || made::make(&programs.dynamic, &release))?;
     let debs =
         stages.run("packages", || packages::make(&programs.dynamic, &made, &release, options.compression))?;
-    let images = stages.run("images", || images::make(&programs.fixed, &release))?;
+    let images = stages.run("images", || images::make(&programs.fixed, &release, options.compression))?;
     let files: Vec<PathBuf> = debs.into_iter().chain(images).collect();
     for scratch in [made::FOLDER, deb::FOLDER] {
         let scratch = release.folder.join(scratch);
