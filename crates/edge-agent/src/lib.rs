@@ -23,5 +23,5 @@ mod shelf;
 pub use agent::{Agent, AgentOptions, Handle, ModuleView, Pace, Snapshot};
 pub use device::{API_VERSION, Device};
 pub use methods::{Blob, BlobKind, Bundles, UploadError, Uploads};
-pub use metrics::{Disk, HostError, HostFigures, HostSource, Usage};
+pub use metrics::{COMMON_LABELS, Disk, HostError, HostFigures, HostSource, Usage, metrics};
 pub use shelf::FolderShelf;

@@ -144,7 +144,7 @@ impl Daemon {
 
 fn tell(socket: Option<&str>, state: &str) {
     if let Err(error) = notify(socket, state) {
-        tracing::warn!(%error, "systemd does not learn how the daemon is.");
+        tracing::warn!(%error, "It is not told to systemd how the daemon is.");
     }
 }
 
@@ -217,6 +217,7 @@ pub(crate) struct Wiring {
     random: Arc<dyn skerry_model::Random>,
     version: String,
     pub(crate) root: PathBuf,
+    home: PathBuf,
     pub(crate) workload_uri: String,
 }
 
@@ -241,6 +242,7 @@ impl Wiring {
             random: Arc::clone(&options.random),
             version: options.version.clone(),
             root: options.places.root.clone(),
+            home: options.places.home.clone(),
             workload_uri: uri(&config.connect.workload),
         }
     }
@@ -300,6 +302,7 @@ impl Wiring {
             version: self.version.clone(),
             additional: self.prepared.additional.clone(),
             root: self.root.clone(),
+            home: self.home.clone(),
         };
         Arc::new(Management {
             shared: Arc::new(Shared {
@@ -307,6 +310,8 @@ impl Wiring {
                 parts: self.parts.clone(),
                 witness: self.witness.clone(),
                 identities: Arc::clone(&self.prepared.identities),
+                edge_ca: Arc::clone(&self.prepared.edge_ca),
+                certificates: Arc::clone(&self.prepared.certificates),
                 callers: self.callers.clone(),
                 sockets,
                 requests: self.requests.clone(),

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use skerry_front::Durations;
+
 /// Series of one name; with more the rest is counted together, without labels.
 const SERIES_MAX: usize = 2000;
 
@@ -98,6 +100,10 @@ pub struct Figures {
     pub connect_failures: Family,
     pub connects: Family,
     pub disconnects: Family,
+    /// From letters that came together until they are durable.
+    pub durable: Durations,
+    /// From a letter that is handed to its line until the hub has it.
+    pub upstream: Durations,
     /// Letters that went out again because their fate was not known.
     pub sent_again: Count,
     /// Connections to the hub that were stuck and begun anew.

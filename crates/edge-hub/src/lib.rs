@@ -31,6 +31,7 @@ mod routes;
 mod scope;
 mod service;
 mod settings;
+mod snapshot;
 mod spool;
 mod ticket;
 mod twins;
@@ -43,5 +44,7 @@ pub use line::{
     Carrier, DialError, Dialer, Dialing, Heard, LinesOptions, MqttDialer, MqttDialerOptions, Parcel,
     TwinReply, Wants, Way,
 };
+pub use metrics::{COMMON_LABELS, metrics};
 pub use service::{Configured, EdgeHub, EdgeHubOptions, OpenError, Rules};
 pub use settings::{Head, Published, Settings};
+pub use snapshot::{Queue, Snapshot};

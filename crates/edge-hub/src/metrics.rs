@@ -1,9 +1,104 @@
-//! Figures as Prometheus reads them, with the original's names and labels.
+//! Figures as Prometheus reads them, with the original's names and labels. The tables here are what the manual lists.
 
 use std::fmt::Write as _;
 
-use crate::figures::Family;
+use skerry_front::DurationCounts;
+use skerry_model::{Metric, MetricKind};
+
+use crate::figures::{Family, Figures};
 use crate::service::{EdgeHub, Shared};
+
+const PREFIX: &str = "edgehub_";
+/// Of every series.
+pub const COMMON_LABELS: [&str; 3] = ["iothub", "edge_device", "instance_number"];
+const QUEUE_LABELS: [&str; 2] = ["endpoint", "priority"];
+
+/// Name, meaning, and the labels of its own.
+type Told = (&'static str, &'static str, &'static [&'static str]);
+type Queue = (&'static str, &'static str, fn(u64, u64) -> u64);
+type Number = (&'static str, &'static str);
+
+/// Counters with labels, which say `ms_telemetry` besides, as the original's do.
+fn families(figures: &Figures) -> [(Told, &Family); 11] {
+    let row = |name, help, labels: &'static [&'static str], family| ((name, help, labels), family);
+    let sent = &["from", "to", "from_route_output", "to_route_input", "priority"];
+    [
+        row(
+            "messages_received_total",
+            "Messages that clients sent",
+            &["route_output", "id"],
+            &figures.messages_received,
+        ),
+        row("messages_sent_total", "Messages that were delivered", sent, &figures.messages_sent),
+        row(
+            "messages_dropped_total",
+            "Messages that went nowhere",
+            &["reason", "from", "from_route_output"],
+            &figures.messages_dropped,
+        ),
+        row(
+            "messages_unack_total",
+            "Messages that could not be stored",
+            &["reason", "from", "from_route_output"],
+            &figures.messages_unacknowledged,
+        ),
+        row("gettwin_total", "Twins that were asked for", &["source", "id"], &figures.twin_gets),
+        row("reported_properties_total", "Reports of properties", &["target", "id"], &figures.reported),
+        row("direct_methods_total", "Methods that were called", &["from", "to"], &figures.methods),
+        row("offline_count_total", "Times that the hub was lost", &["id"], &figures.offline),
+        row(
+            "client_connect_failed_total",
+            "Clients that were not let in",
+            &["id", "reason"],
+            &figures.connect_failures,
+        ),
+        row("client_connect_success_total", "Clients that were let in", &["id"], &figures.connects),
+        row("client_disconnect_total", "Clients that went", &["id"], &figures.disconnects),
+    ]
+}
+
+/// Of records and bytes that wait in a queue.
+const QUEUES: [Queue; 2] = [
+    ("queue_length", "Messages that wait", |records, _| records),
+    ("queue_bytes", "Bytes of messages that wait", |_, bytes| bytes),
+];
+
+const GAUGES: [Number; 4] = [
+    ("connected_clients", "Clients that are connected"),
+    ("store_bytes", "Bytes on the disk of messages that wait"),
+    ("scope_identities", "Identities that may connect"),
+    ("upstream_connected", "Whether the hub is reached"),
+];
+
+const TOTALS: [Number; 5] = [
+    ("messages_refused_total", "Messages that were not taken for want of room"),
+    ("messages_resent_total", "Messages that were sent again"),
+    ("messages_parked_total", "Messages whose sender the hub does not let in"),
+    ("upstream_stalls_total", "Connections to the hub that were stuck"),
+    ("store_damaged_total", "Places of the store that could not be read"),
+];
+
+const DURATIONS: [Number; 2] = [
+    ("message_durable_seconds", "From messages that came together until they are durable"),
+    ("message_upstream_seconds", "From a message that is handed to the line to the hub until the hub has it"),
+];
+
+/// Every metric of an edge hub.
+pub fn metrics() -> Vec<Metric> {
+    use MetricKind::{Counter, Gauge, Histogram};
+    let figures = Figures::default();
+    let metric =
+        |name: &str, kind, labels, help| Metric { name: format!("{PREFIX}{name}"), kind, labels, help };
+    let mut all = Vec::new();
+    all.extend(
+        families(&figures).into_iter().map(|((name, help, labels), _)| metric(name, Counter, labels, help)),
+    );
+    all.extend(QUEUES.iter().map(|(name, help, _)| metric(name, Gauge, &QUEUE_LABELS, help)));
+    all.extend(GAUGES.iter().map(|(name, help)| metric(name, Gauge, &[], help)));
+    all.extend(TOTALS.iter().map(|(name, help)| metric(name, Counter, &[], help)));
+    all.extend(DURATIONS.iter().map(|(name, help)| metric(name, Histogram, &["le"], help)));
+    all
+}
 
 impl EdgeHub {
     pub fn metrics(&self) -> String {
@@ -20,66 +115,54 @@ impl Shared {
         );
         let mut out = String::new();
         let figures = &self.figures;
-        let counters: [(&str, &str, &Family); 11] = [
-            ("messages_received_total", "Messages that clients sent", &figures.messages_received),
-            ("messages_sent_total", "Messages that were delivered", &figures.messages_sent),
-            ("messages_dropped_total", "Messages that went nowhere", &figures.messages_dropped),
-            ("messages_unack_total", "Messages that could not be stored", &figures.messages_unacknowledged),
-            ("gettwin_total", "Twins that were asked for", &figures.twin_gets),
-            ("reported_properties_total", "Reports of properties", &figures.reported),
-            ("direct_methods_total", "Methods that were called", &figures.methods),
-            ("offline_count_total", "Times that the hub was lost", &figures.offline),
-            ("client_connect_failed_total", "Clients that were not let in", &figures.connect_failures),
-            ("client_connect_success_total", "Clients that were let in", &figures.connects),
-            ("client_disconnect_total", "Clients that went", &figures.disconnects),
-        ];
-        for (name, help, family) in counters {
+        for ((name, help, _), family) in families(figures) {
             head(&mut out, name, help, "counter");
             for (labels, count) in family.series() {
                 let separator = if labels.is_empty() { "" } else { "," };
                 line(&mut out, name, &format!("{common},ms_telemetry=\"True\"{separator}{labels}"), count);
             }
         }
-        head(&mut out, "queue_length", "Messages that wait", "gauge");
         let lengths = self.spool.lengths();
-        for (queue, records, _) in &lengths {
-            let endpoint = self.endpoint(&queue.endpoint.to_string());
-            let labels = format!("{common},endpoint=\"{endpoint}\",priority=\"{}\"", queue.priority);
-            line(&mut out, "queue_length", &labels, *records);
-        }
-        head(&mut out, "queue_bytes", "Bytes of messages that wait", "gauge");
-        for (queue, _, bytes) in &lengths {
-            let endpoint = self.endpoint(&queue.endpoint.to_string());
-            let labels = format!("{common},endpoint=\"{endpoint}\",priority=\"{}\"", queue.priority);
-            line(&mut out, "queue_bytes", &labels, *bytes);
+        for (name, help, of) in QUEUES {
+            head(&mut out, name, help, "gauge");
+            for (queue, records, bytes) in &lengths {
+                let endpoint = self.endpoint(&queue.endpoint.to_string());
+                let labels = format!("{common},endpoint=\"{endpoint}\",priority=\"{}\"", queue.priority);
+                line(&mut out, name, &labels, of(*records, *bytes));
+            }
         }
         let log = self.spool.log.figures();
         let gauges = [
-            ("connected_clients", "Clients that are connected", self.directory.len() as u64),
-            ("store_bytes", "Bytes on the disk of messages that wait", log.disk_bytes),
-            ("scope_identities", "Identities that may connect", self.scope.len() as u64),
-            ("upstream_connected", "Whether the hub is reached", u64::from(self.lines.is_reached())),
+            self.directory.len() as u64,
+            log.disk_bytes,
+            self.scope.len() as u64,
+            u64::from(self.lines.is_reached()),
         ];
-        for (name, help, value) in gauges {
+        for ((name, help), value) in GAUGES.iter().zip(gauges) {
             head(&mut out, name, help, "gauge");
             line(&mut out, name, &common, value);
         }
         let totals = [
-            ("messages_refused_total", "Messages that were not taken for want of room", self.spool.refused()),
-            ("messages_resent_total", "Messages that were sent again", figures.sent_again.get()),
-            ("messages_parked_total", "Messages whose sender the hub does not let in", figures.parked.get()),
-            ("upstream_stalls_total", "Connections to the hub that were stuck", figures.stalls.get()),
-            ("store_damaged_total", "Places of the store that could not be read", log.damaged),
+            self.spool.refused(),
+            figures.sent_again.get(),
+            figures.parked.get(),
+            figures.stalls.get(),
+            log.damaged,
         ];
-        for (name, help, value) in totals {
+        for ((name, help), value) in TOTALS.iter().zip(totals) {
             head(&mut out, name, help, "counter");
             line(&mut out, name, &common, value);
+        }
+        let durations = [figures.durable.counts(), figures.upstream.counts()];
+        for ((name, help), counts) in DURATIONS.iter().zip(durations) {
+            head(&mut out, name, help, "histogram");
+            histogram(&mut out, name, &common, &counts);
         }
         out
     }
 
     /// As the original names endpoints.
-    fn endpoint(&self, name: &str) -> String {
+    pub(crate) fn endpoint(&self, name: &str) -> String {
         match name {
             "iothub" => name.to_owned(),
             input => format!("{}/{input}", self.options.device),
@@ -89,9 +172,18 @@ impl Shared {
 
 fn head(out: &mut String, name: &str, help: &str, kind: &str) {
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "# HELP edgehub_{name} {help}\n# TYPE edgehub_{name} {kind}");
+    let _ = writeln!(out, "# HELP {PREFIX}{name} {help}\n# TYPE {PREFIX}{name} {kind}");
 }
 
 fn line(out: &mut String, name: &str, labels: &str, value: u64) {
-    let _ = writeln!(out, "edgehub_{name}{{{labels}}} {value}");
+    let _ = writeln!(out, "{PREFIX}{name}{{{labels}}} {value}");
+}
+
+fn histogram(out: &mut String, name: &str, common: &str, counts: &DurationCounts) {
+    for (bound, count) in counts.cumulative() {
+        let bound = bound.map_or("+Inf".to_owned(), |seconds| seconds.to_string());
+        line(out, &format!("{name}_bucket"), &format!("{common},le=\"{bound}\""), count);
+    }
+    let _ = writeln!(out, "{PREFIX}{name}_sum{{{common}}} {}", counts.total.as_secs_f64());
+    line(out, &format!("{name}_count"), common, counts.count());
 }

@@ -218,11 +218,16 @@ impl Spool {
         if drafts.is_empty() {
             return Ok(());
         }
-        self.append(line, drafts, &rules).await.inspect_err(|_| {
-            self.figures
+        let begun = Instant::now();
+        let kept = self.append(line, drafts, &rules).await;
+        match &kept {
+            Ok(()) => self.figures.durable.record(begun.elapsed()),
+            Err(_) => self
+                .figures
                 .messages_unacknowledged
-                .add(&[("reason", "storage_failure"), ("from", id), ("from_route_output", "")], 1);
-        })
+                .add(&[("reason", "storage_failure"), ("from", id), ("from_route_output", "")], 1),
+        }
+        kept
     }
 
     async fn append(&self, line: &Line, drafts: Vec<Draft>, rules: &Rules) -> Result<(), PublishRefused> {

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use skerry_mqtt::packet::ConnectCode;
 
+use crate::durations::Durations;
+
 /// A number that others read while it changes.
 #[derive(Debug, Default)]
 pub struct Figure(AtomicU64);
@@ -88,6 +90,10 @@ pub struct Figures {
     pub http_idle_closed: Figure,
     /// Closed because the client stopped reading the response.
     pub http_writes_stalled: Figure,
+    /// From a request's head to its answer's.
+    pub http_answers: Durations,
+    /// From messages that came together, by MQTT or AMQP, until they are durable.
+    pub ingest_waits: Durations,
     /// Gauge: bytes of messages that are not durable yet, of all protocols.
     pub ingest_bytes: Figure,
     /// Gauge: clients that are in.

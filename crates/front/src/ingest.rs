@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use crate::device::Soon;
 use crate::figures::Figures;
@@ -17,6 +18,7 @@ pub(crate) struct Ingest {
 /// Bytes that are taken while it lives.
 pub(crate) struct Taken {
     permit: OwnedSemaphorePermit,
+    since: Instant,
     figures: Arc<Figures>,
 }
 
@@ -42,12 +44,19 @@ impl Ingest {
 
     fn taken(&self, permit: OwnedSemaphorePermit) -> Taken {
         self.figures.ingest_bytes.add(permit.num_permits() as u64);
-        Taken { permit, figures: Arc::clone(&self.figures) }
+        Taken { permit, since: Instant::now(), figures: Arc::clone(&self.figures) }
     }
 
     /// One block may be larger than all there is; then it has the whole for itself.
     fn permits(&self, bytes: usize) -> u32 {
         u32::try_from(bytes.min(self.bytes_max)).unwrap_or(u32::MAX)
+    }
+}
+
+impl Taken {
+    /// What it was taken for is durable now.
+    pub(crate) fn note_durable(&self) {
+        self.figures.ingest_waits.record(self.since.elapsed());
     }
 }
 

@@ -14,6 +14,7 @@ mod amqp;
 mod certificate;
 mod chain;
 pub mod device;
+mod durations;
 mod figures;
 mod front;
 mod http;
@@ -31,6 +32,7 @@ pub use crate::http::{
 pub use amqp::AmqpLimits;
 pub use certificate::{Certificate, CertificateAuthority, CertificateUnreadable};
 pub use chain::{ChainError, check_chain};
+pub use durations::{DURATION_STEPS, DurationCounts, Durations};
 pub use figures::{Figure, Figures};
 pub use front::{DRAIN, Front, Handle, Options, Services, StartError};
 pub use listen::{Address, AddressError, BindError, ConnectionLimits};

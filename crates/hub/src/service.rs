@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use skerry_model::{Clock, Random};
+use skerry_model::{Clock, Random, Timestamp};
 use skerry_store::bus::Bus;
 use skerry_store::documents::Documents;
 use skerry_store::log::Durability;
@@ -17,7 +17,7 @@ use crate::files::Files;
 use crate::groups::Groups;
 use crate::links::{Links, LinksOptions};
 use crate::registry::{Registry, Sealer};
-use crate::rest::BackupSource;
+use crate::rest::{BackupSource, Disk};
 use crate::search::Searcher;
 use crate::telemetry::Telemetry;
 use tokio::sync::watch;
@@ -73,6 +73,9 @@ pub struct Hub {
     pub(crate) backup: Option<Arc<dyn BackupSource>>,
     /// The front door, once it is bound; for its figures.
     pub(crate) front: OnceLock<skerry_front::Handle>,
+    /// The disk with the data, where there is one.
+    pub(crate) disk: OnceLock<Arc<dyn Disk>>,
+    pub(crate) started: Timestamp,
     /// Held while a backup is made: one at a time.
     pub(crate) backup_turn: Arc<tokio::sync::Mutex<()>>,
     /// True once the hub stops: streams without an end of their own end then.
@@ -160,11 +163,13 @@ impl Hub {
             telemetry,
             authorizer,
             policies,
+            started: clock.now(),
             clock,
             random,
             files,
             backup,
             front: OnceLock::new(),
+            disk: OnceLock::new(),
             backup_turn: Arc::default(),
             ending: watch::Sender::new(false),
         }
@@ -173,6 +178,11 @@ impl Hub {
     /// Lets the status and the metrics show the front door's figures. Only the first one counts.
     pub fn show_front(&self, front: skerry_front::Handle) {
         drop(self.front.set(front));
+    }
+
+    /// The same of the disk.
+    pub fn show_disk(&self, disk: Arc<dyn Disk>) {
+        drop(self.disk.set(disk));
     }
 
     /// Ends what would never end by itself, so that open requests can be waited for.

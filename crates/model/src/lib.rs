@@ -8,10 +8,12 @@ mod id;
 pub mod identity;
 pub mod limits;
 pub mod message;
+mod metric;
 mod time;
 pub mod twin;
 
 pub use error_code::{ErrorCode, Fault, Retry};
 pub use id::{DeviceId, EDGE_AGENT, EDGE_HUB, IdError, IdentityId, ModuleId};
 pub use identity::{Authentication, AuthenticationKind, Identity, Status};
+pub use metric::{Metric, MetricKind};
 pub use time::{Clock, Random, Timestamp, TimestampError};

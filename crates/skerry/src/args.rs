@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::SimulateOptions;
+use crate::logging::LogFormat;
 
 /// An open, self-hosted IoT hub and edge in one program.
 #[derive(Parser)]
@@ -48,9 +49,14 @@ pub enum Command {
     /// Show what devices send, as it comes in.
     Monitor(MonitorArgs),
     /// Messages for devices and modules: send, purge, and hear what became of them.
-    C2d(C2dArgs),
+    C2d(crate::commands::C2dArgs),
     /// Look at the files of a log, beside a running hub or without one.
     Log(LogArgs),
+    /// Print what a shell completes: `source <(skerry completions bash)`.
+    Completions(crate::manual::CompletionsArgs),
+    /// What is made of the program for its manual.
+    #[command(hide = true)]
+    Manual(crate::manual::ManualArgs),
 }
 
 #[derive(Args)]
@@ -96,6 +102,8 @@ pub enum HubCommand {
     Run(RunOptions),
     /// Print the connection string that service SDKs and `--login` take.
     ConnectionString(ConnectionStringOptions),
+    /// Show how a hub goes: connections, rates, latencies, backlog, disk, certificates.
+    Status(crate::commands::HubStatusArgs),
     /// Write everything the hub is made of into one archive, while it runs or not.
     Backup(BackupOptions),
     /// Put a backup in the place of a data directory.
@@ -137,6 +145,9 @@ pub struct RunOptions {
     /// What is logged to stderr, such as info, debug, or skerry_store=debug [default: info].
     #[arg(long, env = "SKERRY_LOG", value_name = "FILTER")]
     pub log: Option<String>,
+    /// How it is logged [default: text].
+    #[arg(long, env = "SKERRY_LOG_FORMAT", value_enum, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
 }
 
 #[derive(Args)]
@@ -521,77 +532,4 @@ pub enum PolicyVerb {
         #[arg(long)]
         dry_run: bool,
     },
-}
-
-#[derive(Args)]
-pub struct C2dArgs {
-    #[command(subcommand)]
-    pub verb: C2dVerb,
-    #[command(flatten)]
-    pub target: Target,
-}
-
-#[derive(Subcommand)]
-pub enum C2dVerb {
-    /// Send a message; it waits until the device receives it or it expires.
-    Send {
-        #[command(flatten)]
-        to: C2dRecipient,
-        /// Which outcomes the hub shall tell of: none, positive, negative or full.
-        #[arg(long, value_enum, default_value = "none")]
-        ack: AckWord,
-        /// A property of your own, as NAME=VALUE; repeat it for more. Names become lower case.
-        #[arg(long = "property", value_name = "NAME=VALUE")]
-        properties: Vec<String>,
-        /// Its id, by which feedback names it [default with --ack: a random one, which is printed].
-        #[arg(long, value_name = "ID")]
-        message_id: Option<String>,
-        /// Seconds until it expires [default: the hub's, an hour unless it is configured].
-        #[arg(long, value_name = "SECONDS")]
-        expiry: Option<u64>,
-        /// The body ("-" for standard input).
-        body: String,
-    },
-    /// Take out everything that waits for a device or module.
-    Purge {
-        #[command(flatten)]
-        to: C2dRecipient,
-        /// Say what would be done, and do nothing.
-        #[arg(long)]
-        dry_run: bool,
-    },
-    /// Show what became of messages whose senders asked; what is shown is not shown again.
-    Feedback {
-        /// Go on until interrupted.
-        #[arg(long)]
-        follow: bool,
-    },
-}
-
-#[derive(Args)]
-pub struct C2dRecipient {
-    #[arg(long, value_name = "ID")]
-    pub device: String,
-    #[arg(long, value_name = "MODULE")]
-    pub module: Option<String>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub enum AckWord {
-    None,
-    Positive,
-    Negative,
-    Full,
-}
-
-impl AckWord {
-    /// The word on the wire.
-    pub fn wire(self) -> &'static str {
-        match self {
-            AckWord::None => "none",
-            AckWord::Positive => "positive",
-            AckWord::Negative => "negative",
-            AckWord::Full => "full",
-        }
-    }
 }

@@ -15,6 +15,8 @@ mod hub;
 mod iotedge;
 mod local_time;
 mod log;
+mod logging;
+mod manual;
 mod output;
 mod world;
 
@@ -48,7 +50,10 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Hub(HubCommand::ConnectionString(options)) => hub::connection_string(&options),
         Command::Hub(HubCommand::Backup(options)) => hub::backup(&options),
         Command::Hub(HubCommand::Restore(options)) => hub::restore(&options),
+        Command::Hub(HubCommand::Status(args)) => commands::run_hub_status(&args),
         Command::Log(args) => log::run(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Manual(args) => manual::run(&args),
         Command::Route(args) => commands::run_route(&args),
         Command::Iotedge(args) => return Ok(iotedge::run(args)),
         other => commands::run(other),

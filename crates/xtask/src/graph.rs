@@ -16,6 +16,8 @@ pub(crate) struct Package {
     /// Absent for a package of this workspace, or of any other path.
     pub(crate) source: Option<String>,
     pub(crate) license: Option<String>,
+    /// Where its sources are.
+    pub(crate) folder: String,
     pub(crate) is_member: bool,
     /// Names of direct dependencies, normal and build, without those of tests.
     pub(crate) dependencies: Vec<String>,
@@ -54,6 +56,9 @@ impl Package {
             version: text(package, "version").unwrap_or_default(),
             source: text(package, "source"),
             license: text(package, "license"),
+            folder: text(package, "manifest_path")
+                .and_then(|path| Some(std::path::Path::new(&path).parent()?.display().to_string()))
+                .unwrap_or_default(),
             is_member: package["id"].as_str().is_some_and(|id| members.contains(&id)),
             dependencies,
         }

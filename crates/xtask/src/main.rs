@@ -1,4 +1,5 @@
-//! The front doors for developers and CI: `cargo xtask check`, `test`, `bench`, `fuzz`, `soak` and `images`.
+//! The front doors for developers and CI: `cargo xtask check`, `test`, `bench`, `docs`, `fuzz`, `soak`, `images` and
+//! `dist`.
 //!
 //! CI calls nothing else, so that what passes here passes there. Each verb is one folder; a new one
 //! is one line in [`VERBS`].
@@ -7,6 +8,8 @@ use std::process::ExitCode;
 
 mod bench;
 mod check;
+mod dist;
+mod docs;
 mod failure;
 mod fuzz;
 mod graph;
@@ -42,6 +45,11 @@ const VERBS: &[Verb] = &[
         run: bench::run,
     },
     Verb {
+        name: "docs",
+        about: "write the pages of the manual that are made of the code: docs/metrics.md",
+        run: docs::run,
+    },
+    Verb {
         name: "fuzz",
         about: "search at random for longer than the tests do: mqtt, tokens, query, blocks, power, kills, \
                 lives; --times N",
@@ -52,6 +60,12 @@ const VERBS: &[Verb] = &[
         about: "the images of our modules, as archives for `docker load` below target/images: \
                 temperature-sensor, workload-probe, or those that are named",
         run: images::run,
+    },
+    Verb {
+        name: "dist",
+        about: "a release: stripped programs, packages for Debian, images, completions, man pages, the list \
+                of all files; --profile NAME, --program FILE, --into DIR, --uncompressed",
+        run: dist::run,
     },
     Verb {
         name: "soak",

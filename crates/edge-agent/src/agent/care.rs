@@ -81,7 +81,7 @@ impl Agent {
             }
             let restarts = steps.iter().any(|step| matches!(step, Step::Restart(_)));
             if restarts {
-                tracing::warn!(module, "restarting it");
+                tracing::warn!(module, "Restarting it.");
                 self.history.note_restart(&module, self.options.clock.now());
                 self.save_history();
             }
@@ -124,7 +124,7 @@ impl Agent {
                 }
             }
             Some(error) => {
-                tracing::error!(module, %error, "a module is not as it should be");
+                tracing::error!(module, %error, "A module is not as it should be.");
                 self.troubles.insert(module.clone(), error.to_string());
                 // A restart was counted when it began.
                 if steps.iter().any(|step| matches!(step, Step::Start(_))) && !error.is_passing() {

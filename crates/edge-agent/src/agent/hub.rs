@@ -105,7 +105,7 @@ impl Agent {
                 }
                 self.take_version(version);
                 if !is_same {
-                    tracing::info!(version = number, "the hub wants another version");
+                    tracing::info!(version = number, "The hub wants another version.");
                     self.save_version();
                     self.wanted_since = Some(Instant::now());
                 }
@@ -117,7 +117,7 @@ impl Agent {
 
     /// Modules stay as they are.
     fn refuse(&mut self, number: u64, error: ManifestError) {
-        tracing::error!(version = number, %error, "the manifest is refused");
+        tracing::error!(version = number, %error, "The manifest is refused.");
         self.last = Some(LastDesired { version: number, code: error.code(), description: error.to_string() });
         self.refused = Some(error);
     }
@@ -167,7 +167,7 @@ impl Agent {
             self.reporter.refusals = 0;
             return;
         }
-        tracing::error!(status, text, "the hub refuses the report");
+        tracing::error!(status, text, "The hub refuses the report.");
         let pause = self.options.pace.report_again.saturating_mul(1 << self.reporter.refusals.min(5));
         self.reporter.refusals = self.reporter.refusals.saturating_add(1);
         self.reporter.next = Some(Instant::now() + pause);
@@ -245,7 +245,7 @@ impl Agent {
             }
         };
         if timeout(limit.max(Duration::from_millis(1)), goodbye).await.is_err() {
-            tracing::warn!("going without the last report");
+            tracing::warn!("Going without the last report.");
         }
     }
 

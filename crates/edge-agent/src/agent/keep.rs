@@ -35,13 +35,15 @@ impl Agent {
         if let Some(bytes) = read(&self.options, HISTORY, false).await {
             match History::parse(&bytes) {
                 Ok(history) => self.history = history,
-                Err(error) => tracing::error!(%error, "history"),
+                Err(error) => {
+                    tracing::error!(%error, "The history of modules cannot be read, and begins anew.");
+                }
             }
         }
         if let Some(bytes) = read(&self.options, AVAILABILITY, false).await
             && !self.metrics.restore_availability(&bytes)
         {
-            tracing::error!("how long modules ran cannot be read, and is counted anew");
+            tracing::error!("How long modules ran cannot be read, and is counted anew.");
         }
         if let Some(bytes) = read(&self.options, GOOD, true).await {
             self.good = Good::from_bytes(&bytes);
@@ -52,7 +54,7 @@ impl Agent {
             self.take_version(version);
         }
         if let Some(version) = &self.version {
-            tracing::info!(version = version.number, "the manifest of the last time is there");
+            tracing::info!(version = version.number, "The manifest of the last time is there.");
         }
     }
 
@@ -112,7 +114,7 @@ impl Agent {
     pub(super) fn saved(&mut self, saved: Saved) {
         self.keeper.is_busy = false;
         if let Some(reason) = &saved.failure {
-            tracing::error!(reason, "something is not kept over restarts");
+            tracing::error!(reason, "Something is not kept over restarts.");
         }
         self.keeper.failure = saved.failure;
         self.save_next();
@@ -127,12 +129,12 @@ impl Agent {
 async fn read(options: &AgentOptions, name: &str, is_sealed: bool) -> Option<Vec<u8>> {
     let loaded = options.shelf.load(name).await;
     let bytes = loaded.unwrap_or_else(|error| {
-        tracing::error!(%error, "going on without it");
+        tracing::error!(%error, "What was kept cannot be read; going on without it.");
         None
     })?;
     if !is_sealed {
         return Some(bytes);
     }
     let opened = options.sealer.open(bytes).await;
-    opened.map_err(|error| tracing::error!(%error, file = name, "going on without it")).ok()
+    opened.map_err(|error| tracing::error!(%error, file = name, "What was kept cannot be read; going on without it.")).ok()
 }

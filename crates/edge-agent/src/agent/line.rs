@@ -25,7 +25,7 @@ pub(super) struct LineState {
 impl Agent {
     pub(super) fn line_up(&mut self) {
         if !self.reporter.is_up() {
-            tracing::info!("connected to the hub");
+            tracing::info!("Connected to the hub.");
         }
         (self.line.reason, self.line.refused_since) = (None, None);
         self.line.told.clear();
@@ -40,7 +40,7 @@ impl Agent {
         }
         // What stays as it is for hours is told once, and so is each of the ways that fail in turn.
         if self.line.told.len() < REASONS_MAX && self.line.told.insert(reason.clone()) {
-            tracing::warn!(reason, "the hub is out of reach; modules run on");
+            tracing::warn!(reason, "The hub is out of reach; modules run on.");
         }
         self.line.reason = Some(reason);
         self.reporter = Reporter::default();
@@ -61,7 +61,7 @@ impl Agent {
         let since = *self.line.refused_since.get_or_insert_with(Instant::now);
         if !self.line.is_asked && since.elapsed() >= self.options.pace.refused {
             self.line.is_asked = true;
-            tracing::error!("the hub does not let this device in any more; it is to be provisioned anew");
+            tracing::error!("The hub does not let this device in any more; it is to be provisioned anew.");
             self.options.provisioning.refused();
         }
     }

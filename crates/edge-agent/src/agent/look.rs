@@ -129,7 +129,7 @@ impl Agent {
                     self.device = Arc::new(Device { edge_address: address, ..Device::clone(&self.device) });
                 }
                 if self.engine.failures >= FAILURES_TOLD {
-                    tracing::info!("the container engine answers again");
+                    tracing::info!("The container engine answers again.");
                 }
                 (self.engine.failures, self.engine.failure) = (0, None);
                 self.platform = platform;
@@ -142,7 +142,7 @@ impl Agent {
                 self.engine.earliest_look = self.engine.next_look;
                 self.engine.failures = self.engine.failures.saturating_add(1);
                 if self.engine.failures == FAILURES_TOLD {
-                    tracing::error!(%error, "modules cannot be watched");
+                    tracing::error!(%error, "Modules cannot be watched.");
                 }
                 self.engine.failure = Some(error);
             }

@@ -56,7 +56,7 @@ impl Agent {
             quality.waiting.extend(quality.samples.messages());
             let excess = quality.waiting.len().saturating_sub(WAITING_MAX);
             if excess > 0 {
-                tracing::warn!(excess, "figures that the hub did not take are dropped");
+                tracing::warn!(excess, "Figures that the hub did not take are dropped.");
                 quality.waiting.drain(..excess);
             }
         }
@@ -83,7 +83,7 @@ impl Agent {
     /// One that the hub does not want is not sent again.
     pub(super) fn sent(&mut self, is_kept: bool) {
         if !is_kept {
-            tracing::warn!("the hub does not take the agent's figures");
+            tracing::warn!("The hub does not take the agent's figures.");
         }
         if let Some(quality) = &mut self.quality
             && std::mem::take(&mut quality.is_sending)

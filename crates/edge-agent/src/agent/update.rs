@@ -71,7 +71,7 @@ impl Agent {
 
     fn fetch(&mut self, target: &Arc<Version>, steps: Vec<Step>, tries: u32) {
         if tries == 0 {
-            tracing::info!(version = target.number, "fetching what an update needs");
+            tracing::info!(version = target.number, "Fetching what an update needs.");
         }
         let (tools, digest, progress) = (self.tools(target), target.digest.clone(), Progress::default());
         let (told, name) = (Arc::clone(&progress), digest.clone());
@@ -107,7 +107,7 @@ impl Agent {
         if modules.iter().any(|module| self.cared.contains(module)) {
             return;
         }
-        tracing::info!(version = target.number, "changing modules: {}", shown(&steps));
+        tracing::info!(version = target.number, "Changing modules: {}", shown(&steps));
         let is_stopping = self.can_return(target);
         let (tools, version) = (self.tools(target), Arc::clone(target));
         let began = self.options.clock.now();
@@ -156,7 +156,7 @@ impl Agent {
         self.jobs.spawn(async move {
             if let Err(error) = tools.forget_identities(&removed).await {
                 // They do no harm, and the next update that removes modules does not find them.
-                tracing::warn!(%error, "identities of removed modules stay in the hub");
+                tracing::warn!(%error, "Identities of removed modules stay in the hub.");
             }
             Done::Nothing
         });
@@ -165,7 +165,7 @@ impl Agent {
     fn wait(&mut self, digest: String, tries: u32, errors: &[WorkError]) {
         let reason = texts(errors);
         let pace = self.options.pace;
-        tracing::error!(reason, "the update waits");
+        tracing::error!(reason, "The update waits.");
         let tries = tries.saturating_add(1);
         self.conclude(500, reason.clone());
         let is_over = tries >= pace.tries_max && !errors.iter().all(WorkError::is_passing);

@@ -103,7 +103,7 @@ impl Agent {
         if self.history.good.as_ref() == Some(&target.digest) && self.good.is_some() {
             return;
         }
-        tracing::info!(version = target.number, "the update is done");
+        tracing::info!(version = target.number, "The update is done.");
         if let Some(since) = self.wanted_since.take() {
             self.metrics.note_deployment(since.elapsed());
         }
@@ -126,7 +126,7 @@ impl Agent {
         let good = self.good.as_ref().map_or(0, |good| good.version.number);
         let reason =
             format!("{reason}; the modules of version {good} are back in place of version {}", failed.number);
-        tracing::error!(version = failed.number, reason, "the update failed");
+        tracing::error!(version = failed.number, reason, "The update failed.");
         let at = self.options.clock.now();
         let (digest, version) = (failed.digest.clone(), failed.number);
         self.history.failed = Some(Failed { digest, version, reason: reason.clone(), at });

@@ -131,7 +131,7 @@ impl Line {
                         None
                     }
                     Ok(Met::Ticket(Err(error))) => {
-                        tracing::warn!(%error, "no other ticket for the hub yet");
+                        tracing::warn!(%error, "No other ticket for the hub yet.");
                         *renewal = Renewal::after(RENEW_AGAIN);
                         None
                     }

@@ -3,10 +3,12 @@
 //!
 //! Unlike the original, a step is counted when it was done, not when it was planned.
 
+mod families;
 mod summary;
 mod text;
 mod usage;
 
+pub use families::{COMMON_LABELS, metrics};
 pub(crate) use text::Common;
 pub use usage::{Disk, HostError, HostFigures, HostSource, Usage};
 

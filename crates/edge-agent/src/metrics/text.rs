@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::families::{self, COMMON_LABELS, Family};
 use super::summary::{QUANTILES, Summary};
-use super::{HostFigures, Metrics, Usage};
+use super::{Disk, HostFigures, Metrics, Usage};
 
 /// Labels of every series, and what `metadata` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,20 +27,22 @@ struct Page<'a> {
 type Labels<'a> = &'a [(&'a str, &'a str)];
 
 impl Page<'_> {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
+    fn family(&mut self, family: &Family) {
+        let (name, help) = (family.full_name(), family.help);
         // Writing to a text cannot fail.
-        let _ = write!(self.text, "# HELP edgeAgent_{name} {help}\n# TYPE edgeAgent_{name} {kind}\n");
+        let _ = write!(self.text, "# HELP {name} {help}\n# TYPE {name} {}\n", family.kind.word());
     }
 
-    fn sample(&mut self, name: &str, labels: Labels<'_>, value: f64) {
-        let common = [
-            ("iothub", self.common.hub_host.as_str()),
-            ("edge_device", self.common.device_id.as_str()),
-            ("instance_number", self.common.instance.as_str()),
-        ];
-        let _ = write!(self.text, "edgeAgent_{name}{{");
+    fn sample(&mut self, family: &Family, labels: Labels<'_>, value: f64) {
+        self.line(&family.full_name(), labels, value);
+    }
+
+    fn line(&mut self, name: &str, labels: Labels<'_>, value: f64) {
+        let common = [&self.common.hub_host, &self.common.device_id, &self.common.instance];
+        let common = COMMON_LABELS.into_iter().zip(common.map(String::as_str));
+        let _ = write!(self.text, "{name}{{");
         for (index, (key, value)) in
-            common.iter().chain(labels).chain(&[("ms_telemetry", "True")]).enumerate()
+            common.chain(labels.iter().copied()).chain([("ms_telemetry", "True")]).enumerate()
         {
             let comma = if index == 0 { "" } else { "," };
             let _ = write!(self.text, "{comma}{key}=\"{}\"", escaped(value));
@@ -47,20 +50,21 @@ impl Page<'_> {
         let _ = writeln!(self.text, "}} {value}");
     }
 
-    fn counters(&mut self, name: &str, help: &str, series: &BTreeMap<(String, String), u64>) {
-        self.family(name, "counter", help);
+    fn counters(&mut self, family: &Family, series: &BTreeMap<(String, String), u64>) {
+        self.family(family);
         for ((module, version), value) in series {
-            self.sample(name, &[("module_name", module), ("module_version", version)], float(*value));
+            self.sample(family, &[("module_name", module), ("module_version", version)], float(*value));
         }
     }
 
-    fn summary(&mut self, name: &str, labels: Labels<'_>, summary: &Summary) {
+    fn summary(&mut self, family: &Family, labels: Labels<'_>, summary: &Summary) {
         for (quantile, value) in QUANTILES.iter().zip(summary.quantiles().into_iter().flatten()) {
             let quantile = quantile.to_string();
-            self.sample(name, &[labels, &[("quantile", &quantile)]].concat(), value);
+            self.sample(family, &[labels, &[("quantile", &quantile)]].concat(), value);
         }
-        self.sample(&format!("{name}_sum"), labels, summary.sum);
-        self.sample(&format!("{name}_count"), labels, float(summary.count));
+        let name = family.full_name();
+        self.line(&format!("{name}_sum"), labels, summary.sum);
+        self.line(&format!("{name}_count"), labels, float(summary.count));
     }
 }
 
@@ -88,64 +92,62 @@ impl Metrics {
         memory(&mut page, host, usages);
         let cpu = host.map(|host| ("host", host.cpu_percent)).into_iter();
         let modules = usages.iter().filter_map(|(name, usage)| Some((name.as_str(), usage.cpu_percent?)));
-        page.family("used_cpu_percent", "summary", "Percent of the processors in use");
+        page.family(&families::CPU);
         for (name, percent) in cpu.chain(modules) {
             let mut summary = Summary::default();
             summary.record(percent);
-            page.summary("used_cpu_percent", &[("module_name", name)], &summary);
+            page.summary(&families::CPU, &[("module_name", name)], &summary);
         }
         type Figure = fn(&Usage) -> u64;
-        let figures: [(&str, &str, Figure); 5] = [
-            ("created_pids_total", "Processes and threads in the module", |usage| usage.pids),
-            ("total_network_in_bytes", "Bytes received", |usage| usage.network_in_bytes),
-            ("total_network_out_bytes", "Bytes sent", |usage| usage.network_out_bytes),
-            ("total_disk_read_bytes", "Bytes read from disk", |usage| usage.disk_read_bytes),
-            ("total_disk_write_bytes", "Bytes written to disk", |usage| usage.disk_write_bytes),
+        let figures: [(Family, Figure); 5] = [
+            (families::PIDS, |usage| usage.pids),
+            (families::NETWORK_IN, |usage| usage.network_in_bytes),
+            (families::NETWORK_OUT, |usage| usage.network_out_bytes),
+            (families::DISK_READ, |usage| usage.disk_read_bytes),
+            (families::DISK_WRITTEN, |usage| usage.disk_write_bytes),
         ];
-        for (name, help, figure) in figures {
-            page.family(name, "gauge", help);
+        for (family, figure) in figures {
+            page.family(&family);
             for (module, usage) in usages {
-                page.sample(name, &[("module_name", module)], float(figure(usage)));
+                page.sample(&family, &[("module_name", module)], float(figure(usage)));
             }
         }
-        page.family("metadata", "gauge", "What runs where");
+        page.family(&families::METADATA);
         let labels = [
             ("edge_agent_version", common.version.as_str()),
             ("experimental_features", "{}"),
             ("host_information", common.host.as_str()),
         ];
-        page.sample("metadata", &labels, 0.0);
+        page.sample(&families::METADATA, &labels, 0.0);
         page.text
     }
 
     fn modules(&self, page: &mut Page<'_>) {
         let state = self.state();
-        let running = "total_time_running_correctly_seconds";
-        page.family(running, "gauge", "Seconds in which the module ran as wanted");
+        page.family(&families::RAN);
         for (module, (ran, _)) in &state.running {
-            page.sample(running, &[("module_name", module)], *ran);
+            page.sample(&families::RAN, &[("module_name", module)], *ran);
         }
-        let expected = "total_time_expected_running_seconds";
-        page.family(expected, "gauge", "Seconds in which the module should have run");
+        page.family(&families::EXPECTED);
         for (module, (_, wanted)) in &state.running {
-            page.sample(expected, &[("module_name", module)], *wanted);
+            page.sample(&families::EXPECTED, &[("module_name", module)], *wanted);
         }
-        page.counters("module_start_total", "Starts of the module", &state.starts);
-        page.counters("module_stop_total", "Stops of the module", &state.stops);
-        page.counters("module_prepare_update_total", "Pulls of the module's image", &state.pulls);
-        page.family("command_latency_seconds", "summary", "What a step took");
+        page.counters(&families::STARTS, &state.starts);
+        page.counters(&families::STOPS, &state.stops);
+        page.counters(&families::PULLS, &state.pulls);
+        page.family(&families::LATENCY);
         for (command, summary) in &state.latency {
-            page.summary("command_latency_seconds", &[("command", command)], summary);
+            page.summary(&families::LATENCY, &[("command", command)], summary);
         }
-        page.family("iothub_syncs_total", "counter", "Twins that came from the hub");
-        page.sample("iothub_syncs_total", &[], float(state.syncs));
-        page.family("unsuccessful_iothub_syncs_total", "counter", "Twins that did not come");
-        page.sample("unsuccessful_iothub_syncs_total", &[], float(state.failed_syncs));
-        page.family("deployment_time_seconds", "summary", "From a new version to its success");
-        page.summary("deployment_time_seconds", &[], &state.deployment);
-        // This one has neither the prefix nor the labels of the others.
-        let name = "edgeagent_direct_method_invocations_count";
-        let _ = write!(page.text, "# HELP {name} Calls of direct methods\n# TYPE {name} counter\n");
+        for (family, count) in [(families::SYNCS, state.syncs), (families::FAILED_SYNCS, state.failed_syncs)]
+        {
+            page.family(&family);
+            page.sample(&family, &[], float(count));
+        }
+        page.family(&families::DEPLOYMENT);
+        page.summary(&families::DEPLOYMENT, &[], &state.deployment);
+        page.family(&families::METHODS);
+        let name = families::METHODS.full_name();
         for (method, value) in &state.methods {
             let _ = writeln!(page.text, "{name}{{method_name=\"{method}\"}} {value}");
         }
@@ -153,23 +155,24 @@ impl Metrics {
 }
 
 fn machine(page: &mut Page<'_>, host: &HostFigures) {
-    page.family("host_uptime_seconds", "gauge", "Seconds since the machine came up");
-    page.sample("host_uptime_seconds", &[], host.uptime_seconds);
-    page.family("iotedged_uptime_seconds", "gauge", "Seconds since the daemon came up");
-    page.sample("iotedged_uptime_seconds", &[], host.daemon_uptime_seconds);
-    for (name, help) in [
-        ("available_disk_space_bytes", "Bytes that are free"),
-        ("total_disk_space_bytes", "Bytes of the disk"),
-    ] {
-        page.family(name, "gauge", help);
+    for (family, seconds) in
+        [(families::HOST_UPTIME, host.uptime_seconds), (families::DAEMON_UPTIME, host.daemon_uptime_seconds)]
+    {
+        page.family(&family);
+        page.sample(&family, &[], seconds);
+    }
+    type OfDisk = fn(&Disk) -> u64;
+    let sizes: [(Family, OfDisk); 2] =
+        [(families::DISK_FREE, |disk| disk.available_bytes), (families::DISK_SIZE, |disk| disk.bytes)];
+    for (family, size) in sizes {
+        page.family(&family);
         for disk in &host.disks {
-            let value = if name.starts_with("total") { disk.bytes } else { disk.available_bytes };
             let labels = [
                 ("disk_name", disk.name.as_str()),
                 ("disk_filesystem", disk.file_system.as_str()),
                 ("disk_filetype", disk.file_type.as_str()),
             ];
-            page.sample(name, &labels, float(value));
+            page.sample(&family, &labels, float(size(disk)));
         }
     }
 }
@@ -179,12 +182,62 @@ fn memory(page: &mut Page<'_>, host: Option<&HostFigures>, usages: &BTreeMap<Str
     let of_modules =
         usages.iter().map(|(name, usage)| (name.as_str(), usage.memory_bytes, usage.memory_limit_bytes));
     let all: Vec<(&str, u64, u64)> = of_host.into_iter().chain(of_modules).collect();
-    page.family("used_memory_bytes", "gauge", "Bytes of memory in use");
+    page.family(&families::MEMORY_USED);
     for (name, used, _) in &all {
-        page.sample("used_memory_bytes", &[("module_name", name)], float(*used));
+        page.sample(&families::MEMORY_USED, &[("module_name", name)], float(*used));
     }
-    page.family("total_memory_bytes", "gauge", "Bytes of memory that may be used");
+    page.family(&families::MEMORY);
     for (name, _, total) in &all {
-        page.sample("total_memory_bytes", &[("module_name", name)], float(*total));
+        page.sample(&families::MEMORY, &[("module_name", name)], float(*total));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::plan::Step;
+
+    /// Those that say nothing of what is counted.
+    const OF_THE_FORMAT: [&str; 2] = ["quantile", "ms_telemetry"];
+
+    #[tokio::test]
+    async fn every_series_is_one_that_the_manual_lists() {
+        let metrics = Metrics::default();
+        for step in [Step::Pull("m".into()), Step::Start("m".into()), Step::Stop("m".into())] {
+            metrics.note_step(&step, "1", Duration::from_secs(1));
+        }
+        metrics.note_method("ping");
+        metrics.note_running([("m", true)].into_iter());
+        let common = Common {
+            hub_host: "h".to_owned(),
+            device_id: "d".to_owned(),
+            instance: "i".to_owned(),
+            version: "1".to_owned(),
+            host: "linux".to_owned(),
+        };
+        let host = HostFigures { disks: vec![Disk::default()], ..HostFigures::default() };
+        let usages = BTreeMap::from([("m".to_owned(), Usage { cpu_percent: Some(1.0), ..Usage::default() })]);
+        let page = metrics.page(&common, Some(&host), &usages);
+        let mut told = BTreeSet::new();
+        for line in page.lines().filter(|line| !line.starts_with('#')) {
+            let (name, rest) = line.split_once('{').unwrap();
+            let labels: BTreeSet<&str> =
+                rest.split("\",").filter_map(|pair| Some(pair.split_once('=')?.0)).collect();
+            let listed = families::metrics();
+            let of = |suffix: &str| name.strip_suffix(suffix).unwrap_or(name).to_owned();
+            let names = [name.to_owned(), of("_sum"), of("_count")];
+            let metric = listed.iter().find(|metric| names.contains(&metric.name)).expect(line);
+            let own: BTreeSet<&str> = labels
+                .into_iter()
+                .filter(|label| !COMMON_LABELS.contains(label) && !OF_THE_FORMAT.contains(label))
+                .collect();
+            assert_eq!(own, metric.labels.iter().copied().collect(), "{line}");
+            told.insert(metric.name.clone());
+        }
+        let listed: BTreeSet<String> = families::metrics().into_iter().map(|metric| metric.name).collect();
+        assert_eq!(told, listed);
     }
 }

@@ -9,6 +9,7 @@ mod logs;
 mod modules;
 mod routes;
 mod spec;
+mod status;
 mod system;
 mod time;
 
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use skerry_keys::{CertificateStore, EdgeCa};
 use skerry_model::Clock;
 use skerry_runtime::Runtime;
 use tokio::sync::mpsc;
@@ -51,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) parts: Parts,
     pub(crate) witness: Option<Arc<dyn Witness>>,
     pub(crate) identities: Arc<Identities>,
+    pub(crate) edge_ca: Arc<EdgeCa>,
+    pub(crate) certificates: Arc<CertificateStore>,
     pub(crate) callers: Callers,
     pub(crate) sockets: ModuleSockets,
     pub(crate) requests: mpsc::Sender<Request>,
@@ -66,4 +70,6 @@ pub(crate) struct SystemFacts {
     pub additional: Map<String, Value>,
     /// `/proc` and `/sys` of the machine.
     pub root: PathBuf,
+    /// Where our own files lie.
+    pub home: PathBuf,
 }

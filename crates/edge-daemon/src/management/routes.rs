@@ -90,12 +90,14 @@ impl Management {
                 let looked = part.look().await;
                 looked.map(|found| Reply::json(200, &found)).ok_or_else(Problem::not_found)
             }
+            // Ours: everything at a glance.
+            ["skerry", "v1", "status"] if is(Method::GET) => shared.show_status().await,
             ["modules" | "identities" | "systeminfo"]
             | ["modules" | "identities", _]
             | ["modules", _, "prepareupdate" | "start" | "stop" | "restart" | "logs"]
             | ["systeminfo", "resources" | "supportbundle"]
             | ["device", "reprovision"]
-            | ["skerry", "v1", "reload" | "agent"] => Err(Problem::method()),
+            | ["skerry", "v1", "reload" | "agent" | "status"] => Err(Problem::method()),
             _ => Err(Problem::not_found()),
         }
     }

@@ -73,6 +73,7 @@ pub(crate) struct UpstreamPump {
 struct Sent {
     from: IdentityId,
     output: String,
+    since: Instant,
 }
 
 impl UpstreamPump {
@@ -220,7 +221,7 @@ impl UpstreamPump {
         }
         let output = letter.message.system.output.clone().unwrap_or_default();
         *self.counts.entry(id.clone()).or_default() += 1;
-        self.under_way.insert(place, Sent { from: id.clone(), output });
+        self.under_way.insert(place, Sent { from: id.clone(), output, since: Instant::now() });
         let parcel = Parcel { letter, ticket: self.station.ticket(place), is_again: false };
         self.lines.send(&id, parcel);
     }
@@ -233,7 +234,7 @@ impl UpstreamPump {
     }
 
     async fn take_fate(&mut self, place: Place, fate: Fate) {
-        let Some(Sent { from, output }) = self.under_way.remove(&place) else { return };
+        let Some(Sent { from, output, since }) = self.under_way.remove(&place) else { return };
         match fate {
             Fate::Delivered => {
                 let (id, priority) = (from.to_string(), self.station.name(place).priority.to_string());
@@ -245,6 +246,7 @@ impl UpstreamPump {
                     ("priority", &priority),
                 ];
                 self.spool.figures.messages_sent.add(&labels, 1);
+                self.spool.figures.upstream.record(since.elapsed());
                 self.station.settle(place);
             }
             Fate::Returned | Fate::Abandoned => self.station.give_back(place),

@@ -12,6 +12,7 @@ mod barred;
 mod crash;
 mod disk;
 mod ends;
+mod figures;
 mod full;
 mod link;
 mod modules;

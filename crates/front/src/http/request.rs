@@ -59,8 +59,10 @@ impl hyper::service::Service<http::Request<Incoming>> for Requests {
     fn call(&self, request: http::Request<Incoming>) -> Self::Future {
         let this = self.clone();
         let open = self.activity.request(&self.shared.figures);
+        let begun = Instant::now();
         Box::pin(async move {
             let answer = Contained(Box::pin(this.answer(request))).await;
+            this.shared.figures.http_answers.record(begun.elapsed());
             if answer.is_err() {
                 this.shared.figures.http_handlers_panicked.increment();
                 this.panicked.notify_one();

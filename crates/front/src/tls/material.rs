@@ -24,6 +24,8 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::server::ProducesTickets;
 use skerry_model::{Clock, Random, Timestamp};
 
@@ -32,6 +34,7 @@ use super::config::{Alpn, ClockTime, Resolver, server_config};
 use super::files::FileError;
 use super::own::{self, OperatorFiles, load, load_changed, own_certificate, own_files};
 use super::server::CertificateError;
+use crate::certificate::Certificate;
 
 const CHECK_EVERY: Duration = Duration::from_secs(30);
 
@@ -113,6 +116,12 @@ impl TlsMaterial {
     pub fn root_path(&self) -> Option<PathBuf> {
         let options = &self.shared.options;
         options.operator.is_none().then(|| options.directory.join(own::ROOT))
+    }
+
+    /// When that root expires. Touches the disk: not for async code.
+    pub fn root_expires_at(&self) -> Option<Timestamp> {
+        let der = CertificateDer::from_pem_file(self.root_path()?).ok()?;
+        Certificate::parse(&der).ok().map(|root| root.not_after)
     }
 
     /// Looks at the files every 30 seconds until `shutdown` is done.

@@ -3,7 +3,7 @@
 use skerry_store::documents::{Comparison, Field, Literal, Narrow, Part, Scan, Step};
 
 use super::{Registry, RegistryError};
-use crate::spaces::DEVICES;
+use crate::spaces::{DEVICES, consumer_group_key};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceStatistics {
@@ -26,6 +26,11 @@ impl Registry {
         let total = self.documents.count(all).await?;
         let disabled = self.documents.count(disabled).await?.min(total);
         Ok(DeviceStatistics { total, enabled: total - disabled, disabled })
+    }
+
+    /// Whether documents are read, asked for one that need not exist.
+    pub(crate) async fn is_reached(&self) -> bool {
+        self.documents.get(&consumer_group_key(""), None).await.is_ok()
     }
 
     /// Devices and modules whose connection is open now.

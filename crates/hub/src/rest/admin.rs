@@ -35,8 +35,8 @@ impl Hub {
             }
             (["faults"], &Method::POST) => self.ask_for_fault(request).await,
             (["faults"], _) => Err(not_allowed(method, "POST")),
-            (["status"], &Method::GET) => Ok(self.show_status()),
-            (["metrics"], &Method::GET) => Ok(self.show_metrics()),
+            (["status"], &Method::GET) => Ok(self.show_status().await),
+            (["metrics"], &Method::GET) => Ok(self.show_metrics().await),
             (["files"], &Method::GET) => self.list_files(request).await,
             (["files"], &Method::POST) => self.link_files(request),
             (["policies"], &Method::GET) => {
@@ -76,16 +76,6 @@ impl Hub {
             (["policies", _], _) => Err(not_allowed(method, "GET, PUT, DELETE")),
             _ => Err(unknown(request)),
         }
-    }
-
-    fn show_status(&self) -> Reply {
-        let body = json!({
-            "hubName": self.name,
-            "hostNames": self.authorizer.host_names,
-            "version": env!("CARGO_PKG_VERSION"),
-            "figures": self.figures_json(),
-        });
-        Reply::json(200, &body)
     }
 }
 

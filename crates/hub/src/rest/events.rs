@@ -63,7 +63,7 @@ async fn send(
                 Some(Ok(_)) => continue,
                 Some(Err(error)) => {
                     // Dropping the sender breaks the response: nobody takes it for the end.
-                    tracing::error!(%error, "a stream of events broke off");
+                    tracing::error!(%error, "A stream of events broke off.");
                     return;
                 }
                 None => break,

@@ -43,7 +43,7 @@ impl Problem {
     pub fn render(&self, random: &dyn Random, now: Timestamp) -> Reply {
         let tracking = tracking_id(random, now);
         if self.code.status() >= 500 {
-            tracing::error!(code = %self.code, tracking, error = self.text, "a request failed");
+            tracing::error!(code = %self.code, tracking, error = self.text, "A request failed.");
         } else {
             tracing::debug!(code = %self.code, tracking, error = self.text, "a request was refused");
         }

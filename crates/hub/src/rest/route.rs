@@ -66,6 +66,9 @@ impl Hub {
         })?;
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let method = &request.head.method;
+        if let Some(health) = self.health(request, &segments).await {
+            return health;
+        }
         if let ["skerry", "v1", rest @ ..] = segments.as_slice() {
             return self.administer(request, rest).await;
         }

@@ -117,7 +117,7 @@ impl Row for DocumentRow<'_> {
             Ok(record) => twin_document(&record.identity, &record.twin, self.connection()),
             // A damaged document is shown by its name, so that an operator finds it.
             Err(error) => {
-                tracing::error!(error = %error, "a document in a query result cannot be read");
+                tracing::error!(error = %error, "A document in a query result cannot be read.");
                 Map::from_iter([("deviceId".to_owned(), json!(self.document.key.group))])
             }
         }

@@ -75,7 +75,7 @@ async fn read(
                     partition = partition.number(),
                     sequence = sequence.number(),
                     %error,
-                    "a stored message is passed over"
+                    "A stored message is passed over."
                 ),
             }
         }

@@ -176,5 +176,27 @@ fn the_status_and_the_metrics_count() {
         {
             assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
         }
+        // Whatever is told is listed, with the meaning that it is told with.
+        let listed = skerry_hub::rest::metrics();
+        for line in text.lines().filter_map(|line| line.strip_prefix("# HELP ")) {
+            let known = |metric: &skerry_model::Metric| line == format!("{} {}.", metric.name, metric.help);
+            assert!(listed.iter().any(known), "{line}");
+        }
+    });
+}
+
+#[test]
+fn whoever_asks_is_told_whether_the_hub_is_alive_and_ready() {
+    everywhere(|world| async move {
+        for (path, body) in [("live", json!({"live": true})), ("ready", json!({"ready": true}))] {
+            let answer = world.raw(Method::GET, &format!("/skerry/v1/{path}"), Vec::new(), &[]).await;
+            assert_eq!(answer.expect(200), body);
+            let answer = world.raw(Method::POST, &format!("/skerry/v1/{path}"), Vec::new(), &[]).await;
+            answer.refused(405, "MethodNotAllowed");
+        }
+        world.hub.end_streams();
+        let answer = world.raw(Method::GET, "/skerry/v1/ready", Vec::new(), &[]).await;
+        assert_eq!(answer.expect(503), json!({"ready": false, "why": "the hub is stopping"}));
+        world.raw(Method::GET, "/skerry/v1/live", Vec::new(), &[]).await.expect(200);
     });
 }

@@ -46,7 +46,7 @@ impl Collector {
         loop {
             self.sleep_until(due).await;
             while let Err(error) = self.collect().await {
-                tracing::warn!(%error, "images that nobody needs are not removed yet");
+                tracing::warn!(%error, "Images that nobody needs are not removed yet.");
                 tokio::time::sleep(NAP).await;
             }
             // From now: what was missed is not made up for.
@@ -76,11 +76,11 @@ impl Collector {
         let unused = record.change(|images| images.unused(&containers, &kept, *age, now));
         for id in unused {
             match runtime.remove_image(&id).await {
-                Ok(()) => tracing::info!(image = id, "an image that nobody needs was removed"),
+                Ok(()) => tracing::info!(image = id, "An image that nobody needs was removed."),
                 Err(EngineError::NotFound { .. }) => {}
                 Err(error) => {
                     // Somebody else's container may use it.
-                    tracing::warn!(%error, image = id, "an image that nobody needs stays");
+                    tracing::warn!(%error, image = id, "An image that nobody needs stays.");
                     continue;
                 }
             }

@@ -33,7 +33,7 @@ impl Record {
     /// stay on the machine, which is no reason for a device not to start.
     pub fn open(path: PathBuf, clock: Arc<dyn Clock>) -> Self {
         let images = read(&path).unwrap_or_else(|error| {
-            tracing::error!(error, file = %path.display(), "images from before are not collected");
+            tracing::error!(error, file = %path.display(), "Images from before are not collected.");
             ImageUse::default()
         });
         let shared = Shared { path, clock, images: Mutex::new(images), changed: Notify::new() };
@@ -61,7 +61,7 @@ impl Record {
             if let Err(error) = &written
                 && !is_told
             {
-                tracing::error!(%error, file = %self.shared.path.display(), "it is not kept which images are ours");
+                tracing::error!(%error, file = %self.shared.path.display(), "It is not kept which images are ours.");
             }
             is_told = written.is_err();
             if is_told {
@@ -74,7 +74,7 @@ impl Record {
     /// Writes at once, before the process ends.
     pub async fn flush(&self) {
         if let Err(error) = self.write().await {
-            tracing::error!(%error, "it is not kept which images are ours");
+            tracing::error!(%error, "It is not kept which images are ours.");
         }
     }
 

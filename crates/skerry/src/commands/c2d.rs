@@ -4,12 +4,13 @@ use std::io::Read as _;
 use std::time::Duration;
 
 use bytes::Bytes;
+use clap::{Args, Subcommand, ValueEnum};
 use http::Method;
 use serde_json::Value;
 use skerry_model::limits::CLOUD_MESSAGE_BYTES_MAX;
 use skerry_model::{Clock as _, Random as _};
 
-use crate::args::{AckWord, C2dArgs, C2dRecipient, C2dVerb};
+use crate::args::Target;
 use crate::client::{Client, Response, segment};
 use crate::failure::Failure;
 use crate::output;
@@ -20,6 +21,79 @@ const FEEDBACK: &str = "/messages/serviceBound/feedback";
 const PAUSE: Duration = Duration::from_secs(2);
 /// Looks before the client connects anew: its token does not last for ever.
 const LOOKS_MAX: usize = 300;
+
+#[derive(Args)]
+pub struct C2dArgs {
+    #[command(subcommand)]
+    pub verb: C2dVerb,
+    #[command(flatten)]
+    pub target: Target,
+}
+
+#[derive(Subcommand)]
+pub enum C2dVerb {
+    /// Send a message; it waits until the device receives it or it expires.
+    Send {
+        #[command(flatten)]
+        to: C2dRecipient,
+        /// Which outcomes the hub shall tell of: none, positive, negative or full.
+        #[arg(long, value_enum, default_value = "none")]
+        ack: AckWord,
+        /// A property of your own, as NAME=VALUE; repeat it for more. Names become lower case.
+        #[arg(long = "property", value_name = "NAME=VALUE")]
+        properties: Vec<String>,
+        /// Its id, by which feedback names it [default with --ack: a random one, which is printed].
+        #[arg(long, value_name = "ID")]
+        message_id: Option<String>,
+        /// Seconds until it expires [default: the hub's, an hour unless it is configured].
+        #[arg(long, value_name = "SECONDS")]
+        expiry: Option<u64>,
+        /// The body ("-" for standard input).
+        body: String,
+    },
+    /// Take out everything that waits for a device or module.
+    Purge {
+        #[command(flatten)]
+        to: C2dRecipient,
+        /// Say what would be done, and do nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Show what became of messages whose senders asked; what is shown is not shown again.
+    Feedback {
+        /// Go on until interrupted.
+        #[arg(long)]
+        follow: bool,
+    },
+}
+
+#[derive(Args)]
+pub struct C2dRecipient {
+    #[arg(long, value_name = "ID")]
+    pub device: String,
+    #[arg(long, value_name = "MODULE")]
+    pub module: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum AckWord {
+    None,
+    Positive,
+    Negative,
+    Full,
+}
+
+impl AckWord {
+    /// The word on the wire.
+    pub fn wire(self) -> &'static str {
+        match self {
+            AckWord::None => "none",
+            AckWord::Positive => "positive",
+            AckWord::Negative => "negative",
+            AckWord::Full => "full",
+        }
+    }
+}
 
 pub async fn run(args: C2dArgs) -> Result<(), Failure> {
     let json = args.target.json;

@@ -15,6 +15,7 @@ mod query;
 mod route;
 mod sas_token;
 mod simulate;
+mod status;
 mod twin;
 
 use tokio::runtime::Builder;
@@ -22,6 +23,7 @@ use tokio::runtime::Builder;
 use crate::args::{Command, DeviceArgs, DeviceVerb};
 use crate::failure::Failure;
 
+pub use c2d::C2dArgs;
 pub use ca::CaArgs;
 pub use consumer_group::ConsumerGroupArgs;
 pub use edge::{EdgeArgs, EdgeVerb};
@@ -29,6 +31,13 @@ pub use files::FilesArgs;
 pub use method::MethodArgs;
 pub use route::{RouteArgs, run as run_route};
 pub use simulate::SimulateOptions;
+pub use status::HubStatusArgs;
+
+/// It stands below `hub`, whose other verbs do not go over REST.
+pub fn run_hub_status(args: &HubStatusArgs) -> Result<(), Failure> {
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
+    runtime.block_on(Box::pin(status::run_hub(&args.options, &args.target)))
+}
 
 pub fn run(command: Command) -> Result<(), Failure> {
     // One request after the other needs one thread; a fleet needs what there is.
@@ -51,9 +60,13 @@ pub fn run(command: Command) -> Result<(), Failure> {
             Command::Files(args) => files::run(args).await,
             Command::ConsumerGroup(args) => consumer_group::run(args).await,
             Command::Edge(args) => edge::run(args).await,
-            Command::Hub(_) | Command::Dev(_) | Command::Log(_) | Command::Iotedge(_) | Command::Route(_) => {
-                Err(Failure::usage("commands on files do not go over REST"))
-            }
+            Command::Hub(_)
+            | Command::Dev(_)
+            | Command::Log(_)
+            | Command::Completions(_)
+            | Command::Manual(_)
+            | Command::Iotedge(_)
+            | Command::Route(_) => Err(Failure::usage("commands on files do not go over REST")),
         }
     })
 }

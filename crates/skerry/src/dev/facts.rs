@@ -21,8 +21,12 @@ pub struct Facts {
     events: String,
     devices: Vec<Known>,
     ca: String,
+    /// What is in that file.
+    ca_pem: String,
     data: String,
     addresses: Vec<(&'static str, String)>,
+    /// Of modules that an edge device serves.
+    edge: Vec<(String, String)>,
 }
 
 /// A device or module, and how it connects.
@@ -46,7 +50,7 @@ impl Facts {
         data: &DataDirectory,
         file: &HubFile,
         policies: &[Policy],
-        identities: Vec<Identity>,
+        identities: &[Identity],
     ) -> Result<Self, Failure> {
         let name = file.host_names.first().cloned().unwrap_or_default();
         let host: Host = name.parse().map_err(Failure::failed)?;
@@ -61,22 +65,32 @@ impl Facts {
         }
         let events = policy(EVENTS_POLICY)?;
         let events = EventHubsString::new(host.clone(), &events.name, events.primary.clone(), &file.hub_name);
-        let devices = identities.into_iter().map(|identity| Known::new(&host, &identity));
+        let devices = identities.iter().map(|identity| Known::new(&host, identity));
         let addresses = [
             ("https", &file.addresses.https),
             ("mqtt", &file.addresses.mqtt),
             ("amqp", &file.addresses.amqp),
         ];
         let listening = addresses.into_iter().filter_map(|(of, address)| Some((of, address.clone()?)));
+        let ca = data.file("tls/root-ca.pem");
+        let ca_pem = std::fs::read_to_string(&ca)
+            .map_err(|error| Failure::failed(format!("{}: {error}", ca.display())))?;
         Ok(Self {
             host: name,
             policies: strings,
             events: events.map_err(Failure::failed)?.reveal(),
             devices: devices.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect(),
-            ca: data.file("tls/root-ca.pem").display().to_string(),
+            ca: ca.display().to_string(),
+            ca_pem,
             data: data.path().display().to_string(),
             addresses: listening.collect(),
+            edge: Vec::new(),
         })
+    }
+
+    /// With what modules of an edge device are told.
+    pub fn with_edge(self, edge: Vec<(String, String)>) -> Self {
+        Self { edge, ..self }
     }
 
     /// Names that the SDKs' own samples and tools know, and ours.
@@ -98,6 +112,9 @@ impl Facts {
         put("SKERRY_CA", &self.ca);
         for (of, address) in &self.addresses {
             put(&format!("SKERRY_{}", of.to_ascii_uppercase()), address);
+        }
+        for (name, value) in &self.edge {
+            put(name, value);
         }
         // Node adds these to what it trusts; elsewhere such a variable replaces what the system trusts, which
         // is the caller's to decide.
@@ -131,6 +148,7 @@ impl Facts {
             "events": self.events,
             "devices": devices.collect::<Vec<_>>(),
             "ca": self.ca,
+            "caPem": self.ca_pem,
             "data": self.data,
             "addresses": text(&self.addresses),
             "variables": variables.collect::<Map<_, _>>(),

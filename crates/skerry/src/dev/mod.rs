@@ -5,6 +5,7 @@
 //! and every other command finds the hub.
 
 mod command;
+mod edge;
 mod facts;
 mod fault;
 mod folder;
@@ -18,13 +19,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use skerry_hub::access::Policies;
-use skerry_model::{Clock, Random};
+use skerry_model::{Clock, Identity, Random};
 use tokio::sync::oneshot;
 
 use crate::failure::Failure;
-use crate::hub::{DataDirectory, Engines, HubFile, Parts, Serving, Settings, settle_identity, start_logging};
+use crate::hub::{DataDirectory, Engines, HubFile, Parts, Serving, Settings, settle_identity};
+use crate::logging;
 use crate::world::{MachineClock, MachineRandom};
 use command::Running;
+use edge::{Above, Edge, Plan};
 use facts::Facts;
 use folder::Folder;
 pub use options::DevArgs;
@@ -45,14 +48,23 @@ pub fn run(args: DevArgs) -> Result<ExitCode, Failure> {
 
 fn host(options: &DevOptions) -> Result<ExitCode, Failure> {
     let settings = Settings::in_memory(options.run_options())?;
-    start_logging(&settings.log)?;
-    let seed = options.seed.as_deref().map(Seed::read).transpose()?.unwrap_or_default();
+    logging::start(&settings.log, settings.log_format)?;
+    let mut seed = options.seed.as_deref().map(Seed::read).transpose()?.unwrap_or_default();
+    let edge = Plan::read(&options.edge)?;
+    if let Some(edge) = &edge {
+        edge.sow(&mut seed)?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
-    runtime.block_on(Box::pin(serve(options, settings, seed)))
+    runtime.block_on(Box::pin(serve(options, settings, seed, edge)))
 }
 
-async fn serve(options: &DevOptions, settings: Settings, seed: Seed) -> Result<ExitCode, Failure> {
+async fn serve(
+    options: &DevOptions,
+    settings: Settings,
+    seed: Seed,
+    edge: Option<Plan>,
+) -> Result<ExitCode, Failure> {
     // From here on nothing ends this process before it has tidied up, short of kill -9.
     let mut stop = Stop::new()?;
     let clock: Arc<dyn Clock> = Arc::new(MachineClock);
@@ -88,30 +100,44 @@ async fn serve(options: &DevOptions, settings: Settings, seed: Seed) -> Result<E
             "The keys of this hub follow from a text, and it listens where other machines reach it: whoever knows the text is let in."
         );
     }
-    let facts = Facts::new(&data, &file, &policies.all(), identities)?;
-    let code = match options.command.split_first() {
-        None => {
-            show(&facts, options.json)?;
-            let asked = async move {
-                stop.asked().await;
-            };
-            serving.run(asked).await;
-            ExitCode::SUCCESS
-        }
-        Some((program, arguments)) => {
-            let running = Running::start(program, arguments, &facts.variables())?;
-            let (ended, until) = oneshot::channel::<()>();
-            let ending = async {
-                let code = running.wait(&mut stop).await;
-                drop(ended);
-                code
-            };
-            tokio::join!(ending, serving.run(async { drop(until.await) })).0?
-        }
+    let hub = Arc::clone(&serving.hub);
+    let (ended, until) = oneshot::channel::<()>();
+    let running = tokio::spawn(serving.run(async { drop(until.await) }));
+    // Whatever comes of it, the hub ends in good order, and its folder goes after it.
+    let code = async {
+        // The edge and its modules are told by names of their own.
+        let is_others = |one: &&Identity| edge.is_none() || one.device.as_str() != edge::DEVICE;
+        let others: Vec<Identity> = identities.iter().filter(is_others).cloned().collect();
+        let mut facts = Facts::new(&data, &file, &policies.all(), &others)?;
+        let Some(plan) = edge else { return attend(options, &facts, &mut stop).await };
+        let above = Above {
+            registry: hub.registry(),
+            file: &file,
+            root: data.file("tls/root-ca.pem"),
+            identities: &identities,
+        };
+        let edge = Box::pin(Edge::start(plan, above, &data.file("edge"), &clock, &random)).await?;
+        facts = facts.with_edge(edge.variables()?);
+        let code = attend(options, &facts, &mut stop).await;
+        edge.stop().await;
+        code
     };
+    let code = Box::pin(code).await;
+    drop(ended);
+    running.await.map_err(Failure::failed)?;
     engines.close().await?;
     tracing::info!("The hub has stopped.");
-    Ok(code)
+    code
+}
+
+/// Until the command has ended, or without one until somebody asks.
+async fn attend(options: &DevOptions, facts: &Facts, stop: &mut Stop) -> Result<ExitCode, Failure> {
+    let Some((program, arguments)) = options.command.split_first() else {
+        show(facts, options.json)?;
+        stop.asked().await;
+        return Ok(ExitCode::SUCCESS);
+    };
+    Running::start(program, arguments, &facts.variables())?.wait(stop).await
 }
 
 /// Whoever reads the last line may begin.

@@ -1,12 +1,15 @@
 //! The command line of `skerry dev`.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 use crate::args::{RunOptions, Target};
+use crate::logging::LogFormat;
 
+const LOG_DEFAULT: &str = "warn";
 /// Seconds that a fault may wait or last.
 const SECONDS_MAX: u64 = 3600;
 /// Milliseconds that a message may wait.
@@ -47,18 +50,49 @@ pub struct DevOptions {
     /// Where AMQP listens, likewise.
     #[arg(long, value_name = "ADDR", default_value = "5671")]
     pub amqp: String,
+    #[command(flatten)]
+    pub edge: EdgeOptions,
     /// Print JSON, on one line.
     #[arg(long)]
     pub json: bool,
     /// What is logged to stderr, such as info, debug, or skerry_hub=debug.
-    #[arg(long, env = "SKERRY_LOG", value_name = "FILTER", default_value = "warn")]
+    #[arg(long, env = "SKERRY_LOG", value_name = "FILTER", default_value = LOG_DEFAULT)]
     pub log: String,
+    /// How it is logged.
+    #[arg(long, env = "SKERRY_LOG_FORMAT", value_enum, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
     /// Run this once the hub is ready, with its variables set, and end with its exit code.
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
 }
 
+#[derive(Args)]
+pub struct EdgeOptions {
+    /// An edge device beside the hub, for a module that runs in a debugger: EdgeHubConnectionString and EdgeModuleCACertificateFile are set for it.
+    #[arg(long)]
+    pub edge: bool,
+    /// A module of it; repeat it for more [default: those of the content, or `module`].
+    #[arg(long = "edge-module", value_name = "NAME", requires = "edge")]
+    pub edge_modules: Vec<String>,
+    /// Its deployment manifest, for the routes: {"modulesContent": …}.
+    #[arg(long, value_name = "FILE", requires = "edge")]
+    pub edge_content: Option<PathBuf>,
+    /// Where it listens, on the usual ports; another address than the hub's.
+    #[arg(long, value_name = "IP", default_value = "127.0.0.2", requires = "edge")]
+    pub edge_address: IpAddr,
+}
+
 impl DevOptions {
+    /// That the edge's certificates are its own is no news here.
+    fn filter(&self) -> String {
+        let is_untouched = self.log == LOG_DEFAULT;
+        if self.edge.edge && is_untouched {
+            format!("{},skerry_keys=error", self.log)
+        } else {
+            self.log.clone()
+        }
+    }
+
     /// What `skerry hub run` would be told.
     pub fn run_options(&self) -> RunOptions {
         RunOptions {
@@ -67,7 +101,8 @@ impl DevOptions {
             mqtt: Some(on_loopback(&self.mqtt)),
             amqp: Some(on_loopback(&self.amqp)),
             fault_injection: true,
-            log: Some(self.log.clone()),
+            log: Some(self.filter()),
+            log_format: Some(self.log_format),
             ..RunOptions::default()
         }
     }

@@ -57,6 +57,14 @@ impl Seed {
         Ok(seed)
     }
 
+    /// One more, as if it stood behind the last line.
+    pub fn add(&mut self, object: Value) -> Result<(), Failure> {
+        let Value::Object(object) = object else { return Err(Failure::failed("a device is an object")) };
+        let (item, mode) = BulkItem::read(object).map_err(Failure::usage)?;
+        self.items.push(Item { line: self.items.len() + 1, item, mode });
+        Ok(())
+    }
+
     /// Registers everything, one after the other, devices before modules. Gives the identities that are
     /// there then, in the order of the file.
     pub async fn plant(

@@ -26,8 +26,11 @@ mod uploads;
 mod view;
 mod way;
 
+pub use doors::Doors;
+pub use hub::{HubOptions, run as run_hub};
 pub use journal::LEVEL_VARIABLE;
 pub use options::{EdgeRunOptions, PlaceOptions};
 pub use places::Directories;
 pub use run::run;
+pub use settings::OfHub;
 pub use way::{client_config, upstream_host, upstream_protocol};

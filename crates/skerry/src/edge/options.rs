@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::logging::LogFormat;
+
 #[derive(Args, Clone, Default)]
 pub struct EdgeRunOptions {
     #[command(flatten)]
@@ -12,6 +14,9 @@ pub struct EdgeRunOptions {
     /// Where the figures are shown for Prometheus, or off [default: port 9600 on loopback and where modules look for it].
     #[arg(long, value_name = "IP:PORT", value_parser = metrics)]
     pub metrics: Option<Metrics>,
+    /// How it is logged.
+    #[arg(long, env = "SKERRY_LOG_FORMAT", value_enum, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
 }
 
 /// Where an edge device has its files; the same for everybody who looks for them.

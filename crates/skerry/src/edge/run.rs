@@ -23,6 +23,7 @@ use super::parts::{AGENT, HUB, keep_running, parts};
 use super::places::Directories;
 use super::settings::OfHub;
 use super::uploads::BlobUploads;
+use super::view::HubView;
 use super::way::{HubWay, client_config};
 use crate::failure::Failure;
 use crate::iotedge::Evidence;
@@ -38,7 +39,7 @@ const GOODBYE: Duration = Duration::from_secs(12);
 pub fn run(options: &EdgeRunOptions) -> Result<ExitCode, Failure> {
     // What they have written is kept while configurations come and go.
     let parts = parts();
-    journal::start(parts.clone())?;
+    journal::start(parts.clone(), options.log_format)?;
     // Before anything else opens files.
     let (pid, count, names) = (variable("LISTEN_PID"), variable("LISTEN_FDS"), variable("LISTEN_FDNAMES"));
     let environment = Inherited { pid: pid.as_deref(), count: count.as_deref(), names: names.as_deref() };
@@ -162,6 +163,10 @@ impl Edge {
         let hub = parts.find(HUB).expect("the hub is always in this process");
         let tls = client_config(&config)?;
         let (hub_seen, hub_there) = watch::channel(None);
+        hub.show(Arc::new(HubView {
+            seen: hub_there.clone(),
+            certificate: directories.hub().join(hub::CERTIFICATE),
+        }));
         let hub_wanted = watch::Sender::new(OfHub::default());
         let hub_options = HubOptions {
             daemon: daemon.handle(),

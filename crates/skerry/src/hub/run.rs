@@ -3,22 +3,23 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
+use skerry_edge_daemon::notify;
 use skerry_hub::access::Policies;
 use skerry_model::{Clock, Random};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::data::{Addresses, DataDirectory, HubFile};
 use super::engines::Engines;
-use super::logging;
 use super::serving::{HTTPS_PORT, Parts, Serving, settle_identity};
 use super::settings::Settings;
 use crate::args::RunOptions;
 use crate::failure::Failure;
-use crate::world::{MachineClock, MachineRandom};
+use crate::logging;
+use crate::world::{MachineClock, MachineRandom, variable};
 
 pub fn run(options: RunOptions) -> Result<(), Failure> {
     let settings = Settings::read(options)?;
-    logging::start(&settings.log)?;
+    logging::start(&settings.log, settings.log_format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
     runtime.block_on(Box::pin(serve(settings)))
@@ -57,14 +58,28 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         random: &random,
     });
     let serving = Box::pin(serving).await?;
+    serving.hub.show_disk(Arc::new(data.clone()));
     tell(&data, &file, serving.https_port());
     let stop = stop_signal()?;
     println!("skerry hub ready");
     std::io::stdout().flush().map_err(Failure::failed)?;
-    serving.run(stop).await;
+    tell_systemd("READY=1");
+    serving
+        .run(async {
+            stop.await;
+            tell_systemd("STOPPING=1");
+        })
+        .await;
     engines.close().await?;
     tracing::info!("The hub has stopped.");
     Ok(())
+}
+
+/// Where it started us and wants to know.
+fn tell_systemd(state: &str) {
+    if let Err(error) = notify(variable("NOTIFY_SOCKET").as_deref(), state) {
+        tracing::warn!(%error, "It is not told to systemd how the hub is.");
+    }
 }
 
 /// Says where the hub is and what to do next.

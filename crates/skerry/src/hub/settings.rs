@@ -18,6 +18,7 @@ use skerry_tokens::CLOCK_SKEW;
 use super::files::FilesTable;
 use crate::args::RunOptions;
 use crate::failure::Failure;
+use crate::logging::LogFormat;
 use crate::world;
 
 /// Largest skew between clocks that an operator may allow.
@@ -46,6 +47,8 @@ struct ConfigFile {
     token_skew_seconds: Option<u64>,
     /// Log filter.
     log: Option<String>,
+    /// Lines for people, or JSON.
+    log_format: Option<LogFormat>,
     /// Twin paths that queries ask for often, such as [["tags.site"], ["tags.site", "tags.kind"]].
     indexes: Vec<Vec<String>>,
     tls: TlsTable,
@@ -180,6 +183,7 @@ pub struct Settings {
     pub operator_tls: Option<OperatorFiles>,
     pub token_skew: Duration,
     pub log: String,
+    pub log_format: LogFormat,
     pub indexes: Vec<Vec<Field>>,
     pub rates: Rates,
     pub connections_max: Option<usize>,
@@ -254,6 +258,7 @@ impl Settings {
             operator_tls,
             token_skew: Duration::from_secs(skew_seconds),
             log: options.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+            log_format: options.log_format.or(file.log_format).unwrap_or_default(),
             indexes: file.indexes.iter().map(|paths| index(paths)).collect::<Result<_, _>>()?,
         })
     }
@@ -372,6 +377,7 @@ mod tests {
             ("commands.ttl_seconds = 1", "allowed are 60 to"),
             ("files.link_minutes = 0", "allowed are 1 to 1440"),
             ("files.keep = true", "unknown field `keep`"),
+            ("log_format = 'xml'", "unknown variant `xml`"),
         ] {
             fs::write(&path, text).unwrap();
             let options = RunOptions { config: Some(path.clone()), ..RunOptions::default() };

@@ -24,7 +24,9 @@ use tokio::runtime::Builder;
 use crate::edge::{Directories, PlaceOptions};
 use crate::failure::Failure;
 use crate::output;
-use socket::Local;
+pub use socket::Local;
+pub use time::roughly;
+pub use troubles::troubles as agent_troubles;
 
 pub use evidence::Evidence;
 
@@ -39,7 +41,7 @@ pub fn is_meant() -> bool {
 /// The commands of an Azure IoT Edge device.
 #[derive(Parser)]
 #[command(name = "iotedge", version, propagate_version = true, disable_help_subcommand = true)]
-struct Iotedge {
+pub struct Iotedge {
     #[command(flatten)]
     args: IotedgeArgs,
 }

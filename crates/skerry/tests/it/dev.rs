@@ -312,6 +312,7 @@ fn client_of(said: &Value, at: usize) -> (Place, Identity) {
         proof: Proof::Key(key.parse().unwrap()),
     };
     let root = fs::read(said["ca"].as_str().unwrap()).unwrap();
+    assert_eq!(said["caPem"].as_str().unwrap().as_bytes(), root);
     let tls = TlsOptions { roots: &root, certificate: None, resumption: false }.build().unwrap();
     let place = Place {
         address: said["addresses"]["mqtt"].as_str().unwrap().parse().unwrap(),
@@ -379,4 +380,27 @@ fn a_hub_in_earnest_does_not_break_connections() {
     fault.args(["dev", "fault", "disconnect", "d1", "--data"]).arg(hub.data());
     failed(&fault.output().unwrap(), 1, "--fault-injection");
     hub.stop();
+}
+
+#[test]
+fn an_edge_that_cannot_be_says_what_to_do() {
+    let room = Room::new();
+    let content = room.folder.path().join("content.json");
+    fs::write(&content, r#"{"modulesContent": {"filter": {"limit": 1}}}"#).unwrap();
+    let content = content.to_str().unwrap();
+    // An address for documents, which is no machine's own.
+    let elsewhere = "192.0.2.1";
+    for (options, code, says) in [
+        (vec!["--edge", "--edge-address", elsewhere], 1, "192.0.2.1:8883"),
+        (vec!["--edge", "--edge-address", elsewhere], 1, "another address with --edge-address IP"),
+        (vec!["--edge", "--edge-content", content], 2, "use \"properties.desired\""),
+        (vec!["--edge", "--edge-content", "/nowhere.json"], 2, "/nowhere.json"),
+        (vec!["--edge-content", content], 2, "--edge"),
+    ] {
+        let ran = room.run(&[options.as_slice(), &["--", "true"]].concat());
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(code), "{options:?}: {said}");
+        assert!(said.contains(says), "{options:?}: {said}");
+        room.is_empty();
+    }
 }

@@ -64,7 +64,10 @@ fn run(page: &str) {
                 expected.push(String::new());
             }
             "text" => *expected.last_mut().unwrap() = block.text,
-            "python" | "javascript" => fs::write(folder.path().join(file_name(&block)), block.text).unwrap(),
+            // What only another program can run is looked at as a file.
+            "python" | "javascript" | "yaml" => {
+                fs::write(folder.path().join(file_name(&block)), block.text).unwrap();
+            }
             other => panic!("nobody knows how to run a block of {other:?}"),
         }
     }
@@ -109,6 +112,13 @@ fn run(page: &str) {
         assert!(same, "the page has\n{expected}\nand this was said:\n{said}\n{err}");
     }
     assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "something was left behind");
+}
+
+#[test]
+fn the_list_of_figures_is_that_of_the_code() {
+    let printed = Command::new(env!("CARGO_BIN_EXE_skerry")).args(["manual", "metrics"]).output().unwrap();
+    let page = include_str!("../../../../docs/metrics.md");
+    assert!(printed.stdout == page.as_bytes(), "docs/metrics.md is stale: run `cargo xtask docs`");
 }
 
 #[test]

@@ -235,3 +235,19 @@ fn names_and_certificates_follow_the_options() {
     succeeded(&list.output().unwrap());
     hub.stop();
 }
+
+#[test]
+fn systemd_hears_when_the_hub_is_ready_and_when_it_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify.sock");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    let heard = || {
+        let mut text = [0; 64];
+        let length = socket.recv(&mut text).unwrap();
+        String::from_utf8(text[..length].to_vec()).unwrap()
+    };
+    let hub = Hub::start_under(&folder.path().join("data"), &[("NOTIFY_SOCKET", &path)]);
+    assert_eq!(heard(), "READY=1");
+    hub.stop();
+    assert_eq!(heard(), "STOPPING=1");
+}

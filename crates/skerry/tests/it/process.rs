@@ -137,8 +137,12 @@ impl Hub {
         panic!("the hub did not stop when it was asked to:\n{}", self.log());
     }
 
+    pub(crate) fn log_path(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
     fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 }
 

@@ -63,7 +63,7 @@ impl Checkpoint {
     pub(super) fn last(&mut self, connection: &Connection) {
         let folded = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         if let Err(error) = folded {
-            tracing::warn!(%error, "the log of the document store stays for the next start");
+            tracing::warn!(%error, "The log of the document store stays for the next start.");
         }
     }
 }

@@ -100,7 +100,7 @@ impl EmbeddedDocuments {
         threads.readers.into_iter().for_each(|thread| drop(thread.join()));
         self.shared.queue.close();
         if let Some(Err(_)) = threads.writer.map(JoinHandle::join) {
-            tracing::error!("the writer of the document store panicked");
+            tracing::error!("The writer of the document store panicked.");
         }
     }
 

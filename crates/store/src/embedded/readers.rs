@@ -160,7 +160,7 @@ impl Line {
                         // `accept` is the caller's code: its panic must not end this thread. The
                         // caller learns it by the answer that never comes.
                         if catch_unwind(AssertUnwindSafe(|| task(connection))).is_err() {
-                            tracing::error!("a question to the document store panicked");
+                            tracing::error!("A question to the document store panicked.");
                             drop(connection.execute_batch("ROLLBACK"));
                         }
                     }
@@ -211,7 +211,7 @@ fn get_all(connection: &Connection, gets: Vec<Get>) {
         Ok(())
     });
     if let Err(error) = read {
-        tracing::error!(%error, "a read transaction failed");
+        tracing::error!(%error, "A read transaction failed.");
     }
     for (answer, found, _room) in answers {
         drop(answer.send(found));

@@ -193,11 +193,11 @@ impl Writer {
         match failure {
             Failure::Full => {
                 if self.shared.counted.full.fetch_add(1, Relaxed) == 0 {
-                    tracing::warn!("the disk of the document store is full, commits are refused");
+                    tracing::warn!("The disk of the document store is full, commits are refused.");
                 }
             }
             Failure::Damaged(damaged) => {
-                tracing::error!(error = %damaged, "the document store stops writing");
+                tracing::error!(error = %damaged, "The document store stops writing.");
                 self.damaged = Some(damaged.clone());
             }
         }

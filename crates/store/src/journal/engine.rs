@@ -62,7 +62,7 @@ impl Journal {
         self.shared.ahead.close();
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         if threads.into_iter().map(JoinHandle::join).any(|joined| joined.is_err()) {
-            tracing::error!("a thread of the log panicked");
+            tracing::error!("A thread of the log panicked.");
         }
         self.shared.reading.close();
         self.shared.wake_all();

@@ -132,7 +132,7 @@ impl Writer {
         if self.failed.is_some() {
             return;
         }
-        tracing::error!(reason = %broken, "the log stops writing");
+        tracing::error!(reason = %broken, "The log stops writing.");
         self.shared.intake.break_off(broken);
         self.failed = Some(broken.clone());
         for flying in std::mem::take(&mut self.flying) {

@@ -23,7 +23,7 @@ impl Leaving {
         if let Some(thread) = self.0.take()
             && thread.join().is_err()
         {
-            tracing::error!("a thread that closes a file of the log panicked");
+            tracing::error!("A thread that closes a file of the log panicked.");
         }
     }
 }

@@ -325,7 +325,7 @@ impl<'a> Paging<'a> {
         tracing::error!(
             partition = self.partition.number(),
             after = self.at,
-            "a part of the log cannot be read back; what is missing is told to its readers"
+            "A part of the log cannot be read back; what is missing is told to its readers."
         );
     }
 

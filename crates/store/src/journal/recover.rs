@@ -52,7 +52,7 @@ pub(super) fn recover(
     for (first, last) in &segments {
         if expected.is_some_and(|expected| expected != *first) {
             missing += 1;
-            tracing::error!(before = first, "a file of the log is missing; what it held is lost");
+            tracing::error!(before = first, "A file of the log is missing; what it held is lost.");
         }
         expected = Some(last + 1);
         let segment = Segment::new(*first, *last, 0);
@@ -80,7 +80,7 @@ pub(super) fn recover(
             break;
         }
         replayed.damaged += 1;
-        tracing::error!(file = all[begin].name(), "the beginning of a file of the log is damaged");
+        tracing::error!(file = all[begin].name(), "The beginning of a file of the log is damaged.");
         match begin.checked_sub(1) {
             Some(before) => begin = before,
             None => break,
@@ -104,7 +104,7 @@ pub(super) fn recover(
     }
     replayed.ledger.jump_over_what_was_seen();
     if replayed.damaged > 0 {
-        tracing::error!(places = replayed.damaged, "parts of the log are damaged; everything else is kept");
+        tracing::error!(places = replayed.damaged, "Parts of the log are damaged; everything else is kept.");
     }
     let (previous, next_number) = (replayed.end.map(|end| (newest.last, end)), newest.last + 1);
     Ok(Recovered { catalog, ledger: replayed.ledger, next_number, previous, damaged: replayed.damaged })

@@ -164,7 +164,7 @@ impl Writer {
         }
         match removed {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                tracing::warn!(file = segment.name(), %error, "a file of the log could not be removed");
+                tracing::warn!(file = segment.name(), %error, "A file of the log could not be removed.");
                 uncount(shared, why, segment.bytes());
                 false
             }

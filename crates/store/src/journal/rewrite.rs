@@ -29,7 +29,7 @@ pub(super) fn run(shared: &Shared) {
     while shared.rewriting.wait() {
         match pass(shared) {
             Ok(()) => {}
-            Err(error) => tracing::warn!(%error, "old files of the log could not be rewritten"),
+            Err(error) => tracing::warn!(%error, "Old files of the log could not be rewritten."),
         }
     }
 }

@@ -70,7 +70,7 @@ impl Writer {
         time: i64,
     ) -> Result<(), Broken> {
         self.shared.counted.syncs_failed.fetch_add(1, Relaxed);
-        tracing::error!(error = %failure, "a file of the log does not become durable; going on in a new one");
+        tracing::error!(error = %failure, "A file of the log does not become durable; going on in a new one.");
         let broken = |error: io::Error| Broken {
             what: format!("a file could not be made durable ({failure}), and a new one neither ({error})"),
         };

@@ -148,7 +148,7 @@ impl Writer {
             }
             Err(Refusal::Full(full)) => {
                 if self.shared.counted.full.fetch_add(1, Relaxed) == 0 {
-                    tracing::warn!(reason = %full, "the log has no room, new records are refused");
+                    tracing::warn!(reason = %full, "The log has no room, new records are refused.");
                 }
                 self.late.note(&asked);
                 let behind = self.shared.intake.fall_back(&group, &self.shared.ledger());
@@ -392,7 +392,7 @@ impl Writer {
             group.want(Durability::Synced);
             let put = self.put(&mut group, &mut notes, time, number);
             if put.is_err() {
-                tracing::warn!("the log ends without its last words; some sequences will be left out");
+                tracing::warn!("The log ends without its last words; some sequences will be left out.");
             }
         }
         // With its index behind, the end of the file is known for one.

@@ -7,6 +7,7 @@ mod crypto;
 mod duplicates;
 mod licence;
 mod rings;
+mod sentences;
 mod sources;
 mod tidy;
 
@@ -19,6 +20,7 @@ pub(crate) fn run(_arguments: &[String]) -> Result<(), Failure> {
     let mut stages = Stages::default();
     stages.run("format", || shell::run(shell::cargo().args(["fmt", "--all", "--check"])))?;
     stages.run("tidy", || tidy::check(&shell::root()))?;
+    stages.run("log lines", || sentences::check(&shell::root()))?;
     let graph = stages.run("dependency graph", Graph::load)?;
     stages.run("rings", || rings::check(&graph))?;
     stages.run("licences", || licence::check(&graph))?;

@@ -113,6 +113,7 @@ mod tests {
             version: "0.1.0".to_owned(),
             source: None,
             license: None,
+            folder: String::new(),
             is_member: true,
             dependencies: dependencies.iter().map(|&dependency| dependency.to_owned()).collect(),
         }

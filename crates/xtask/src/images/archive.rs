@@ -11,13 +11,13 @@ use crate::failure::Failure;
 use crate::shell;
 
 /// What the programs were built for.
-pub(super) struct Platform {
-    pub(super) triple: String,
-    architecture: &'static str,
+pub(crate) struct Platform {
+    pub(crate) triple: String,
+    pub(crate) architecture: &'static str,
 }
 
 impl Platform {
-    pub(super) fn of_this_machine() -> Result<Self, Failure> {
+    pub(crate) fn of_this_machine() -> Result<Self, Failure> {
         let said = shell::output(shell::command("rustc").arg("-vV"))?;
         let triple = said.lines().find_map(|line| line.strip_prefix("host: "));
         let triple = triple.ok_or_else(|| Failure::new("`rustc -vV` names no host"))?.to_owned();
@@ -32,33 +32,64 @@ impl Platform {
     }
 }
 
-pub(super) struct Archive<'a> {
-    pub(super) reference: String,
-    pub(super) program: PathBuf,
-    pub(super) platform: &'a Platform,
+pub(crate) struct Archive<'a> {
+    pub(crate) reference: String,
+    pub(crate) program: PathBuf,
+    /// What the program is called inside.
+    pub(crate) name: &'a str,
+    pub(crate) platform: &'a Platform,
+    /// What the program is always told.
+    pub(crate) arguments: &'a [&'a str],
+    /// What it is told unless somebody says something else.
+    pub(crate) command: &'a [&'a str],
+    /// `NAME=VALUE`.
+    pub(crate) environment: &'a [&'a str],
+    pub(crate) folders: &'a [Folder],
+    /// Over TCP.
+    pub(crate) ports: &'a [u16],
 }
 
-/// Modules need no rights on the machine.
+/// A folder that is there, and empty.
+pub(crate) struct Folder {
+    /// With a slash at its end.
+    pub(crate) path: &'static str,
+    pub(crate) mode: u32,
+    /// It belongs to the user that the program runs as.
+    pub(crate) is_users: bool,
+}
+
+/// Programs need no rights on the machine.
 const USER: &str = "1000:1000";
+const USER_ID: u64 = 1000;
 /// Static programs ask for names as this file says; without it nobody looks into the hosts file.
 const NAMES: &[u8] = b"hosts: files dns\n";
 
 impl Archive<'_> {
     /// Its size.
-    pub(super) fn write(&self, path: &Path) -> Result<u64, Failure> {
+    pub(crate) fn write(&self, path: &Path) -> Result<u64, Failure> {
         let failed = |error: std::io::Error| {
             Failure::new(format!("cannot write the image {}: {error}", path.display()))
         };
         let layer_path = path.with_extension("layer");
         self.layer(&layer_path).map_err(failed)?;
         let sum = sum(&layer_path)?;
-        let program = self.program.file_name().unwrap_or_default().to_string_lossy();
+        let entry: Vec<String> = std::iter::once(format!("/{}", self.name))
+            .chain(self.arguments.iter().map(|word| (*word).to_owned()))
+            .collect();
+        let ports: serde_json::Map<String, serde_json::Value> =
+            self.ports.iter().map(|port| (format!("{port}/tcp"), json!({}))).collect();
         let config = json!({
             "architecture": self.platform.architecture,
             "os": "linux",
             // The same program gives the same image.
             "created": "1970-01-01T00:00:00Z",
-            "config": {"Entrypoint": [format!("/{program}")], "User": USER},
+            "config": {
+                "Entrypoint": entry,
+                "Cmd": self.command,
+                "User": USER,
+                "Env": self.environment,
+                "ExposedPorts": ports,
+            },
             "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{sum}")]},
             "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "cargo xtask images"}],
         });
@@ -79,9 +110,19 @@ impl Archive<'_> {
 
     fn layer(&self, path: &Path) -> std::io::Result<()> {
         let mut builder = Builder::new(File::create(path)?);
-        let name = self.program.file_name().unwrap_or_default().to_string_lossy();
-        add(&mut builder, &name, 0o755, &std::fs::read(&self.program)?)?;
+        add(&mut builder, self.name, 0o755, &std::fs::read(&self.program)?)?;
         add(&mut builder, "etc/nsswitch.conf", 0o644, NAMES)?;
+        for folder in self.folders {
+            let mut header = Header::new_ustar();
+            header.set_entry_type(EntryType::Directory);
+            header.set_size(0);
+            header.set_mode(folder.mode);
+            let owner = if folder.is_users { USER_ID } else { 0 };
+            header.set_uid(owner);
+            header.set_gid(owner);
+            header.set_mtime(0);
+            builder.append_data(&mut header, folder.path, std::io::empty())?;
+        }
         builder.into_inner()?.flush()
     }
 }

@@ -11,7 +11,7 @@ use crate::shell;
 
 mod archive;
 
-use archive::{Archive, Platform};
+pub(crate) use archive::{Archive, Folder, Platform};
 
 struct Image {
     /// The program, and the last word of the image's name.
@@ -63,7 +63,13 @@ fn make(images: impl Iterator<Item = &'static Image> + Clone) -> Result<PathBuf,
         let archive = Archive {
             reference: format!("skerry/{}:{version}", image.program),
             program: target.join(&platform.triple).join(PROFILE).join(image.program),
+            name: image.program,
             platform: &platform,
+            arguments: &[],
+            command: &[],
+            environment: &[],
+            folders: &[],
+            ports: &[],
         };
         let path = folder.join(format!("{}.tar", image.program));
         let bytes = archive.write(&path)?;

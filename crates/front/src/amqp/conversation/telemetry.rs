@@ -42,7 +42,7 @@ pub(super) struct Published {
     deliveries: Vec<DeliveryId>,
     settled: u32,
     bytes: usize,
-    _taken: Arc<Taken>,
+    taken: Arc<Taken>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
@@ -112,17 +112,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             };
             self.shared.figures.amqp_messages.add(messages.len() as u64);
             let publishing = session.publish(messages);
-            let published = Published { link, deliveries, settled, bytes, _taken: Arc::clone(&taken) };
+            let published = Published { link, deliveries, settled, bytes, taken: Arc::clone(&taken) };
             let soon = Box::pin(async move { Answer::Published { outcome: publishing.await, published } });
             self.asked.push_publish(&self.bells, soon);
         }
     }
 
     pub(super) fn tell_published(&mut self, published: Published, outcome: Result<(), PublishRefused>) {
-        let Published { link, deliveries, settled, bytes, _taken } = published;
+        let Published { link, deliveries, settled, bytes, taken } = published;
         self.open_bytes -= bytes;
         let outcome = match outcome {
-            Ok(()) => Outcome::Accepted,
+            Ok(()) => {
+                taken.note_durable();
+                Outcome::Accepted
+            }
             Err(refused) => {
                 self.shared.figures.amqp_messages_refused.add(deliveries.len() as u64);
                 let condition = match refused {

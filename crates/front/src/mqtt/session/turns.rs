@@ -78,8 +78,12 @@ impl Turn {
         if let Fate::Open(soon) = &mut self.fate
             && let Poll::Ready(kept) = soon.as_mut().poll(context)
         {
+            if let Some(taken) = self.taken.take()
+                && kept.is_ok()
+            {
+                taken.note_durable();
+            }
             self.fate = Fate::Known(kept);
-            self.taken = None;
         }
     }
 }

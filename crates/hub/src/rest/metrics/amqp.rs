@@ -2,9 +2,12 @@
 
 use skerry_front::{Figure, Figures};
 
-use super::Kind::{self, Counter, Gauge};
+use super::{
+    Kind::{Counter, Gauge},
+    Row,
+};
 
-pub(super) fn figures(front: &Figures) -> [(&'static str, Kind, &'static str, u64); 18] {
+pub(super) fn figures(front: &Figures) -> [Row; 18] {
     let of = Figure::get;
     let row = |name, kind, help, figure| (name, kind, help, of(figure));
     [

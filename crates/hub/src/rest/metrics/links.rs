@@ -1,9 +1,12 @@
 //! What links of applications count.
 
-use super::Kind::{self, Counter, Gauge};
+use super::{
+    Kind::{Counter, Gauge},
+    Row,
+};
 use crate::links::LinkFigures;
 
-pub(super) fn figures(links: &LinkFigures) -> [(&'static str, Kind, &'static str, u64); 13] {
+pub(super) fn figures(links: &LinkFigures) -> [Row; 13] {
     [
         ("link_readers_open", Gauge, "Readers of events over AMQP", links.readers_open),
         ("link_events_delivered", Counter, "Events given to readers over AMQP", links.events_delivered),

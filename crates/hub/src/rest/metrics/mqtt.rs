@@ -2,9 +2,12 @@
 
 use skerry_front::{Figure, Figures};
 
-use super::Kind::{self, Counter, Gauge};
+use super::{
+    Kind::{Counter, Gauge},
+    Row,
+};
 
-pub(super) fn figures(front: &Figures) -> [(&'static str, Kind, &'static str, u64); 17] {
+pub(super) fn figures(front: &Figures) -> [Row; 17] {
     let of = Figure::get;
     [
         ("mqtt_open", Gauge, "MQTT clients that are in", of(&front.mqtt_open)),

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::status::EdgeStatusArgs;
 use crate::args::Target;
 use crate::client::Client;
 use crate::failure::Failure;
@@ -25,6 +26,8 @@ pub struct EdgeArgs {
 pub enum EdgeVerb {
     /// Run this machine as an edge device until it is told to stop.
     Run(crate::edge::EdgeRunOptions),
+    /// Show how the edge device on this machine goes: hub, modules, rates, backlog, disk, certificates.
+    Status(EdgeStatusArgs),
     /// Set the modules of an edge device, all at once, as a deployment manifest says.
     SetModules {
         #[arg(long, value_name = "ID")]
@@ -73,6 +76,7 @@ pub enum EdgeVerb {
 pub async fn run(args: EdgeArgs) -> Result<(), Failure> {
     match args.verb {
         EdgeVerb::Run(_) => Err(Failure::usage("an edge device does not run over REST")),
+        EdgeVerb::Status(args) => super::status::run_edge(&args).await,
         EdgeVerb::SetModules { device, content, dry_run, target } => {
             let content = modules::read_content(&content)?;
             let mut client = Client::connect(&target).await?;

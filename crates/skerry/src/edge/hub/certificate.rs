@@ -11,6 +11,8 @@ use skerry_model::{Clock, Random, Timestamp};
 use super::hub_id;
 use crate::failure::Failure;
 
+/// Where it lies in the hub's folder.
+pub const CERTIFICATE: &str = "tls/server.pem";
 /// Between looks; clocks jump.
 const LOOK_EVERY: Duration = Duration::from_secs(3600);
 const PAUSE: Duration = Duration::from_secs(60);
@@ -33,10 +35,8 @@ impl Certificate {
     ) -> Result<Self, Failure> {
         let directory = folder.join("tls");
         super::super::run::private_folder(&directory).map_err(Failure::failed)?;
-        let files = OperatorFiles {
-            certificate: directory.join("server.pem"),
-            key: directory.join("server.key.pem"),
-        };
+        let files =
+            OperatorFiles { certificate: folder.join(CERTIFICATE), key: directory.join("server.key.pem") };
         let due = write(daemon, &files, clock.as_ref()).await?;
         let options = TlsOptions {
             directory,

@@ -30,6 +30,8 @@ use crate::failure::Failure;
 use crate::world::MachineUptime;
 use home::DaemonHome;
 
+pub use certificate::CERTIFICATE;
+
 /// A hub that is there is told within this.
 const TOLD_WITHIN: Duration = Duration::from_millis(500);
 /// Between tries to have an identity, or a store.

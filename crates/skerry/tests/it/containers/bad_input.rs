@@ -44,7 +44,7 @@ fn bad_input_is_told_and_modules_run_on() {
         assert!(status["description"].as_str().unwrap().contains(says), "{status:#}");
         runs_on(&bed);
     }
-    assert!(bed.log("edge.log").contains("the manifest is refused"), "{}", bed.log("edge.log"));
+    assert!(bed.log("edge.log").contains("The manifest is refused."), "{}", bed.log("edge.log"));
     desire(&bed, &json!({"modules": {"other": null}}));
     assert_eq!(bed.settled()["lastDesiredStatus"]["code"], 200);
     runs_on(&bed);

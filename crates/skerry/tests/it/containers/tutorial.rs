@@ -88,7 +88,7 @@ fn a_device_is_configured_gets_modules_and_returns_from_an_update_that_fails() {
     assert!(told.contains("again"), "{told}");
     bed.wait("the failed version is tried again", |bed| {
         let log = bed.log("edge.log");
-        (log.matches("the update failed").count() == 2).then_some(())
+        (log.matches("The update failed.").count() == 2).then_some(())
     });
 
     // One that cannot be had: nothing is stopped for it.

@@ -1,0 +1,56 @@
+//! What the program writes about itself: what shells complete, and pages for `man`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Release, cannot};
+use crate::failure::Failure;
+use crate::shell;
+
+/// Where a shell looks, and what it is called there; `NAME` is the program's.
+const SHELLS: [(&str, &str); 3] = [
+    ("bash", "usr/share/bash-completion/completions/NAME"),
+    ("zsh", "usr/share/zsh/vendor-completions/_NAME"),
+    ("fish", "usr/share/fish/vendor_completions.d/NAME.fish"),
+];
+
+/// Below that of the release, while it is made.
+pub(super) const FOLDER: &str = ".made";
+
+/// Files by their place in a package, for each name of the program.
+pub(super) struct Made {
+    pub(super) skerry: Vec<(String, PathBuf)>,
+    pub(super) iotedge: Vec<(String, PathBuf)>,
+}
+
+pub(super) fn make(program: &Path, release: &Release) -> Result<Made, Failure> {
+    let folder = release.folder.join(FOLDER);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(cannot("remove", &folder))?;
+    }
+    let man = folder.join("man");
+    fs::create_dir_all(&man).map_err(cannot("make", &man))?;
+    shell::run(shell::command(program).args(["manual", "man"]).arg(&man))?;
+    let mut made = Made { skerry: Vec::new(), iotedge: Vec::new() };
+    let entries = fs::read_dir(&man).map_err(cannot("read", &man))?;
+    let mut pages: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    pages.sort();
+    // Without a name and a time in it, so that it is the same each time.
+    shell::run(shell::command("gzip").arg("-9n").args(&pages))?;
+    for page in pages {
+        let name = page.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let of = if name.starts_with("iotedge") { &mut made.iotedge } else { &mut made.skerry };
+        of.push((format!("usr/share/man/man1/{name}.gz"), man.join(format!("{name}.gz"))));
+    }
+    for (shell_name, place) in SHELLS {
+        for (name, more, of) in
+            [("skerry", None, &mut made.skerry), ("iotedge", Some("--iotedge"), &mut made.iotedge)]
+        {
+            let text = shell::output(shell::command(program).args(["completions", shell_name]).args(more))?;
+            let file = folder.join(format!("{name}.{shell_name}"));
+            fs::write(&file, text).map_err(cannot("write", &file))?;
+            of.push((place.replace("NAME", name), file));
+        }
+    }
+    Ok(made)
+}
