@@ -15,6 +15,8 @@ pub(crate) struct Config {
     pub lasts: Option<Duration>,
     /// Of everything that is stored.
     pub bytes_max: Option<u64>,
+    /// Of what waits in one queue: before one endpoint, with one priority.
+    pub queue_bytes_max: Option<u64>,
     pub when_full: WhenFull,
 }
 
@@ -31,7 +33,7 @@ pub(crate) enum WhenFull {
     /// New letters: their senders hear of it and keep them.
     #[default]
     Refuse,
-    /// The oldest letters of the last priority.
+    /// The oldest letters: those of the last priority, or those of the queue that is full.
     DropOldest,
 }
 
@@ -123,11 +125,14 @@ fn read_store(config: &mut Config, store: Option<&Value>) -> Result<(), ConfigEr
         config.lasts = u64::try_from(seconds).ok().map(Duration::from_secs);
     }
     let limits = store.get("storeLimits").filter(|value| !value.is_null());
-    if let Some(max) = limits.and_then(|limits| limits.get("maxSizeBytes")).filter(|value| !value.is_null()) {
-        let max = max.as_u64().filter(|max| *max > 0);
-        config.bytes_max =
-            Some(max.ok_or_else(|| error(".storeLimits.maxSizeBytes must be a positive number"))?);
-    }
+    let limit = |name: &str| {
+        let max = limits.and_then(|limits| limits.get(name)).filter(|value| !value.is_null());
+        let positive = |max: &Value| max.as_u64().filter(|max| *max > 0);
+        let unusable = || error(&format!(".storeLimits.{name} must be a positive number"));
+        max.map(|max| positive(max).ok_or_else(unusable)).transpose()
+    };
+    config.bytes_max = limit("maxSizeBytes")?;
+    config.queue_bytes_max = limit("maxQueueSizeBytes")?;
     if let Some(word) = store.get("whenFull").filter(|value| !value.is_null()) {
         let when_full = word.as_str().and_then(WhenFull::from_word);
         config.when_full =
@@ -191,14 +196,15 @@ mod tests {
                 "first": {"route": "FROM /* INTO $upstream", "priority": 0, "timeToLiveSecs": 60},
                 "blank": " ", "gone": null, "zero": {"route": "r", "timeToLiveSecs": 0},
             },
-            "storeAndForwardConfiguration": {"timeToLiveSecs": 7200, "storeLimits": {"maxSizeBytes": 1000}},
+            "storeAndForwardConfiguration": {"timeToLiveSecs": 7200, "storeLimits": {"maxSizeBytes": 1000, "maxQueueSizeBytes": 10}},
             "mqttBroker": {"bridges": []},
         }))
         .unwrap();
         assert_eq!(parsed.faults, BTreeMap::new());
         let config = parsed.config;
         assert_eq!(config.lasts, Some(Duration::from_secs(7200)));
-        assert_eq!((config.bytes_max, config.when_full), (Some(1000), WhenFull::Refuse));
+        assert_eq!((config.bytes_max, config.queue_bytes_max), (Some(1000), Some(10)));
+        assert_eq!(config.when_full, WhenFull::Refuse);
         let routes: Vec<_> =
             config.routes.iter().map(|(name, route)| (name.as_str(), route.priority, route.lasts)).collect();
         let minute = Some(Duration::from_secs(60));
@@ -256,6 +262,10 @@ mod tests {
             (
                 json!({"schemaVersion": "1.0", "storeAndForwardConfiguration": {"timeToLiveSecs": "7200"}}),
                 "storeAndForwardConfiguration.timeToLiveSecs must be a whole number of 32 bits",
+            ),
+            (
+                json!({"schemaVersion": "1.0", "storeAndForwardConfiguration": {"storeLimits": {"maxQueueSizeBytes": 0}}}),
+                "storeAndForwardConfiguration.storeLimits.maxQueueSizeBytes must be a positive number",
             ),
         ] {
             assert_eq!(parse(&desired).unwrap_err().what, what);

@@ -27,6 +27,7 @@ mod metrics;
 mod moment;
 mod noted;
 mod pump;
+mod room;
 mod routes;
 mod scope;
 mod service;

@@ -16,8 +16,7 @@ use skerry_front::device::{PublishRefused, Unavailable};
 use skerry_model::limits::DEVICE_MESSAGE_BYTES_MAX;
 use skerry_model::message::Message;
 use skerry_store::log::{
-    self, AppendError, Batch, CursorError, CursorId, CursorKind, Draft, Durability, From, Full, Log, Order,
-    Start,
+    self, AppendError, Batch, CursorError, CursorId, CursorKind, Draft, Durability, From, Log, Order, Start,
 };
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -27,6 +26,7 @@ use crate::endpoint::QueueName;
 use crate::figures::Figures;
 use crate::letter::{Kind, Letter, Letterhead, Life};
 use crate::lifetime::{Lifetime, MachineTime};
+use crate::room::{Allowed, GivingWay, NotStored};
 use crate::routes::{Destination, Table, compile, destinations};
 
 /// Says that a property was set by a hub: a client that sets it itself would be believed.
@@ -68,7 +68,7 @@ pub(crate) struct Spool {
     /// One change of the configuration at a time.
     turn: tokio::sync::Mutex<()>,
     /// Letters that are to give way, for the pumps.
-    pub(crate) shed: watch::Sender<u64>,
+    pub(crate) giving_way: watch::Sender<GivingWay>,
     /// A pump has dropped what was to give way.
     pub(crate) has_shed: Notify,
     /// Pumps that are at it.
@@ -87,7 +87,7 @@ struct Rules {
     table: Table,
     queues: Arc<Queues>,
     lasts: Option<Duration>,
-    bytes_max: Option<u64>,
+    allowed: Allowed,
     when_full: WhenFull,
 }
 
@@ -115,7 +115,7 @@ impl Spool {
             rules: ArcSwap::from_pointee(rules),
             queues: watch::Sender::new(queues),
             turn: tokio::sync::Mutex::default(),
-            shed: watch::Sender::new(0),
+            giving_way: watch::Sender::default(),
             has_shed: Notify::new(),
             shedding: AtomicUsize::new(0),
             making_room: tokio::sync::Mutex::default(),
@@ -149,9 +149,9 @@ impl Spool {
             queues.remove(name);
         }
         let queues = Arc::new(queues);
-        let Config { lasts, bytes_max, when_full, .. } = config;
-        let (lasts, bytes_max, when_full) = (*lasts, *bytes_max, *when_full);
-        self.rules.store(Arc::new(Rules { table, queues: Arc::clone(&queues), lasts, bytes_max, when_full }));
+        let allowed = Allowed { bytes: config.bytes_max, queue_bytes: config.queue_bytes_max };
+        let Config { lasts, when_full, .. } = *config;
+        self.rules.store(Arc::new(Rules { table, queues: Arc::clone(&queues), lasts, allowed, when_full }));
         self.queues.send_replace(queues);
         for (_, cursor) in unused {
             self.log.drop_cursor(cursor).await?;
@@ -248,9 +248,9 @@ impl Spool {
         Err(Unavailable { what: format!("the message is not stored: {error}") }.into())
     }
 
-    async fn append_behind(&self, line: &Line, drafts: Vec<Draft>, rules: &Rules) -> Result<(), AppendError> {
+    async fn append_behind(&self, line: &Line, drafts: Vec<Draft>, rules: &Rules) -> Result<(), NotStored> {
         if line.batches.order().is_broken() {
-            return Err(AppendError::AfterFailure);
+            return Err(NotStored::Log(AppendError::AfterFailure));
         }
         match rules.when_full {
             WhenFull::Refuse => self.append_once(line.batches.order(), drafts, rules).await,
@@ -264,9 +264,12 @@ impl Spool {
         order: &Order,
         drafts: Vec<Draft>,
         rules: &Rules,
-    ) -> Result<(), AppendError> {
+    ) -> Result<(), NotStored> {
+        let lacks_room = |outcome: &Result<(), NotStored>| {
+            outcome.as_ref().err().is_some_and(|error| error.lacks_room().is_some())
+        };
         let mut outcome = self.append_once(order, drafts.clone(), rules).await;
-        if !matches!(outcome, Err(AppendError::Full(_))) {
+        if !lacks_room(&outcome) {
             return outcome;
         }
         let _turn = self.making_room.lock().await;
@@ -274,7 +277,9 @@ impl Spool {
         for _ in 0..ROOM_TRIES {
             order.resume();
             let shed = self.has_shed.notified();
-            self.shed.send_modify(|shed| *shed += count);
+            if let Some(lacking) = outcome.as_ref().err().and_then(NotStored::lacks_room) {
+                self.giving_way.send_modify(|asked| asked.ask(lacking, count));
+            }
             // Whether somebody dropped anything or not, it is seen by the room that there is.
             drop(tokio::time::timeout(ROOM_PAUSE, shed).await);
             for _ in 0..SHED_PAUSES_MAX {
@@ -286,7 +291,7 @@ impl Spool {
             // Files go a moment after what lay in them.
             for _ in 0..ROOM_STEPS {
                 outcome = self.append_once(order, drafts.clone(), rules).await;
-                if !matches!(outcome, Err(AppendError::Full(_))) {
+                if !lacks_room(&outcome) {
                     return outcome;
                 }
                 order.resume();
@@ -298,19 +303,13 @@ impl Spool {
         outcome
     }
 
-    async fn append_once(&self, order: &Order, drafts: Vec<Draft>, rules: &Rules) -> Result<(), AppendError> {
-        if let Some(full) = self.is_full(rules) {
-            return Err(full.into());
+    async fn append_once(&self, order: &Order, drafts: Vec<Draft>, rules: &Rules) -> Result<(), NotStored> {
+        if let Some(not_stored) = rules.allowed.refuses(&*self.log, &drafts) {
+            return Err(not_stored);
         }
         let batch = Batch::new(drafts, self.durability).in_order(order).patient();
-        self.log.append(batch).await.into_iter().find_map(Result::err).map_or(Ok(()), Err)
-    }
-
-    /// Whether what the manifest allows is used up. Files keep what is done with for a while, which does not count.
-    fn is_full(&self, rules: &Rules) -> Option<Full> {
-        let bytes_max = rules.bytes_max.filter(|max| self.log.figures().disk_bytes >= *max)?;
-        let bytes = self.log.cursors().iter().map(|cursor| cursor.bytes).sum();
-        (bytes >= bytes_max).then_some(Full::Cap { bytes, bytes_max })
+        let outcomes = self.log.append(batch).await;
+        outcomes.into_iter().find_map(Result::err).map_or(Ok(()), |error| Err(NotStored::Log(error)))
     }
 
     /// A letter goes nowhere any more.

@@ -67,8 +67,8 @@ impl ModulePump {
     }
 
     pub(crate) async fn run(mut self, mut stopping: Ending) {
-        let mut shed = self.spool.shed.subscribe();
-        let mut shed_before = *shed.borrow_and_update();
+        let mut asked = self.spool.giving_way.subscribe();
+        let mut asked_before = asked.borrow_and_update().clone();
         let mut current: Option<Arc<Live>> = None;
         let mut rests_until: Option<Instant> = None;
         let mut save_at: Option<Instant> = None;
@@ -144,12 +144,13 @@ impl ModulePump {
                         tracing::error!(input = %self.input, %error, "A queue cannot be opened.");
                     }
                 }
-                changed = shed.changed() => {
+                changed = asked.changed() => {
                     if changed.is_err() {
                         break;
                     }
-                    let now = *shed.borrow_and_update();
-                    self.station.shed(now - std::mem::replace(&mut shed_before, now)).await;
+                    let now = asked.borrow_and_update().clone();
+                    self.station.give_way(&asked_before, &now).await;
+                    asked_before = now;
                 }
                 () = at(next) => {
                     let now = Instant::now();

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::endpoint::QueueName;
 use crate::letter::{Letter, Stored};
+use crate::room::GivingWay;
 use crate::spool::Spool;
 use crate::ticket::{Fate, Fates, Place, Ticket};
 
@@ -307,23 +308,20 @@ impl Station {
         self.save().await;
     }
 
-    /// Drops so many of the oldest letters, those of the last priority first, and says so if there were any.
-    pub(crate) async fn shed(&mut self, count: u64) {
+    /// Drops as many of the oldest letters as were asked for since, of a queue that is full, or those of the last
+    /// priority first, and says so if there were any.
+    pub(crate) async fn give_way(&mut self, before: &GivingWay, now: &GivingWay) {
         let mut order: Vec<usize> = (0..self.queues.len()).collect();
         order.sort_by_key(|at| std::cmp::Reverse(self.queues[*at].name.priority));
-        let mut left = count;
+        let mut anywhere = now.anywhere_since(before);
+        let mut is_any = false;
         self.spool.shedding.fetch_add(1, SeqCst);
         for at in order {
-            while left > 0 {
-                let Some(Ok(leased)) = now_or_never(self.queues[at].queue.lease()).await else { break };
-                left -= 1;
-                if let Some(ready) = self.judge(at, leased) {
-                    self.spool.drop_letter("storage_full", &ready.letter);
-                    self.settle(ready.place);
-                }
-            }
+            let here = now.of_queue_since(before, &self.queues[at].name);
+            let dropped = self.drop_oldest(at, here.saturating_add(anywhere)).await;
+            anywhere -= anywhere.min(dropped.saturating_sub(here));
+            is_any |= dropped > 0;
         }
-        let is_any = left < count;
         self.save().await;
         if is_any {
             self.sync().await;
@@ -332,6 +330,19 @@ impl Station {
         if is_any {
             self.spool.has_shed.notify_waiters();
         }
+    }
+
+    async fn drop_oldest(&mut self, at: usize, count: u64) -> u64 {
+        let mut dropped = 0;
+        while dropped < count {
+            let Some(Ok(leased)) = now_or_never(self.queues[at].queue.lease()).await else { break };
+            dropped += 1;
+            if let Some(ready) = self.judge(at, leased) {
+                self.spool.drop_letter("storage_full", &ready.letter);
+                self.settle(ready.place);
+            }
+        }
+        dropped
     }
 }
 

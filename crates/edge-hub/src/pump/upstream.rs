@@ -108,8 +108,8 @@ impl UpstreamPump {
 
     pub(crate) async fn run(mut self, mut stopping: Ending) {
         let mut reach = self.lines.reach();
-        let mut shed = self.spool.shed.subscribe();
-        let mut shed_before = *shed.borrow_and_update();
+        let mut asked = self.spool.giving_way.subscribe();
+        let mut asked_before = asked.borrow_and_update().clone();
         let mut rests_until: Option<Instant> = None;
         let mut save_at: Option<Instant> = None;
         let mut sweep_at = Instant::now() + self.options.sweep_every;
@@ -169,12 +169,13 @@ impl UpstreamPump {
                         tracing::error!(%error, "A queue to the hub cannot be opened.");
                     }
                 }
-                changed = shed.changed() => {
+                changed = asked.changed() => {
                     if changed.is_err() {
                         break;
                     }
-                    let now = *shed.borrow_and_update();
-                    self.station.shed(now - std::mem::replace(&mut shed_before, now)).await;
+                    let now = asked.borrow_and_update().clone();
+                    self.station.give_way(&asked_before, &now).await;
+                    asked_before = now;
                 }
                 () = at(next) => {
                     let now = Instant::now();

@@ -159,6 +159,73 @@ async fn a_connection_that_outlives_a_refusal_goes_on_when_there_is_room() {
     world.hub.assert_in_order("a", next + 3, 64);
 }
 
+/// A module that is not there wants what "a" sends, and its queue may hold so many bytes.
+fn idle_wants_all(when_full: &str, queue_bytes: u64) -> Value {
+    let idle =
+        "FROM /messages/* WHERE $connectionDeviceId = 'a' INTO BrokeredEndpoint(\"/modules/idle/inputs/in\")";
+    json!({"routes": {"idle": idle}, "storeAndForwardConfiguration":
+        {"whenFull": when_full, "storeLimits": {"maxQueueSizeBytes": queue_bytes}}})
+}
+
+fn waiting_bytes(world: &World) -> u64 {
+    world.log().cursors().iter().map(|cursor| cursor.bytes).sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_is_full_gives_up_its_oldest_and_the_others_give_up_nothing() {
+    let mut world = World::new();
+    world.register("a");
+    world.hub.desire("edge/$edgeHub", &wants("dropOldest"));
+    world.hub.desire("edge/$edgeHub", &idle_wants_all("dropOldest", 20_000));
+    world.start().await;
+    let client = world.connect("a").await;
+    for number in 0..2000 {
+        client.publish(number).await.unwrap();
+        // The hub keeps up.
+        sleep(Duration::from_millis(10)).await;
+        assert!(waiting_bytes(&world) <= 21_000, "{}", waiting_bytes(&world));
+    }
+    world.until("the hub has its own", |world| world.hub.count("a") == 2000).await;
+    world.hub.assert_in_order("a", 2000, 0);
+    let bytes = waiting_bytes(&world);
+    assert!((5_000..20_500).contains(&bytes), "{bytes}");
+    let dropped = world.edge().figures().messages_dropped.series();
+    assert!(dropped.iter().all(|(labels, _)| labels.contains("storage_full")), "{dropped:?}");
+    let count: u64 = dropped.iter().map(|(_, count)| *count).sum();
+    let cursors = world.log().cursors();
+    let idle = cursors.iter().find(|cursor| cursor.name.contains("idle")).unwrap();
+    assert_eq!(count + idle.records, 2000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_is_full_refuses_those_who_send_to_it_and_nobody_else() {
+    let mut world = World::new();
+    world.register("a");
+    world.register("b");
+    world.hub.desire("edge/$edgeHub", &wants("refuse"));
+    world.hub.desire("edge/$edgeHub", &idle_wants_all("refuse", 20_000));
+    world.start().await;
+    let (client, other) = (world.connect("a").await, world.connect("b").await);
+    let mut next = 0;
+    let refused = loop {
+        sleep(Duration::from_millis(10)).await;
+        match client.publish(next).await {
+            Ok(()) => next += 1,
+            Err(refused) => break refused.to_string(),
+        }
+        assert!(next < 2000, "nothing was refused");
+    };
+    assert!(refused.contains("queue/2000000000/idle/in holds"), "{refused}");
+    for number in 0..1000 {
+        other.publish(number).await.unwrap();
+        sleep(Duration::from_millis(10)).await;
+    }
+    world.until("the hub has all that was taken", |world| world.hub.count("b") == 1000).await;
+    world.until("of both", |world| world.hub.count("a") == next as usize).await;
+    assert!(waiting_bytes(&world) < 20_500, "{}", waiting_bytes(&world));
+    assert_eq!(world.edge().figures().messages_dropped.total(), 0);
+}
+
 /// In the machine's own time: files go by a thread of the log's.
 #[tokio::test]
 async fn files_that_give_room_back_one_by_one_are_enough() {
