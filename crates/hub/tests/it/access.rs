@@ -1,9 +1,12 @@
 //! Who is let in, and what each policy may do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
 use serde_json::json;
+use skerry_store::documents::Documents;
+use skerry_store::{EmbeddedDocuments, EmbeddedOptions};
 use skerry_tokens::SharedKey;
 
 use crate::world::{Answer, HOST, World, everywhere};
@@ -199,4 +202,17 @@ fn whoever_asks_is_told_whether_the_hub_is_alive_and_ready() {
         assert_eq!(answer.expect(503), json!({"ready": false, "why": "the hub is stopping"}));
         world.raw(Method::GET, "/skerry/v1/live", Vec::new(), &[]).await.expect(200);
     });
+}
+
+#[tokio::test]
+async fn a_hub_whose_documents_are_gone_is_alive_and_not_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = EmbeddedOptions::new(folder.path().join("documents.db"));
+    let documents = Arc::new(EmbeddedDocuments::open(options).unwrap());
+    let world = World::over(Arc::clone(&documents) as Arc<dyn Documents>);
+    world.raw(Method::GET, "/skerry/v1/ready", Vec::new(), &[]).await.expect(200);
+    documents.close();
+    let answer = world.raw(Method::GET, "/skerry/v1/ready", Vec::new(), &[]).await.expect(503);
+    assert_eq!(answer, json!({"ready": false, "why": "the documents cannot be read"}));
+    world.raw(Method::GET, "/skerry/v1/live", Vec::new(), &[]).await.expect(200);
 }

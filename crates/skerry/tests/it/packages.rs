@@ -213,6 +213,7 @@ fn images_say_how_they_are_run(made: &Path) {
             .collect();
         assert!(entry.join(" ").starts_with(&format!("/skerry {arguments}")), "{entry:?}");
         assert_eq!(config["config"]["User"], "1000:1000");
+        assert_eq!(config["created"], "2023-11-14T22:13:20Z");
         assert!(config["config"]["ExposedPorts"]["8883/tcp"].is_object(), "{config}");
     }
 }

@@ -1,4 +1,5 @@
-//! The programs: one for machines with the usual libraries, and one that brings what it needs, for images.
+//! The programs: one for machines with the usual libraries, and two that bring what they need, for images: a fast one,
+//! and a small one.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,9 @@ use crate::images::Platform;
 use crate::shell;
 use crate::stage::Stages;
 
+/// What is made for size instead of speed.
+const SMALL_PROFILE: &str = "dist-small";
+const STATIC: [&str; 2] = ["-C", "target-feature=+crt-static"];
 /// Between flags, as cargo reads them.
 const SEPARATOR: &str = "\x1f";
 
@@ -16,6 +20,8 @@ pub(super) struct Programs {
     pub(super) dynamic: PathBuf,
     /// Linked with everything.
     pub(super) fixed: PathBuf,
+    /// The same, and made for size.
+    pub(super) small: PathBuf,
 }
 
 impl Programs {
@@ -27,12 +33,16 @@ impl Programs {
     ) -> Result<Self, Failure> {
         // What is linked differs, so each has a folder of its own.
         let folder = |name: &str| Path::new(&graph.target_folder).join(name);
-        let build = |name: &str, flags: &[&str]| one(graph, platform, profile, &folder(name), flags);
-        Ok(Self {
-            dynamic: stages.run("the program", || build("dist-dynamic", &[]))?,
-            fixed: stages
-                .run("the static program", || build("dist-static", &["-C", "target-feature=+crt-static"]))?,
-        })
+        let build =
+            |name: &str, profile: &str, flags: &[&str]| one(graph, platform, profile, &folder(name), flags);
+        let dynamic = stages.run("the program", || build("dist-dynamic", profile, &[]))?;
+        let fixed = stages.run("the static program", || build("dist-static", profile, &STATIC))?;
+        // Who asks for another profile wants to see something soon.
+        let small = match profile == super::PROFILE {
+            true => stages.run("the small program", || build("dist-static", SMALL_PROFILE, &STATIC))?,
+            false => fixed.clone(),
+        };
+        Ok(Self { dynamic, fixed, small })
     }
 }
 

@@ -1,8 +1,9 @@
 //! Images of the program, each nothing but the static program and the few files that it needs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Release;
+use super::build::Programs;
 use super::deb::Compression;
 use crate::failure::Failure;
 use crate::images::{Archive, Folder};
@@ -16,30 +17,28 @@ const FOLDERS: [Folder; 2] = [
 const ENVIRONMENT: [&str; 1] = ["HOME=/var/lib/skerry"];
 const PORTS: [u16; 3] = [443, 5671, 8883];
 
-/// Name and first arguments: what follows the image's name on the command line takes the place of the last ones.
-const IMAGES: [(&str, &[&str], &[&str]); 2] = [
-    ("skerry-hub", &["hub", "run", "--data", "/var/lib/skerry/hub"], &[]),
-    (
-        "skerry-dev",
-        &["dev", "--https", "0.0.0.0:443", "--mqtt", "0.0.0.0:8883", "--amqp", "0.0.0.0:5671"],
-        &[],
-    ),
-];
+/// What the program is always told; what follows the image's name on the command line comes behind it.
+const HUB: [&str; 4] = ["hub", "run", "--data", "/var/lib/skerry/hub"];
+const DEV: [&str; 7] = ["dev", "--https", "0.0.0.0:443", "--mqtt", "0.0.0.0:8883", "--amqp", "0.0.0.0:5671"];
 
 pub(super) fn make(
-    program: &Path,
+    programs: &Programs,
     release: &Release,
     compression: Compression,
 ) -> Result<Vec<PathBuf>, Failure> {
+    let images: [(&str, &[&str], &PathBuf); 2] =
+        [("skerry-hub", &HUB, &programs.fixed), ("skerry-dev", &DEV, &programs.small)];
+    let created = format!("--date=@{}", release.epoch);
+    let created = shell::output(shell::command("date").args(["-u", &created, "+%Y-%m-%dT%H:%M:%SZ"]))?;
     let mut made = Vec::new();
-    for (name, arguments, command) in IMAGES {
+    for (name, arguments, program) in images {
         let archive = Archive {
             reference: format!("skerry/{}:{}", name.trim_start_matches("skerry-"), release.version),
-            program: program.to_owned(),
+            program: program.clone(),
             name: "skerry",
             platform: &release.platform,
+            created: created.trim(),
             arguments,
-            command,
             environment: &ENVIRONMENT,
             folders: &FOLDERS,
             ports: &PORTS,

@@ -11,7 +11,12 @@ use crate::shell;
 
 pub(super) fn write(release: &Release, programs: &Programs, files: &[PathBuf]) -> Result<(), Failure> {
     let mut list = String::new();
-    for (what, program) in [("program", &programs.dynamic), ("static program", &programs.fixed)] {
+    let programs = [
+        ("program", &programs.dynamic),
+        ("static program", &programs.fixed),
+        ("small program", &programs.small),
+    ];
+    for (what, program) in programs {
         list.push_str(&line(what, program)?);
     }
     for file in files {

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  program (stripped) ──► skerry_V_A.deb, skerry-hub_V_all.deb, skerry-edge_V_all.deb
-//!  static program ──────► skerry-hub.tar.gz, skerry-dev.tar.gz (images for `docker load`)
+//!  static program ──────► skerry-hub.tar.gz (an image for `docker load`)
+//!  the same, small ─────► skerry-dev.tar.gz
 //!  all of them ─────────► FILES (names, sizes and sums of everything inside)
 //! ```
 //!
@@ -90,13 +91,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     std::fs::create_dir_all(&release.folder)
         .map_err(|error| Failure::new(format!("cannot make {}: {error}", release.folder.display())))?;
     let programs = match options.program {
-        Some(program) => Programs { dynamic: program.clone(), fixed: program },
+        Some(program) => Programs { dynamic: program.clone(), fixed: program.clone(), small: program },
         None => Programs::build(&graph, &release.platform, &options.profile, &mut stages)?,
     };
     let made = stages.run("completions and man pages", || made::make(&programs.dynamic, &release))?;
     let debs =
         stages.run("packages", || packages::make(&programs.dynamic, &made, &release, options.compression))?;
-    let images = stages.run("images", || images::make(&programs.fixed, &release, options.compression))?;
+    let images = stages.run("images", || images::make(&programs, &release, options.compression))?;
     let files: Vec<PathBuf> = debs.into_iter().chain(images).collect();
     for scratch in [made::FOLDER, deb::FOLDER] {
         let scratch = release.folder.join(scratch);

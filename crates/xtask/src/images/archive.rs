@@ -38,10 +38,10 @@ pub(crate) struct Archive<'a> {
     /// What the program is called inside.
     pub(crate) name: &'a str,
     pub(crate) platform: &'a Platform,
+    /// The same program gives the same image, so this is not the time of its making.
+    pub(crate) created: &'a str,
     /// What the program is always told.
     pub(crate) arguments: &'a [&'a str],
-    /// What it is told unless somebody says something else.
-    pub(crate) command: &'a [&'a str],
     /// `NAME=VALUE`.
     pub(crate) environment: &'a [&'a str],
     pub(crate) folders: &'a [Folder],
@@ -81,17 +81,15 @@ impl Archive<'_> {
         let config = json!({
             "architecture": self.platform.architecture,
             "os": "linux",
-            // The same program gives the same image.
-            "created": "1970-01-01T00:00:00Z",
+            "created": self.created,
             "config": {
                 "Entrypoint": entry,
-                "Cmd": self.command,
                 "User": USER,
                 "Env": self.environment,
                 "ExposedPorts": ports,
             },
             "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{sum}")]},
-            "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "cargo xtask images"}],
+            "history": [{"created": self.created, "created_by": "cargo xtask"}],
         });
         let list = json!([{"Config": "config.json", "RepoTags": [self.reference], "Layers": ["layer.tar"]}]);
         let whole = path.with_extension("part");
