@@ -118,17 +118,18 @@ impl Daemon {
         let outcome = tokio::select! {
             () = shutdown => Outcome::Stopped,
             request = self.requests.recv() => match request {
-                Some(Request::Reprovision) => Outcome::Reprovision,
+                Some(Request::Reprovision) => {
+                    if let Err(error) = self.handle.identities().forget_all().await {
+                        tracing::warn!(%error, "What is remembered of modules could not be forgotten.");
+                    }
+                    Outcome::Reprovision
+                }
+                Some(Request::Refused) => Outcome::Reprovision,
                 Some(Request::Reload) => Outcome::Reload,
                 None => Outcome::Stopped,
             },
         };
         tell(self.notify_socket.as_deref(), "STOPPING=1");
-        if outcome == Outcome::Reprovision
-            && let Err(error) = self.handle.identities().forget_all().await
-        {
-            tracing::warn!(%error, "What is remembered of modules could not be forgotten.");
-        }
         renewing.abort();
         adopting.abort();
         self.stop.send_replace(true);

@@ -58,6 +58,11 @@ impl Agent {
 
     /// A hub that is set up or restored refuses for a while; one that goes on knows us no longer.
     fn refused_at_the_door(&mut self) {
+        // What is wrong then is not the credential.
+        if self.clock_apart.is_some() {
+            self.line.refused_since = None;
+            return;
+        }
         let since = *self.line.refused_since.get_or_insert_with(Instant::now);
         if !self.line.is_asked && since.elapsed() >= self.options.pace.refused {
             self.line.is_asked = true;

@@ -4,15 +4,16 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, IF_MATCH, USER_AGENT};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, DATE, HOST, IF_MATCH, USER_AGENT};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use skerry_model::Timestamp;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -91,9 +92,10 @@ impl Https {
         let answer = async {
             let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
             let status = response.status();
+            let date = response.headers().get(DATE).and_then(|value| value.to_str().ok()).and_then(moment);
             let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
             let body: Bytes = body.map_err(|error| error.to_string())?.to_bytes();
-            Ok(CloudResponse { status, body })
+            Ok(CloudResponse { status, date, body })
         };
         let mut answer = std::pin::pin!(answer);
         tokio::select! {
@@ -103,6 +105,11 @@ impl Https {
             _ = connection => answer.await,
         }
     }
+}
+
+fn moment(text: &str) -> Option<Timestamp> {
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(Timestamp::from_unix(date.duration_since(SystemTime::UNIX_EPOCH).ok()?))
 }
 
 impl Transport for Https {

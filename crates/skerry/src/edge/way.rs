@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use skerry_edge_agent::link::{Protocol, Route, Routes, Ticket, Upstream, Way, WayError, WayIn};
+use skerry_edge_agent::link::{Before, Protocol, Route, Routes, Ticket, Upstream, Way, WayError, WayIn};
 use skerry_edge_daemon::Handle;
-use skerry_edge_daemon::cloud::trusted_roots;
+use skerry_edge_daemon::cloud::{CloudError, trusted_roots};
 use skerry_edge_daemon::config::{Config, Provisioning};
+use skerry_edge_daemon::identities::IdentityError;
 use skerry_model::{Clock, Random};
 use skerry_runtime::Answer;
 use skerry_tokens::{Claim, Draft, resource};
@@ -29,7 +30,10 @@ const TICKET_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// The hub ends a connection with its ticket.
 const RENEW_AFTER: Duration = Duration::from_secs(20 * 3600);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
-/// The hub is told the agent's keys at the first try, and again after so many: it may have been set back.
+/// What a hub answers to a device that it does not let in.
+const REFUSALS: [u16; 2] = [401, 403];
+/// The hub is told the agent's keys at the first try, when it refused, and again after so many tries: it may have been
+/// set back.
 const TRIES_PER_REGISTRATION: usize = 5;
 
 pub struct HubWay {
@@ -96,7 +100,7 @@ impl HubWay {
         let host = self.doors.hub();
         let proxy = self.doors.proxy(host).filter(|_| route.is_relayed);
         let found = self.doors.find(host, self.ports.of(route.upstream), proxy, tries).await;
-        found.map_err(|reason| WayError { reason })
+        found.map_err(|reason| WayError { reason, is_refused: false })
     }
 
     /// Signed where the key is.
@@ -106,22 +110,27 @@ impl HubWay {
         let audience = resource(device.hub.name(), claim);
         let draft = Draft::new(&audience, self.clock.now().plus(TICKET_LIFE));
         let signature = self.daemon.identities().sign(&agent, draft.text().into_bytes()).await;
-        let signature = signature.map_err(|error| WayError { reason: error.to_string() })?;
+        let signature = signature.map_err(|error| untold(&error))?;
         let token = draft.signed(&signature).expect("the daemon signs by HMAC-SHA256");
         Ok(Ticket { token: Token { audience, text: token.reveal() }, renew_after: RENEW_AFTER })
     }
 }
 
+/// The hub was not told of the agent's keys.
+fn untold(error: &IdentityError) -> WayError {
+    let is_refused = matches!(error, IdentityError::Cloud(CloudError::Refused { status, .. }) if REFUSALS.contains(status));
+    WayError { reason: error.to_string(), is_refused }
+}
+
 impl WayIn for HubWay {
-    fn way(&self, failures: u32) -> Answer<'_, Way, WayError> {
+    fn way(&self, before: Before) -> Answer<'_, Way, WayError> {
         Box::pin(async move {
             let tries = self.tries.fetch_add(1, Ordering::Relaxed);
             let agent = agent_id();
-            if tries.is_multiple_of(TRIES_PER_REGISTRATION) {
-                let known = self.daemon.identities().update(&agent).await;
-                known.map_err(|error| WayError { reason: error.to_string() })?;
+            if before.is_refused || tries.is_multiple_of(TRIES_PER_REGISTRATION) {
+                self.daemon.identities().update(&agent).await.map_err(|error| untold(&error))?;
             }
-            let route = self.routes.lock().unwrap_or_else(PoisonError::into_inner).choose(failures);
+            let route = self.routes.lock().unwrap_or_else(PoisonError::into_inner).choose(before.failures);
             let (address, relay) = self.door(route, tries).await?;
             let ticket = self.sign().await?;
             let device = self.daemon.device();

@@ -171,8 +171,13 @@ impl Bed {
 
     /// Sets the modules of the device, as a manifest has them.
     pub(crate) fn deploy_modules(&self, modules: &[(&str, Value)]) {
+        self.set_modules(&manifest(modules));
+    }
+
+    /// A whole manifest.
+    pub(crate) fn set_modules(&self, manifest: &Value) {
         let path = self.path("manifest.json");
-        fs::write(&path, manifest(modules).to_string()).unwrap();
+        fs::write(&path, manifest.to_string()).unwrap();
         self.skerry(&["edge", "set-modules", "--device", DEVICE, "--content", &text(&path)]);
     }
 
@@ -314,7 +319,7 @@ pub(crate) fn module(image: &str) -> Value {
 /// The hub's port for MQTT, for devices elsewhere; the usual ones are the hub's of this world.
 const PUBLISHED: &str = r#"{"HostConfig": {"PortBindings": {"8883/tcp": [{"HostPort": "18883"}]}}}"#;
 
-fn manifest(modules: &[(&str, Value)]) -> Value {
+pub(crate) fn manifest(modules: &[(&str, Value)]) -> Value {
     let modules: serde_json::Map<String, Value> =
         modules.iter().map(|(name, module)| ((*name).to_owned(), module.clone())).collect();
     json!({"modulesContent": {

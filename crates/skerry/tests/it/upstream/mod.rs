@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use skerry_edge_agent::link::{HubEvent, HubLink as _, Line, LineOptions, Upstream, WayIn as _};
+use skerry_edge_agent::link::{Before, HubEvent, HubLink as _, Line, LineOptions, Upstream, WayIn as _};
 use skerry_model::Timestamp;
 use skerry_mqtt::client::ClientLimits;
 use skerry_uplink::{Identity, Proof};
@@ -75,7 +75,7 @@ fn a_proxy_that_refuses_is_told_from_a_hub_that_does() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let mut bed = Bed::start(Upstream::Mqtt, true).await;
-        let mut way = bed.guide.way(0).await.unwrap();
+        let mut way = bed.guide.way(Before::default()).await.unwrap();
         let proof = Proof::Ticket(way.ticket.token.text.clone().into());
         let identity = Identity { proof, ..way.identity };
         let connect = || identity.connect(now(), HOUR, 60);
