@@ -15,6 +15,9 @@ pub use cache::{CacheError, IdentityCache};
 
 use crate::cloud::{Cloud, CloudError, HubModule};
 
+/// Who has made the identities that the edge may make and remove.
+const OWN: &str = "iotedge";
+
 /// As which device this machine is provisioned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
@@ -150,8 +153,9 @@ impl Identities {
         blocking(move || Ok(cache.clear()?)).await
     }
 
-    /// The others that were made anew get their keys, and those that are gone are forgotten. `found` itself, which
-    /// tells of it, comes after them: so what breaks off is begun again.
+    /// The others that were made anew get their keys. Those that are gone are made again where the edge had made them,
+    /// for they run on, and are forgotten otherwise. `found` itself, which tells of it, comes after them: so what
+    /// breaks off is begun again.
     async fn begin_anew(&self, found: &HubModule) -> Result<(), IdentityError> {
         tracing::warn!(module = %found.module_id, "The hub has made modules anew; they get their keys there.");
         let listed = self.options.cloud.list().await?;
@@ -163,8 +167,14 @@ impl Identities {
                 self.give_keys(module, None).await?;
             }
         }
-        for gone in before.into_keys() {
-            self.forget(&gone).await?;
+        for gone in before.into_values() {
+            let managed_by = gone.managed_by.as_deref();
+            if managed_by.is_some_and(|by| by.eq_ignore_ascii_case(OWN)) {
+                let made = self.options.cloud.create(&gone.module_id, managed_by).await?;
+                self.give_keys(made, managed_by).await?;
+            } else {
+                self.forget(&gone.module_id).await?;
+            }
         }
         Ok(())
     }

@@ -120,10 +120,12 @@ async fn a_device_that_was_made_anew_has_its_modules_back() {
         identities.sign(&id(module), Vec::new()).await.unwrap();
         assert_eq!(world.hub.module(module).unwrap()["authentication"]["type"], "sas", "{module}");
     }
+    identities.create(&id("own"), Some("IotEdge")).await.unwrap();
     for module in ["agent", "a", "foreign"] {
         world.hub.put(module, "2");
     }
     world.hub.remove("gone");
+    world.hub.remove("own");
     identities.update(&id("agent")).await.unwrap();
     let keys = |module: &str| world.hub.module(module).unwrap()["authentication"].clone();
     for module in ["agent", "a"] {
@@ -131,6 +133,8 @@ async fn a_device_that_was_made_anew_has_its_modules_back() {
         assert_eq!(identities.get(&id(module)).await.unwrap().generation_id, "2", "{module}");
     }
     assert!(keys("foreign").is_null(), "what is none of ours keeps its keys");
+    assert_eq!(world.hub.module("own").unwrap()["managedBy"], "IotEdge", "it runs on, and is made again");
+    assert_eq!(keys("own")["type"], "sas");
     identities.get(&id("gone")).await.unwrap_err();
     // It comes later than the others, and is given its keys when it signs.
     world.hub.put("gone", "3");

@@ -15,7 +15,7 @@ use skerry_edge_daemon::Handle;
 use skerry_edge_daemon::cloud::{CloudError, trusted_roots};
 use skerry_edge_daemon::config::{Config, Provisioning};
 use skerry_edge_daemon::identities::IdentityError;
-use skerry_model::{Clock, Random};
+use skerry_model::{Clock, ModuleId, Random};
 use skerry_runtime::Answer;
 use skerry_tokens::{Claim, Draft, resource};
 use skerry_uplink::{Identity, Place, Proof, Relay, Token, Tunnel};
@@ -30,6 +30,8 @@ const TICKET_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// The hub ends a connection with its ticket.
 const RENEW_AFTER: Duration = Duration::from_secs(20 * 3600);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+/// A clock that is further from the hub's is looked at again.
+const CLOCK_SECONDS_MAX: i64 = 60;
 /// What a hub answers to a device that it does not let in.
 const REFUSALS: [u16; 2] = [401, 403];
 /// The hub is told the agent's keys at the first try, when it refused, and again after so many tries: it may have been
@@ -103,6 +105,17 @@ impl HubWay {
         found.map_err(|reason| WayError { reason, is_refused: false })
     }
 
+    /// Tells the hub the agent's keys. Those that it was told before are as good, whatever it thinks of the device's.
+    async fn register(&self, agent: &ModuleId) -> Result<(), WayError> {
+        let identities = self.daemon.identities();
+        let Err(error) = identities.update(agent).await else { return Ok(()) };
+        if identities.get(agent).await.is_err() {
+            return Err(untold(&error));
+        }
+        tracing::warn!(%error, "The hub was not told the agent's keys.");
+        Ok(())
+    }
+
     /// Signed where the key is.
     async fn sign(&self) -> Result<Ticket, WayError> {
         let (agent, device) = (agent_id(), self.daemon.device());
@@ -127,8 +140,11 @@ impl WayIn for HubWay {
         Box::pin(async move {
             let tries = self.tries.fetch_add(1, Ordering::Relaxed);
             let agent = agent_id();
-            if before.is_refused || tries.is_multiple_of(TRIES_PER_REGISTRATION) {
-                self.daemon.identities().update(&agent).await.map_err(|error| untold(&error))?;
+            // Its answer tells how late it is there, too.
+            let is_time_wrong =
+                self.daemon.clock_ahead_seconds().is_some_and(|ahead| ahead.abs() >= CLOCK_SECONDS_MAX);
+            if before.is_refused || is_time_wrong || tries.is_multiple_of(TRIES_PER_REGISTRATION) {
+                self.register(&agent).await?;
             }
             let route = self.routes.lock().unwrap_or_else(PoisonError::into_inner).choose(before.failures);
             let (address, relay) = self.door(route, tries).await?;

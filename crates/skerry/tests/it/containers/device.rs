@@ -25,6 +25,8 @@ pub(crate) struct Bed {
     pub(crate) engine: Engine,
     hub: Option<Child>,
     edge: Option<Child>,
+    /// Of the environment of the edge and its commands.
+    variables: Vec<(&'static str, PathBuf)>,
     folder: TempDir,
 }
 
@@ -43,7 +45,7 @@ impl Bed {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_skerry"), folder.path().join("iotedge")).unwrap();
         engine.serve();
-        let mut bed = Self { engine, hub: None, edge: None, folder };
+        let mut bed = Self { engine, hub: None, edge: None, variables: Vec::new(), folder };
         let address = format!("{HUB_ADDRESS}/32");
         ok(&bed.command("ip".as_ref()).args(["address", "add", &address, "dev", "lo"]).output().unwrap());
         bed.start_hub();
@@ -105,6 +107,7 @@ impl Bed {
         let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_skerry")));
         command.args(["edge", "run", "--config"]).arg(self.config());
         command.arg("--data").arg(self.path("edge")).arg("--sockets").arg(self.path("run"));
+        command.envs(self.variables.iter().cloned());
         self.edge = Some(command.stderr(log).stdout(Stdio::null()).spawn().unwrap());
     }
 
@@ -112,6 +115,19 @@ impl Bed {
     pub(crate) fn stop_edge(&mut self) {
         let edge = self.edge.take().unwrap();
         assert_eq!(terminate(edge), Some(0), "{}", self.log("edge.log"));
+    }
+
+    /// Waits until it ends by itself; its exit code.
+    #[allow(dead_code, reason = "in the bench it does not")]
+    pub(crate) fn edge_ended(&mut self) -> Option<i32> {
+        let (mut edge, began) = (self.edge.take().unwrap(), Instant::now());
+        loop {
+            if let Some(ended) = edge.try_wait().unwrap() {
+                return ended.code();
+            }
+            assert!(began.elapsed() < PATIENCE, "the edge does not end:\n{}", self.log("edge.log"));
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// The process of the device's program.
@@ -129,15 +145,26 @@ impl Bed {
 
     /// A command on the hub; what it prints.
     pub(crate) fn skerry(&self, args: &[&str]) -> String {
+        ok(&self.ask(args))
+    }
+
+    fn ask(&self, args: &[&str]) -> Output {
         let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_skerry")));
-        ok(&command.args(args).arg("--data").arg(self.path("hub")).output().unwrap())
+        command.args(args).arg("--data").arg(self.path("hub")).output().unwrap()
     }
 
     /// A command on the device, by the other name.
     pub(crate) fn iotedge(&self, args: &[&str]) -> Output {
         let mut command = self.command(&self.path("iotedge"));
         command.arg("--data").arg(self.path("edge")).arg("--sockets").arg(self.path("run"));
+        command.envs(self.variables.iter().cloned());
         command.args(args).output().unwrap()
+    }
+
+    /// From here on the edge and its commands have these in their environment.
+    #[allow(dead_code, reason = "the bench sets none")]
+    pub(crate) fn set_variables(&mut self, variables: &[(&'static str, PathBuf)]) {
+        self.variables = variables.to_vec();
     }
 
     /// The exit code of `iotedge check`, and what came of each check.
@@ -237,10 +264,12 @@ impl Bed {
             if let Some(found) = look(self) {
                 return found;
             }
-            let reported = if self.hub.is_some() { self.reported() } else { Value::Null };
             assert!(
                 began.elapsed() < PATIENCE,
-                "it never came that {what}; reported: {reported:#}\nthe edge:\n{}\nthe hub:\n{}",
+                "it never came that {what}; the agent's twin: {}\nthe edge:\n{}\nthe hub:\n{}",
+                String::from_utf8_lossy(
+                    &self.ask(&["twin", "show", DEVICE, "--module", "$edgeAgent"]).stdout
+                ),
                 self.log("edge.log"),
                 self.log("hub.log")
             );

@@ -2,6 +2,7 @@
 //! the test's own.
 
 mod bad_input;
+mod clock;
 mod device;
 #[path = "../../../../runtime/tests/it/containers/engine.rs"]
 #[allow(dead_code, reason = "the engine's own tests use the rest")]
@@ -11,5 +12,6 @@ mod life;
 mod modules;
 mod official;
 mod policies;
+mod revoked;
 mod tutorial;
 mod uploads;

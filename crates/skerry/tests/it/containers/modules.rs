@@ -186,7 +186,7 @@ fn signature(bed: &Bed) -> String {
 }
 
 /// Messages of the sensor from the oldest on, until the one of this number.
-fn telemetry(bed: &Bed, last: u64) -> Vec<Value> {
+pub(crate) fn telemetry(bed: &Bed, last: u64) -> Vec<Value> {
     let mut command: Command = bed.command(Path::new(env!("CARGO_BIN_EXE_skerry")));
     command
         .args(["monitor", "--json", "--from", "oldest", "--device", DEVICE, "--data"])
