@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::proxy::ProxySettings;
+use super::tls::explained;
 use super::tunnel::tunnel;
 use super::{CloudRequest, CloudResponse, NetworkError, Sending, Transport};
 
@@ -70,7 +71,7 @@ impl Https {
         let name = ServerName::try_from(self.options.host.clone()).map_err(|error| error.to_string())?;
         let tcp = self.connect().await?;
         let tls = TlsConnector::from(Arc::clone(&self.options.tls)).connect(name, tcp).await;
-        let tls = tls.map_err(|error| format!("no trusted connection: {error}"))?;
+        let tls = tls.map_err(|error| format!("no trusted connection: {}", explained(&error)))?;
         let (mut sender, connection) =
             handshake(TokioIo::new(tls)).await.map_err(|error| error.to_string())?;
         let mut head = http::Request::builder()

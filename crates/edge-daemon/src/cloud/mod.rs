@@ -28,7 +28,7 @@ pub use credential::{DEVICE_KEY, Proof, ProofError};
 pub use https::{Https, HttpsOptions};
 pub use modules::{Cloud, CloudOptions, HubModule};
 pub use proxy::{Proxy, ProxyError, ProxySettings};
-pub use tls::{TlsSetupError, client_config, trusted_roots};
+pub use tls::{TlsSetupError, client_config, explained, trusted_roots};
 pub use tunnel::tunnel;
 
 /// One request to the hub.

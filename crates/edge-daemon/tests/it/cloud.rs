@@ -172,7 +172,7 @@ async fn a_hub_that_nobody_vouches_for_is_not_spoken_to() {
     std::fs::write(world.path("hub-root.pem"), other).unwrap();
     let daemon = world.start().await;
     let error = daemon.handle.identities().update(&"a".parse().unwrap()).await.unwrap_err().to_string();
-    assert!(error.contains("no trusted connection"), "{error}");
+    assert!(error.contains("no trusted connection") && error.contains("hub_ca_cert in [skerry]"), "{error}");
     assert!(world.hub.take_seen().is_empty());
     daemon.stop().await;
 }

@@ -154,6 +154,20 @@ async fn the_public_half_of_a_pair_is_told_in_its_parts() {
     aws_lc_rs::signature::UnparsedPublicKey::new(algorithm, &point).verify(b"message", &signature).unwrap();
     sign(&ec, b"short").await.refused(400, "invalid parameter: digest");
     assert_eq!(sign(&rsa, digest.as_ref()).await.status, 400, "RSA signs otherwise");
+    // That of RSA is asked for as an encryption, with the digest's algorithm before it.
+    let wrap = async |handle: &Value, text: &[u8]| {
+        let body = json!({ "keyHandle": handle, "algorithm": "RSA-PKCS1", "plaintext": b64(text) });
+        ask(&keyd, "POST", "/encrypt", body).await
+    };
+    let before: &[u8] = b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20";
+    let wrapped = wrap(&rsa, &[before, digest.as_ref()].concat()).await.expect(200);
+    let signature = STANDARD.decode(wrapped["ciphertext"].as_str().unwrap()).unwrap();
+    let public = aws_lc_rs::rsa::PublicKeyComponents { n: modulus.as_slice(), e: [1, 0, 1].as_slice() };
+    public.verify(&aws_lc_rs::signature::RSA_PKCS1_2048_8192_SHA256, b"message", &signature).unwrap();
+    for text in [before, &[before, b"short"].concat(), b"anything else", &[0; 256]] {
+        wrap(&rsa, text).await.refused(400, "invalid parameter: plaintext");
+    }
+    wrap(&ec, &[before, digest.as_ref()].concat()).await.refused(400, "invalid parameter: keyHandle");
     for (name, handle) in [("ec-point", &rsa), ("rsa-modulus", &ec), ("shoe-size", &ec)] {
         told(name, handle).await.refused(400, "invalid parameter: name");
     }

@@ -25,6 +25,8 @@ pub(crate) struct Bed {
     pub(crate) engine: Engine,
     hub: Option<Child>,
     edge: Option<Child>,
+    /// What the edge runs.
+    program: PathBuf,
     /// Of the environment of the edge and its commands.
     variables: Vec<(&'static str, PathBuf)>,
     folder: TempDir,
@@ -45,7 +47,8 @@ impl Bed {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_skerry"), folder.path().join("iotedge")).unwrap();
         engine.serve();
-        let mut bed = Self { engine, hub: None, edge: None, variables: Vec::new(), folder };
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_skerry"));
+        let mut bed = Self { engine, hub: None, edge: None, program, variables: Vec::new(), folder };
         let address = format!("{HUB_ADDRESS}/32");
         ok(&bed.command("ip".as_ref()).args(["address", "add", &address, "dev", "lo"]).output().unwrap());
         bed.start_hub();
@@ -104,7 +107,7 @@ impl Bed {
     /// Without waiting until it answers, which takes an engine.
     pub(crate) fn launch_edge(&mut self) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path("edge.log")).unwrap();
-        let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_skerry")));
+        let mut command = self.command(&self.program);
         command.args(["edge", "run", "--config"]).arg(self.config());
         command.arg("--data").arg(self.path("edge")).arg("--sockets").arg(self.path("run"));
         command.envs(self.variables.iter().cloned());
@@ -128,6 +131,14 @@ impl Bed {
             assert!(began.elapsed() < PATIENCE, "the edge does not end:\n{}", self.log("edge.log"));
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// The edge runs a copy of the program, so that it shares no memory with the hub.
+    #[allow(dead_code, reason = "the bench measures it")]
+    pub(crate) fn copy_program(&mut self) {
+        let copy = self.path("skerry");
+        fs::copy(&self.program, &copy).unwrap();
+        self.program = copy;
     }
 
     /// The process of the device's program.
