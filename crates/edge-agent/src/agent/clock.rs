@@ -38,7 +38,7 @@ fn told(ahead: i64) -> String {
     let (apart, way) = (ahead.abs(), if ahead > 0 { "ahead of" } else { "behind" });
     let (count, unit) = match apart {
         ..HOUR => (apart / MINUTE, "minute"),
-        ..DAY => (apart / HOUR, "hour"),
+        HOUR..DAY => (apart / HOUR, "hour"),
         _ => (apart / DAY, "day"),
     };
     let plural = if count == 1 { "" } else { "s" };
