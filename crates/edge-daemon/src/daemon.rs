@@ -272,7 +272,7 @@ impl Wiring {
             let services: [(&str, Arc<dyn Api>, usize); 3] = [
                 ("identityd.sock", self.identity_service(&handles), config.throttle.identityd),
                 ("keyd.sock", self.key_service(&handles), config.throttle.keyd),
-                ("certd.sock", self.certificate_service(), config.throttle.certd),
+                ("certd.sock", self.certificate_service(&handles), config.throttle.certd),
             ];
             for (name, api, per_user) in services {
                 let server = start.server(api, per_user);
@@ -334,8 +334,12 @@ impl Wiring {
         })
     }
 
-    fn certificate_service(&self) -> Arc<dyn Api> {
+    fn certificate_service(&self, handles: &Arc<Handles>) -> Arc<dyn Api> {
         Arc::new(CertificateService {
+            keys: Arc::clone(&self.prepared.keys),
+            handles: Arc::clone(handles),
+            clock: Arc::clone(&self.clock),
+            random: Arc::clone(&self.random),
             certificates: Arc::clone(&self.prepared.certificates),
             edge_ca: Arc::clone(&self.prepared.edge_ca),
             callers: self.callers.clone(),

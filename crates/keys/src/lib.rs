@@ -26,8 +26,8 @@ pub mod renewal;
 mod store;
 
 pub use certificate::{
-    Attribute, AttributeError, CaSource, CertificateError, CertificateStore, Chain, EDGE_CA, EdgeCa,
-    EdgeCaOptions, Issued, LocalCa, Preloaded, Renewed, ServerRequest, Subject, TrustBundle,
+    Attribute, AttributeError, Authority, CaSource, CertificateError, CertificateStore, Chain, EDGE_CA,
+    EdgeCa, EdgeCaOptions, Issued, LocalCa, Preloaded, Renewed, ServerRequest, Subject, TrustBundle,
 };
 pub use cipher::{MASTER_ENCRYPTION_KEY, open, seal};
 pub use error::KeyError;

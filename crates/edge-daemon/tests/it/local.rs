@@ -237,6 +237,53 @@ async fn certificates_are_issued_kept_and_read() {
 }
 
 #[tokio::test]
+async fn another_authority_issues_for_whoever_holds_its_key() {
+    let world = World::new().await;
+    let daemon = world.start().await;
+    let (keyd, certd) = (world.service("keyd"), world.service("certd"));
+    // Its key is made here, its certificate elsewhere, as somebody's who has a root of their own.
+    let pair = json!({ "keyId": "plant", "preferredAlgorithms": "ec-p256" });
+    let handle = ask(&keyd, "POST", "/keypair", pair).await.expect(200)["keyHandle"].clone();
+    let root = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let root_pem = params.self_signed(&root).unwrap().pem();
+    let point = ask(&keyd, "POST", "/parameters/ec-point", json!({ "keyHandle": handle })).await.expect(200);
+    let point = STANDARD.decode(point["value"].as_str().unwrap()).unwrap();
+    let public = rcgen::SubjectPublicKeyInfo::from_der(
+        &[b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00".as_slice(), &point].concat(),
+    )
+    .unwrap();
+    let issuer = rcgen::Issuer::from_ca_cert_pem(&root_pem, &root).unwrap();
+    let plant = params.signed_by(&public, &issuer).unwrap().pem();
+    let leaf = rcgen::CertificateParams::default().signed_by(&public, &issuer).unwrap().pem();
+    for (id, pem) in [("plant", &plant), ("leaf", &leaf), ("root", &root_pem)] {
+        ask(&certd, "PUT", &format!("/certificates/{id}"), json!({ "pem": pem })).await.expect(201);
+    }
+    let key = rcgen::KeyPair::generate().unwrap();
+    let request = rcgen::CertificateParams::new(["press.plant.lan".to_owned()]).unwrap();
+    let csr = request.serialize_request(&key).unwrap().pem().unwrap();
+    let issue = async |id: &str, handle: &Value| {
+        let issuer = json!({ "certId": id, "privateKeyHandle": handle });
+        ask(&certd, "POST", "/certificates", json!({ "certId": "press", "csr": csr, "issuer": issuer })).await
+    };
+    let issued = issue("plant", &handle).await.expect(201);
+    let pem = issued["pem"].as_str().unwrap();
+    assert!(pem.ends_with(&plant), "its chain comes behind it: {pem}");
+    let der = |pem: &str| x509_parser::pem::Pem::iter_from_buffer(pem.as_bytes()).next().unwrap().unwrap();
+    let (own, above) = (der(pem), der(&plant));
+    let (own, above) = (own.parse_x509().unwrap(), above.parse_x509().unwrap());
+    own.verify_signature(Some(above.public_key())).unwrap();
+    assert_eq!(ask(&certd, "GET", "/certificates/press", Value::Null).await.expect(200), issued);
+
+    issue("absent", &handle).await.refused(400, "issuer.certId");
+    issue("plant", &json!("x")).await.refused(400, "issuer.privateKeyHandle");
+    issue("leaf", &handle).await.refused(400, "CA:TRUE");
+    issue("root", &handle).await.refused(400, "belongs to another certificate");
+    daemon.stop().await;
+}
+
+#[tokio::test]
 async fn other_users_get_what_is_public_and_no_more() {
     let mut world = World::new().await;
     world.owners = Vec::new();
