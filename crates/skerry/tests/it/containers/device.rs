@@ -38,6 +38,11 @@ impl Bed {
         Self::with(Engine::start())
     }
 
+    /// The same, with an engine that can be begun anew.
+    pub(crate) fn on_an_engine_that_comes_again() -> Self {
+        Self::with(Engine::start_again_and_again())
+    }
+
     /// The same, with so much room for the engine.
     pub(crate) fn on_disk_of(megabytes: u32) -> Self {
         Self::with(Engine::start_on_disk_of(megabytes))
