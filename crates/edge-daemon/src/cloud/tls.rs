@@ -49,7 +49,8 @@ pub fn client_config(roots: RootCertStore, proof: &Proof) -> Result<Arc<ClientCo
 pub fn explained(error: &io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let advice = match inner {
-        Some(rustls::Error::InvalidCertificate(Why::UnknownIssuer)) => {
+        // The second is a root of the same name: the hub was set up anew.
+        Some(rustls::Error::InvalidCertificate(Why::UnknownIssuer | Why::BadSignature)) => {
             "; the root of a hub that no public authority knows is named as hub_ca_cert in [skerry]"
         }
         Some(rustls::Error::InvalidCertificate(
