@@ -15,6 +15,9 @@ pub trait Identities: Send + Sync {
     /// Makes one that is managed by `iotedge`; one that exists is given as it is.
     fn create<'a>(&'a self, module_id: &'a str) -> Answer<'a, Identity, IdentityError>;
 
+    /// Gives one that exists the keys of this device: whoever made it knew others.
+    fn update<'a>(&'a self, module_id: &'a str) -> Answer<'a, Identity, IdentityError>;
+
     /// Removing one that is gone is done already.
     fn delete<'a>(&'a self, module_id: &'a str) -> Answer<'a, (), IdentityError>;
 }
@@ -30,6 +33,9 @@ pub trait Provisioning: Send + Sync {
     /// The hub does not let the device in any more. Whoever hears it provisions the device anew, which
     /// ends the agent, or knows better.
     fn refused(&self);
+
+    /// Seconds that this machine's clock is ahead of the hub's, as far as anything is known of the hub's.
+    fn clock_ahead_seconds(&self) -> Option<i64>;
 }
 
 /// What the manifest says of the modules that are built in.

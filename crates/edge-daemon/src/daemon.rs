@@ -118,17 +118,18 @@ impl Daemon {
         let outcome = tokio::select! {
             () = shutdown => Outcome::Stopped,
             request = self.requests.recv() => match request {
-                Some(Request::Reprovision) => Outcome::Reprovision,
+                Some(Request::Reprovision) => {
+                    if let Err(error) = self.handle.identities().forget_all().await {
+                        tracing::warn!(%error, "What is remembered of modules could not be forgotten.");
+                    }
+                    Outcome::Reprovision
+                }
+                Some(Request::Refused) => Outcome::Reprovision,
                 Some(Request::Reload) => Outcome::Reload,
                 None => Outcome::Stopped,
             },
         };
         tell(self.notify_socket.as_deref(), "STOPPING=1");
-        if outcome == Outcome::Reprovision
-            && let Err(error) = self.handle.identities().forget_all().await
-        {
-            tracing::warn!(%error, "What is remembered of modules could not be forgotten.");
-        }
         renewing.abort();
         adopting.abort();
         self.stop.send_replace(true);
@@ -273,7 +274,7 @@ impl Wiring {
             let services: [(&str, Arc<dyn Api>, usize); 3] = [
                 ("identityd.sock", self.identity_service(&handles), config.throttle.identityd),
                 ("keyd.sock", self.key_service(&handles), config.throttle.keyd),
-                ("certd.sock", self.certificate_service(), config.throttle.certd),
+                ("certd.sock", self.certificate_service(&handles), config.throttle.certd),
             ];
             for (name, api, per_user) in services {
                 let server = start.server(api, per_user);
@@ -338,8 +339,12 @@ impl Wiring {
         })
     }
 
-    fn certificate_service(&self) -> Arc<dyn Api> {
+    fn certificate_service(&self, handles: &Arc<Handles>) -> Arc<dyn Api> {
         Arc::new(CertificateService {
+            keys: Arc::clone(&self.prepared.keys),
+            handles: Arc::clone(handles),
+            clock: Arc::clone(&self.clock),
+            random: Arc::clone(&self.random),
             certificates: Arc::clone(&self.prepared.certificates),
             edge_ca: Arc::clone(&self.prepared.edge_ca),
             callers: self.callers.clone(),

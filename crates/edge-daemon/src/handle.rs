@@ -16,6 +16,7 @@ use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
 use crate::caller::container_of;
+use crate::cloud::Clocks;
 use crate::daemon::{Figures, Wiring};
 use crate::engine::WithSockets;
 use crate::identities::{Device, Identities};
@@ -32,6 +33,7 @@ pub struct Handle {
 
 struct Inside {
     identities: Arc<Identities>,
+    clocks: Arc<Clocks>,
     keys: Arc<dyn KeyStore>,
     edge_ca: Arc<EdgeCa>,
     trust: TrustBundle,
@@ -57,6 +59,7 @@ impl Handle {
         let prepared = &wiring.prepared;
         let shared = Arc::new(Inside {
             identities: Arc::clone(&prepared.identities),
+            clocks: Arc::clone(&prepared.clocks),
             keys: Arc::clone(&prepared.keys),
             edge_ca: Arc::clone(&prepared.edge_ca),
             trust: prepared.trust.clone(),
@@ -83,13 +86,19 @@ impl Handle {
         self.shared.identities.device()
     }
 
-    /// Ends the daemon, so that the device is provisioned anew. One that ends already is not told again.
-    pub fn reprovision(&self) {
-        let _ = self.shared.requests.try_send(Request::Reprovision);
+    /// Ends the daemon, so that the device is provisioned anew: the hub does not let it in any more. What is known
+    /// of modules is kept, for they go on with each other. One that ends already is not told again.
+    pub fn refused(&self) {
+        let _ = self.shared.requests.try_send(Request::Refused);
     }
 
     pub fn identities(&self) -> &Identities {
         &self.shared.identities
+    }
+
+    /// Seconds that this machine's clock is ahead of the hub's, as far as the hub has told its own.
+    pub fn clock_ahead_seconds(&self) -> Option<i64> {
+        self.shared.clocks.ahead_seconds()
     }
 
     pub fn figures(&self) -> &Figures {

@@ -16,7 +16,7 @@ use skerry_tokens::Host;
 use zeroize::Zeroizing;
 
 use crate::cloud::{
-    Cloud, CloudOptions, DEVICE_KEY, Https, HttpsOptions, Proof, client_config, trusted_roots,
+    Clocks, Cloud, CloudOptions, DEVICE_KEY, Https, HttpsOptions, Proof, client_config, trusted_roots,
 };
 use crate::config::{
     Config, DeviceCredential, EdgeCaConfig, IssuanceMethod, KeyPlace, KeySource, LOCAL_CA, Provisioning,
@@ -35,6 +35,7 @@ pub(crate) struct Prepared {
     pub(crate) certificates: Arc<CertificateStore>,
     pub(crate) edge_ca: Arc<EdgeCa>,
     pub(crate) identities: Arc<Identities>,
+    pub(crate) clocks: Arc<Clocks>,
     pub(crate) trust: TrustBundle,
     pub(crate) additional: Map<String, Value>,
 }
@@ -69,8 +70,9 @@ pub(crate) fn prepare(options: &Options) -> Result<Prepared, StartError> {
     })?);
     let gateway = config.parent_hostname.clone().unwrap_or_else(|| hub.clone());
     let device = Device { hub: hub.clone(), gateway, id: device.clone(), is_x509: proof.is_certificate() };
+    let clocks = Arc::new(Clocks::new(Arc::clone(&options.clock)));
     let identities = Arc::new(Identities::open(IdentitiesOptions {
-        cloud: cloud(options, &device, proof)?,
+        cloud: cloud(options, &device, proof, &clocks)?,
         keys: Arc::clone(&keys),
         cache: IdentityCache::open(&options.places.identities, device.hub.name(), &device.id)?,
         prefers_cache: config.prefer_module_identity_cache,
@@ -80,7 +82,15 @@ pub(crate) fn prepare(options: &Options) -> Result<Prepared, StartError> {
         user: config.trust_bundle_cert.clone(),
         manifest: config.own.manifest_trust_bundle_cert.clone(),
     };
-    Ok(Prepared { keys, certificates, edge_ca, identities, trust, additional: additional_info(config)? })
+    Ok(Prepared {
+        keys,
+        certificates,
+        edge_ca,
+        identities,
+        clocks,
+        trust,
+        additional: additional_info(config)?,
+    })
 }
 
 type Files = (BTreeMap<String, PathBuf>, BTreeMap<String, Preloaded>);
@@ -155,7 +165,12 @@ fn ca_source(config: &Config, device: &DeviceId) -> Result<CaSource, StartError>
     })
 }
 
-fn cloud(options: &Options, device: &Device, proof: Proof) -> Result<Cloud, StartError> {
+fn cloud(
+    options: &Options,
+    device: &Device,
+    proof: Proof,
+    clocks: &Arc<Clocks>,
+) -> Result<Cloud, StartError> {
     let config = &options.config;
     // A parent shows a certificate below its own Edge CA, which the operator's bundle names.
     let files = [config.own.hub_ca_cert.as_deref(), config.trust_bundle_cert.as_deref()];
@@ -174,6 +189,7 @@ fn cloud(options: &Options, device: &Device, proof: Proof) -> Result<Cloud, Star
         transport: Arc::new(transport),
         proof,
         retries: config.cloud_retries,
+        clocks: Arc::clone(clocks),
         random: Arc::clone(&options.random),
     }))
 }

@@ -26,12 +26,12 @@ pub mod renewal;
 mod store;
 
 pub use certificate::{
-    Attribute, AttributeError, CaSource, CertificateError, CertificateStore, Chain, EDGE_CA, EdgeCa,
-    EdgeCaOptions, Issued, LocalCa, Preloaded, Renewed, ServerRequest, Subject, TrustBundle,
+    Attribute, AttributeError, Authority, CaSource, CertificateError, CertificateStore, Chain, EDGE_CA,
+    EdgeCa, EdgeCaOptions, Issued, LocalCa, Preloaded, Renewed, ServerRequest, Subject, TrustBundle,
 };
 pub use cipher::{MASTER_ENCRYPTION_KEY, open, seal};
 pub use error::KeyError;
 pub use file::{FileError, FileKeyStore, FileOptions, file_name, read_file, write_file};
 pub use module_keys::{IDENTITY_MASTER_KEY, ModuleKeys};
-pub use pair::{PairAlgorithm, PublicKey, PublicParts, Scheme};
+pub use pair::{Hash, PairAlgorithm, PublicKey, PublicParts, Scheme};
 pub use store::{KeyStore, Symmetric};

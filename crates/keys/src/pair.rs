@@ -1,9 +1,10 @@
 //! Key pairs: which kinds there are, how they are made, read and signed with.
 
-use aws_lc_rs::digest::{Digest, SHA256};
+use aws_lc_rs::digest::{Digest, SHA256, SHA384, SHA512};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair,
+    ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384,
+    RSA_PKCS1_SHA512, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair,
 };
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize, SignatureAlgorithm};
 use x509_parser::prelude::FromDer as _;
@@ -39,6 +40,25 @@ pub enum Scheme {
     EcdsaSha256,
     RsaPkcs1Sha256,
     RsaPssSha256,
+}
+
+/// By what a digest was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hash {
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+impl Hash {
+    /// Of its digests.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
 }
 
 /// The public half of a pair.
@@ -141,7 +161,7 @@ impl Pair {
                 Ok(pair.sign(&random, message).map_err(failed)?.as_ref().to_vec())
             }
             (Self::Rsa(pair), Scheme::RsaPkcs1Sha256 | Scheme::RsaPssSha256) => {
-                let padding: &'static dyn aws_lc_rs::signature::RsaEncoding =
+                let padding: &'static dyn RsaEncoding =
                     if scheme == Scheme::RsaPssSha256 { &RSA_PSS_SHA256 } else { &RSA_PKCS1_SHA256 };
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(padding, &random, message, &mut signature).map_err(failed)?;
@@ -152,12 +172,24 @@ impl Pair {
         }
     }
 
-    pub(crate) fn sign_digest(&self, id: &str, digest: &[u8; 32]) -> Result<Vec<u8>, KeyError> {
+    pub(crate) fn sign_digest(&self, id: &str, hash: Hash, digest: &[u8]) -> Result<Vec<u8>, KeyError> {
         let failed = |_| KeyError::Library { what: "sign" };
-        let Self::Ec(pair) = self else {
-            return Err(KeyError::Scheme { id: id.to_owned(), is: "RSA" });
+        let (algorithm, padding): (_, &'static dyn RsaEncoding) = match hash {
+            Hash::Sha256 => (&SHA256, &RSA_PKCS1_SHA256),
+            Hash::Sha384 => (&SHA384, &RSA_PKCS1_SHA384),
+            Hash::Sha512 => (&SHA512, &RSA_PKCS1_SHA512),
         };
-        let digest = Digest::import_less_safe(digest, &SHA256).map_err(failed)?;
-        Ok(pair.sign_digest(&digest).map_err(failed)?.as_ref().to_vec())
+        let digest = Digest::import_less_safe(digest, algorithm).map_err(failed)?;
+        match self {
+            Self::Ec(pair) if hash == Hash::Sha256 => {
+                Ok(pair.sign_digest(&digest).map_err(failed)?.as_ref().to_vec())
+            }
+            Self::Ec(_) => Err(KeyError::Scheme { id: id.to_owned(), is: "an elliptic curve's" }),
+            Self::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign_digest(padding, &digest, &mut signature).map_err(failed)?;
+                Ok(signature)
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::error::KeyError;
-use crate::pair::{PairAlgorithm, PublicKey, Scheme};
+use crate::pair::{Hash, PairAlgorithm, PublicKey, Scheme};
 
 /// Which symmetric key signs.
 #[derive(Clone, Copy, Debug)]
@@ -57,8 +57,8 @@ pub trait KeyStore: Send + Sync + 'static {
     /// Signs the message itself, not a digest that the caller has made.
     fn sign_with_pair(&self, id: &str, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, KeyError>;
 
-    /// Signs a digest by SHA-256 that the caller has made, by ECDSA: TLS libraries ask for nothing else.
-    fn sign_digest(&self, id: &str, digest: &[u8; 32]) -> Result<Vec<u8>, KeyError>;
+    /// Signs a digest that the caller has made, as TLS libraries ask: one by SHA-256 by ECDSA, any by RSA with PKCS#1.
+    fn sign_digest(&self, id: &str, hash: Hash, digest: &[u8]) -> Result<Vec<u8>, KeyError>;
 
     /// Gives a pair another name, in place of the one that had it.
     fn move_pair(&self, from: &str, to: &str) -> Result<(), KeyError>;

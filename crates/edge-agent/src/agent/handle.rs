@@ -35,6 +35,8 @@ pub struct Snapshot {
     pub hub_trouble: Option<String>,
     /// Of the last set that held, by their ids: the device may go back to them.
     pub images: Vec<String>,
+    /// This machine's clock, where it is not the hub's.
+    pub clock_trouble: Option<String>,
     /// The engine's failure, once it has lasted, or that something cannot be kept on disk.
     pub trouble: Option<String>,
 }
@@ -144,6 +146,7 @@ impl Agent {
             modules: modules.collect(),
             is_hub_there: self.reporter.is_up(),
             hub_trouble: self.line.reason.clone(),
+            clock_trouble: self.clock_trouble(),
             images: self
                 .good
                 .iter()

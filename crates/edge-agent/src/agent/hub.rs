@@ -199,6 +199,7 @@ impl Agent {
             description: error.to_string(),
         });
         let update = self.update();
+        let clock = self.clock_trouble();
         let picture = Picture {
             version: &self.options.version,
             platform: &self.platform,
@@ -208,6 +209,7 @@ impl Agent {
             started: self.started,
             is_hub_inside: self.options.is_hub_inside,
             update: update.as_ref(),
+            clock: clock.as_deref(),
         };
         trim(section(&picture), REPORTED_BYTES_MAX)
     }

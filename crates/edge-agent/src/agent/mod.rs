@@ -13,6 +13,7 @@
 //! comes meanwhile is seen by the next look.
 
 mod care;
+mod clock;
 mod desired;
 mod handle;
 mod hub;
@@ -82,6 +83,8 @@ pub struct Agent {
 
     keeper: keep::Keeper,
     line: line::LineState,
+    /// Seconds that this machine's clock is ahead of the hub's, where that is too much.
+    clock_apart: Option<i64>,
     reporter: Reporter,
     /// Where somebody wants it.
     quality: Option<quality::Quality>,
@@ -135,6 +138,7 @@ impl Agent {
             wake: None,
             keeper: keep::Keeper::default(),
             line: line::LineState::default(),
+            clock_apart: None,
             reporter: Reporter::default(),
             quality: options.sends_quality.then(|| quality::Quality::new(Instant::now(), &options.pace)),
             tasks: Arc::default(),
@@ -153,6 +157,7 @@ impl Agent {
         let changed = Arc::clone(&self.changed);
         loop {
             self.look();
+            self.look_at_clock();
             self.report();
             self.tend_quality();
             let timer = self.next_timer();

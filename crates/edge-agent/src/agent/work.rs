@@ -131,10 +131,11 @@ impl Tools {
         let listed = self.identities.list().await?;
         for name in wanted {
             let id = identity_name(name);
-            let known = listed.iter().find(|identity| identity.module_id == id).cloned();
-            let identity = match known {
-                Some(identity) => identity,
-                None => self.identities.create(&id).await?,
+            let is_known = listed.iter().any(|identity| identity.module_id == id);
+            let identity = if is_known {
+                self.identities.update(&id).await?
+            } else {
+                self.identities.create(&id).await?
             };
             found.insert(name.to_owned(), identity);
         }

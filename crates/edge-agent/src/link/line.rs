@@ -18,7 +18,7 @@ use skerry_model::Random;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::talk::{Heard, Talk, Trouble};
-use super::way::{Ticket, WayError, WayIn};
+use super::way::{Before, Ticket, WayError, WayIn};
 use super::{Backoff, CallId, HubEvent, HubLink};
 
 pub struct LineOptions {
@@ -34,8 +34,7 @@ pub struct LineOptions {
 pub struct Line {
     options: LineOptions,
     backoff: Backoff,
-    /// Tries that failed since a connection stood.
-    failures: u32,
+    before: Before,
     state: State,
     /// Counts questions, so that each has a name of its own.
     asked: u64,
@@ -85,8 +84,17 @@ const RENEW_AGAIN: Duration = Duration::from_secs(60);
 impl Line {
     pub fn new(options: LineOptions) -> Self {
         let backoff = Backoff::new(options.pause_first, options.pause_last);
-        let state = State::Connecting(connect(Arc::clone(&options.way_in), 0));
-        Self { options, backoff, failures: 0, state, asked: 0, twin: None, report: None, message: None }
+        let state = State::Connecting(connect(Arc::clone(&options.way_in), Before::default()));
+        Self {
+            options,
+            backoff,
+            before: Before::default(),
+            state,
+            asked: 0,
+            twin: None,
+            report: None,
+            message: None,
+        }
     }
 
     /// One thing that happens; `None` where it matters to nobody outside.
@@ -101,7 +109,7 @@ impl Line {
                 Err(trouble) => Some(self.fail(trouble)),
                 Ok((talk, renew_after)) => {
                     self.state = State::Up { talk, renewal: Renewal::after(renew_after) };
-                    self.failures = 0;
+                    self.before = Before::default();
                     self.backoff.reset();
                     Some(HubEvent::Up)
                 }
@@ -149,13 +157,14 @@ impl Line {
     }
 
     fn connect(&mut self) {
-        self.state = State::Connecting(connect(Arc::clone(&self.options.way_in), self.failures));
+        self.state = State::Connecting(connect(Arc::clone(&self.options.way_in), self.before));
     }
 
     fn fail(&mut self, trouble: Trouble) -> HubEvent {
         if matches!(self.state, State::Connecting(_)) {
-            self.failures = self.failures.saturating_add(1);
+            self.before.failures = self.before.failures.saturating_add(1);
         }
+        self.before.is_refused = trouble.is_refused;
         let pause = self.backoff.pause(self.options.random.as_ref());
         self.state = State::Pausing(Box::pin(sleep(pause)));
         self.forget();
@@ -219,9 +228,9 @@ async fn renewed(renewal: &mut Renewal) -> Met {
     }
 }
 
-fn connect(way_in: Arc<dyn WayIn>, failures: u32) -> Connecting {
+fn connect(way_in: Arc<dyn WayIn>, before: Before) -> Connecting {
     Box::pin(async move {
-        let way = way_in.way(failures).await.map_err(|error| Trouble::new(error.to_string()))?;
+        let way = way_in.way(before).await?;
         let renew_after = way.ticket.renew_after;
         Ok((Talk::open(way).await?, renew_after))
     })

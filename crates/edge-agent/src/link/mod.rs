@@ -25,7 +25,7 @@ pub use backoff::Backoff;
 pub use line::{Line, LineOptions};
 pub use twin::{DesiredTwin, PatchOutcome};
 pub use upstream::{Route, Routes, Upstream, UpstreamError};
-pub use way::{Protocol, Ticket, Way, WayError, WayIn};
+pub use way::{Before, Protocol, Ticket, Way, WayError, WayIn};
 
 use std::future::Future;
 use std::pin::Pin;

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::CallId;
 use super::amqp::AmqpTalk;
 use super::mqtt::MqttTalk;
-use super::way::{Protocol, Way};
+use super::way::{Protocol, Way, WayError};
 
 pub(super) enum Talk {
     Mqtt(Box<MqttTalk>),
@@ -49,6 +49,12 @@ pub(super) struct Trouble {
 impl Trouble {
     pub(super) fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), is_refused: false }
+    }
+}
+
+impl From<WayError> for Trouble {
+    fn from(error: WayError) -> Self {
+        Self { is_refused: error.is_refused, reason: error.to_string() }
     }
 }
 

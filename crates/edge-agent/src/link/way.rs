@@ -31,11 +31,18 @@ pub struct Ticket {
     pub renew_after: Duration,
 }
 
+/// What came of the tries before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    /// Since a connection last stood: names may have moved, and there may be another way.
+    pub failures: u32,
+    /// The hub did not let us in: it may have to be told again who we are.
+    pub is_refused: bool,
+}
+
 /// Asked before each try.
 pub trait WayIn: Send + Sync {
-    /// `failures` tries have failed since a connection last stood: names may have moved, and there may be
-    /// another way.
-    fn way(&self, failures: u32) -> Answer<'_, Way, WayError>;
+    fn way(&self, before: Before) -> Answer<'_, Way, WayError>;
 
     /// Another ticket.
     fn ticket(&self) -> Answer<'_, Ticket, WayError>;
@@ -51,4 +58,6 @@ pub trait WayIn: Send + Sync {
 #[error("there is no way to the hub: {reason}")]
 pub struct WayError {
     pub reason: String,
+    /// The hub was asked for it, and does not let us in.
+    pub is_refused: bool,
 }

@@ -21,6 +21,8 @@ pub struct Picture<'a> {
     pub started: Timestamp,
     pub is_hub_inside: bool,
     pub update: Option<&'a Update>,
+    /// What is wrong with this machine's clock.
+    pub clock: Option<&'a str>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -33,11 +33,24 @@ pub fn section(picture: &Picture<'_>) -> Map<String, Value> {
     }
     put("systemModules", Value::Object(system));
     put("modules", Value::Object(modules));
-    if let Some(update) = picture.update {
-        let update = json!({"version": update.version, "phase": update.phase, "text": short(&update.text)});
-        put("skerry", json!({ "update": update }));
+    let own = own(picture);
+    if !own.is_empty() {
+        put("skerry", Value::Object(own));
     }
     section
+}
+
+/// What the original has no place for.
+fn own(picture: &Picture<'_>) -> Map<String, Value> {
+    let mut own = Map::new();
+    if let Some(update) = picture.update {
+        let update = json!({"version": update.version, "phase": update.phase, "text": short(&update.text)});
+        own.insert("update".to_owned(), update);
+    }
+    if let Some(clock) = picture.clock {
+        own.insert("clock".to_owned(), json!(clock));
+    }
+    own
 }
 
 fn runtime(picture: &Picture<'_>) -> Value {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
 use skerry_edge_agent::link::{
-    CallId, HubEvent, HubLink, Line, LineOptions, Protocol, Ticket, Way, WayError, WayIn,
+    Before, CallId, HubEvent, HubLink, Line, LineOptions, Protocol, Ticket, Way, WayError, WayIn,
 };
 use skerry_model::Random;
 use skerry_mqtt::packet::{
@@ -45,12 +45,12 @@ impl Guide {
 }
 
 impl WayIn for Guide {
-    fn way(&self, failures: u32) -> Answer<'_, Way, WayError> {
+    fn way(&self, before: Before) -> Answer<'_, Way, WayError> {
         Box::pin(async move {
             if self.asked.fetch_add(1, Ordering::Relaxed) == 0 {
-                return Err(WayError { reason: "no name server".to_owned() });
+                return Err(WayError { reason: "no name server".to_owned(), is_refused: false });
             }
-            assert!(failures <= 1, "a connection that stood is not counted as a failure");
+            assert!(before.failures <= 1, "a connection that stood is not counted as a failure");
             let identity = Identity {
                 host: "hub1".to_owned(),
                 device: "edge-1".parse().unwrap(),

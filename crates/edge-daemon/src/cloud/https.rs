@@ -4,19 +4,21 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, IF_MATCH, USER_AGENT};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, DATE, HOST, IF_MATCH, USER_AGENT};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use skerry_model::Timestamp;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::proxy::ProxySettings;
+use super::tls::explained;
 use super::tunnel::tunnel;
 use super::{CloudRequest, CloudResponse, NetworkError, Sending, Transport};
 
@@ -69,7 +71,7 @@ impl Https {
         let name = ServerName::try_from(self.options.host.clone()).map_err(|error| error.to_string())?;
         let tcp = self.connect().await?;
         let tls = TlsConnector::from(Arc::clone(&self.options.tls)).connect(name, tcp).await;
-        let tls = tls.map_err(|error| format!("no trusted connection: {error}"))?;
+        let tls = tls.map_err(|error| format!("no trusted connection: {}", explained(&error)))?;
         let (mut sender, connection) =
             handshake(TokioIo::new(tls)).await.map_err(|error| error.to_string())?;
         let mut head = http::Request::builder()
@@ -91,9 +93,10 @@ impl Https {
         let answer = async {
             let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
             let status = response.status();
+            let date = response.headers().get(DATE).and_then(|value| value.to_str().ok()).and_then(moment);
             let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
             let body: Bytes = body.map_err(|error| error.to_string())?.to_bytes();
-            Ok(CloudResponse { status, body })
+            Ok(CloudResponse { status, date, body })
         };
         let mut answer = std::pin::pin!(answer);
         tokio::select! {
@@ -103,6 +106,11 @@ impl Https {
             _ = connection => answer.await,
         }
     }
+}
+
+fn moment(text: &str) -> Option<Timestamp> {
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(Timestamp::from_unix(date.duration_since(SystemTime::UNIX_EPOCH).ok()?))
 }
 
 impl Transport for Https {

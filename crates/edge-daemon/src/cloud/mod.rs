@@ -7,6 +7,7 @@
 //! Every call is as long as its tries; there are at most `retries + 1` of them where the network or the hub
 //! is in trouble, and four longer waits where the hub says that it is asked too often.
 
+mod clocks;
 mod credential;
 mod https;
 mod modules;
@@ -20,13 +21,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use skerry_model::Random;
+use skerry_model::{Random, Timestamp};
 
+pub use clocks::Clocks;
 pub use credential::{DEVICE_KEY, Proof, ProofError};
 pub use https::{Https, HttpsOptions};
 pub use modules::{Cloud, CloudOptions, HubModule};
 pub use proxy::{Proxy, ProxyError, ProxySettings};
-pub use tls::{TlsSetupError, client_config, trusted_roots};
+pub use tls::{TlsSetupError, client_config, explained, trusted_roots};
 pub use tunnel::tunnel;
 
 /// One request to the hub.
@@ -42,6 +44,8 @@ pub struct CloudRequest {
 #[derive(Clone, Debug)]
 pub struct CloudResponse {
     pub status: StatusCode,
+    /// By the hub's clock.
+    pub date: Option<Timestamp>,
     pub body: Bytes,
 }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use skerry_model::{DeviceId, ModuleId, Random};
 
-use super::{CloudError, CloudRequest, CloudResponse, Proof, Transport, send_with_retries};
+use super::{Clocks, CloudError, CloudRequest, CloudResponse, Proof, Transport, send_with_retries};
 
 /// What the original's daemon asks with.
 const API_VERSION: &str = "2017-11-08-preview";
@@ -25,6 +25,7 @@ pub struct CloudOptions {
     pub transport: Arc<dyn Transport>,
     pub proof: Proof,
     pub retries: u32,
+    pub clocks: Arc<Clocks>,
     pub random: Arc<dyn Random>,
 }
 
@@ -119,8 +120,11 @@ impl Cloud {
         path.push_str("?api-version=");
         path.push_str(API_VERSION);
         let request = CloudRequest { method, path, replaces, body };
-        let CloudOptions { transport, proof, retries, random, .. } = &self.options;
+        let CloudOptions { transport, proof, retries, clocks, random, .. } = &self.options;
         let response = send_with_retries(&**transport, &request, proof, *retries, &**random).await?;
+        if let Some(date) = response.date {
+            clocks.note(date);
+        }
         if response.status.is_success() {
             return Ok(response);
         }

@@ -1,11 +1,12 @@
 //! Whom the daemon takes for its hub.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError as Why, ClientConfig, RootCertStore};
 use skerry_keys::{FileError, read_file};
 
 use super::credential::{Proof, Shown};
@@ -42,6 +43,22 @@ pub fn client_config(roots: RootCertStore, proof: &Proof) -> Result<Arc<ClientCo
             config.with_client_cert_resolver(Arc::new(Shown(Arc::clone(certified))))
         }
     }))
+}
+
+/// Why there is no trusted connection, and what to look at where that is known.
+pub fn explained(error: &io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let advice = match inner {
+        // The second is a root of the same name: the hub was set up anew.
+        Some(rustls::Error::InvalidCertificate(Why::UnknownIssuer | Why::BadSignature)) => {
+            "; the root of a hub that no public authority knows is named as hub_ca_cert in [skerry]"
+        }
+        Some(rustls::Error::InvalidCertificate(
+            Why::Expired | Why::ExpiredContext { .. } | Why::NotValidYet | Why::NotValidYetContext { .. },
+        )) => "; is this machine's clock right?",
+        _ => "",
+    };
+    format!("{error}{advice}")
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -15,6 +15,9 @@ pub use cache::{CacheError, IdentityCache};
 
 use crate::cloud::{Cloud, CloudError, HubModule};
 
+/// Who has made the identities that the edge may make and remove.
+const OWN: &str = "iotedge";
+
 /// As which device this machine is provisioned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
@@ -93,11 +96,18 @@ impl Identities {
         self.give_keys(made?, managed_by).await
     }
 
-    /// Gives a module that is there its keys; what is remembered when the hub cannot be asked.
+    /// Gives a module that is there its keys; what is remembered when the hub cannot be asked. One of another
+    /// generation than before is a sign that the device was made anew, and its other modules with it.
     pub async fn update(&self, module: &ModuleId) -> Result<HubModule, IdentityError> {
         let _turn = self.turn.lock().await;
         match self.options.cloud.get(module).await {
-            Ok(found) => self.give_keys(found, None).await,
+            Ok(found) => {
+                let before = self.known().get(module).cloned();
+                if before.is_some_and(|before| before.generation_id != found.generation_id) {
+                    self.begin_anew(&found).await?;
+                }
+                self.give_keys(found, None).await
+            }
             Err(CloudError::Network(error)) => {
                 let known = self.known().get(module).cloned();
                 known.ok_or(IdentityError::Cloud(CloudError::Network(error)))
@@ -109,9 +119,7 @@ impl Identities {
     pub async fn delete(&self, module: &ModuleId) -> Result<(), IdentityError> {
         let _turn = self.turn.lock().await;
         self.options.cloud.delete(module).await?;
-        self.known().remove(module);
-        let (cache, module) = (self.options.cache.clone(), module.clone());
-        blocking(move || Ok(cache.forget(&module)?)).await
+        self.forget(module).await
     }
 
     /// The module as it is remembered, or as the hub knows it.
@@ -125,9 +133,13 @@ impl Identities {
         Ok(found)
     }
 
-    /// Signs as the module, with its primary key.
+    /// Signs as the module, with its primary key, of which the hub is told first where this was never done.
     pub async fn sign(&self, module: &ModuleId, data: Vec<u8>) -> Result<[u8; 32], IdentityError> {
-        let found = self.get(module).await?;
+        let known = self.known().get(module).cloned();
+        let found = match known {
+            Some(known) => known,
+            None => self.update(module).await?,
+        };
         let keys = Arc::clone(&self.options.keys);
         blocking(move || Ok(ModuleKeys::new(&*keys, &found.module_id, &found.generation_id).sign(&data)?))
             .await
@@ -139,6 +151,38 @@ impl Identities {
         self.known().clear();
         let cache = self.options.cache.clone();
         blocking(move || Ok(cache.clear()?)).await
+    }
+
+    /// The others that were made anew get their keys. Those that are gone are made again where the edge had made them,
+    /// for they run on, and are forgotten otherwise. `found` itself, which tells of it, comes after them: so what
+    /// breaks off is begun again.
+    async fn begin_anew(&self, found: &HubModule) -> Result<(), IdentityError> {
+        tracing::warn!(module = %found.module_id, "The hub has made modules anew; they get their keys there.");
+        let listed = self.options.cloud.list().await?;
+        let mut before = self.known().clone();
+        before.remove(&found.module_id);
+        for module in listed {
+            let known = before.remove(&module.module_id);
+            if known.is_some_and(|known| known.generation_id != module.generation_id) {
+                self.give_keys(module, None).await?;
+            }
+        }
+        for gone in before.into_values() {
+            let managed_by = gone.managed_by.as_deref();
+            if managed_by.is_some_and(|by| by.eq_ignore_ascii_case(OWN)) {
+                let made = self.options.cloud.create(&gone.module_id, managed_by).await?;
+                self.give_keys(made, managed_by).await?;
+            } else {
+                self.forget(&gone.module_id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn forget(&self, module: &ModuleId) -> Result<(), IdentityError> {
+        self.known().remove(module);
+        let (cache, module) = (self.options.cache.clone(), module.clone());
+        blocking(move || Ok(cache.forget(&module)?)).await
     }
 
     async fn give_keys(

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::json;
-use skerry_keys::{CertificateError, CertificateStore, EDGE_CA, EdgeCa, KeyError};
+use skerry_keys::{Authority, CertificateError, CertificateStore, EDGE_CA, EdgeCa, KeyError, KeyStore};
+use skerry_model::{Clock, Random};
 
+use super::handles::{Handles, Key};
 use super::{blocking, check_local};
 use crate::api::{Api, CERTIFICATE_VERSIONS, Call, Problem, Reply, Versions};
 use crate::caller::Callers;
@@ -15,6 +17,10 @@ use crate::caller::Callers;
 pub(crate) struct CertificateService {
     pub(crate) certificates: Arc<CertificateStore>,
     pub(crate) edge_ca: Arc<EdgeCa>,
+    pub(crate) keys: Arc<dyn KeyStore>,
+    pub(crate) handles: Arc<Handles>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
     pub(crate) callers: Callers,
 }
 
@@ -44,6 +50,7 @@ struct NewCertificate {
 #[serde(rename_all = "camelCase")]
 struct Issuer {
     cert_id: String,
+    private_key_handle: String,
 }
 
 #[derive(Deserialize)]
@@ -88,15 +95,29 @@ impl CertificateService {
         }
     }
 
-    /// Below the Edge CA, which is the one authority that is here.
+    /// Below the Edge CA, or another authority that is kept here and whose key the caller holds.
     async fn issue(&self, new: NewCertificate) -> Result<Reply, Problem> {
-        if new.issuer.is_some_and(|issuer| issuer.cert_id != EDGE_CA) {
-            return Err(Problem::parameter("issuer.certId"));
-        }
         check_id(&new.cert_id)?;
         let (edge_ca, certificates) = (Arc::clone(&self.edge_ca), Arc::clone(&self.certificates));
+        let (keys, handles) = (Arc::clone(&self.keys), Arc::clone(&self.handles));
+        let (now, random) = (self.clock.now(), Arc::clone(&self.random));
         let pem = blocking(move || {
-            let pem = edge_ca.sign_request(&new.csr).map_err(failed)?;
+            let other = new.issuer.as_ref().filter(|issuer| issuer.cert_id != EDGE_CA);
+            let pem = match other {
+                None => edge_ca.sign_request(&new.csr),
+                Some(issuer) => {
+                    let unknown = || Problem::parameter("issuer.certId");
+                    let chain = certificates.chain(&issuer.cert_id).map_err(failed)?.ok_or_else(unknown)?;
+                    let key =
+                        handles.open(&issuer.private_key_handle).map_err(|error| failed(error.into()))?;
+                    let Some(Key::Pair(key)) = key else {
+                        return Err(Problem::parameter("issuer.privateKeyHandle"));
+                    };
+                    let (keys, name) = (&*keys, issuer.cert_id.as_str());
+                    Authority { chain: &chain, keys, key: &key, name }.sign_request(&new.csr, now, &*random)
+                }
+            };
+            let pem = pem.map_err(failed)?;
             certificates.import(&new.cert_id, &pem).map_err(failed)?;
             Ok(pem)
         });
@@ -115,6 +136,8 @@ fn check_id(id: &str) -> Result<(), Problem> {
 fn failed(error: CertificateError) -> Problem {
     let status = match &error {
         CertificateError::Request
+        | CertificateError::NoAuthority { .. }
+        | CertificateError::Mismatch { .. }
         | CertificateError::Unreadable { .. }
         | CertificateError::Key(KeyError::Id { .. }) => 400,
         _ => 500,

@@ -8,10 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use skerry_keys::{KeyError, KeyStore, PairAlgorithm, PublicParts, Symmetric};
+use skerry_keys::{Hash, KeyError, KeyStore, PairAlgorithm, PublicParts, Symmetric};
 
 use super::handles::{Handles, Key};
-use super::{blocking, check_local};
+use super::{blocking, check_local, rsa};
 use crate::api::{Api, Call, KEY_VERSIONS, Problem, Reply, Versions};
 use crate::caller::Callers;
 
@@ -225,6 +225,12 @@ impl KeyService {
 
     async fn encrypt(&self, crypt: Crypt) -> Result<Reply, Problem> {
         self.work(move |keys, handles| {
+            if crypt.algorithm == "RSA-PKCS1" {
+                let id = pair(keys, handles, &crypt.key_handle, true)?;
+                let text = base64(crypt.plaintext.as_deref().unwrap_or_default(), "plaintext")?;
+                let signature = rsa::sign(keys, &id, &text).ok_or_else(|| Problem::parameter("plaintext"))?;
+                return Ok(json!({ "ciphertext": STANDARD.encode(signature.map_err(failed)?) }));
+            }
             let id = aead(handles, &crypt)?;
             let (iv, aad) = (member(&crypt.parameters, "iv")?, member(&crypt.parameters, "aad")?);
             let text = base64(crypt.plaintext.as_deref().unwrap_or_default(), "plaintext")?;
@@ -271,12 +277,20 @@ impl KeyService {
 
 fn sign_digest(keys: &dyn KeyStore, handles: &Handles, sign: &Sign) -> Result<Value, Problem> {
     let digest = member(&sign.parameters, "digest")?;
-    let digest: [u8; 32] = digest.try_into().map_err(|_| Problem::parameter("digest"))?;
-    let Key::Pair(id) = open(handles, &sign.key_handle)? else {
-        return Err(Problem::parameter("keyHandle"));
-    };
-    let signature = keys.sign_digest(&id, &digest).map_err(failed)?;
+    if digest.len() != Hash::Sha256.bytes() {
+        return Err(Problem::parameter("digest"));
+    }
+    let id = pair(keys, handles, &sign.key_handle, false)?;
+    let signature = keys.sign_digest(&id, Hash::Sha256, &digest).map_err(failed)?;
     Ok(json!({ "signature": STANDARD.encode(signature) }))
+}
+
+/// What the handle stands for, where it is a pair of this kind.
+fn pair(keys: &dyn KeyStore, handles: &Handles, handle: &str, is_rsa: bool) -> Result<String, Problem> {
+    match open(handles, handle)? {
+        Key::Pair(id) if keys.public_key(&id).map_err(failed)?.is_rsa == is_rsa => Ok(id),
+        _ => Err(Problem::parameter("keyHandle")),
+    }
 }
 
 /// The key that encrypts.

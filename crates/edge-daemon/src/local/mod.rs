@@ -6,6 +6,7 @@ mod certd;
 mod handles;
 mod identityd;
 mod keyd;
+mod rsa;
 
 pub(crate) use certd::CertificateService;
 pub(crate) use handles::Handles;

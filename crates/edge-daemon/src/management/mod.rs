@@ -38,6 +38,8 @@ use crate::sockets::ModuleSockets;
 pub(crate) enum Request {
     /// Provision this device anew.
     Reprovision,
+    /// The same, because the hub does not let it in any more.
+    Refused,
     /// The configuration was applied anew.
     Reload,
 }

@@ -2,18 +2,20 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::StatusCode;
 use skerry_edge_daemon::cloud::{
-    Cloud, CloudError, CloudOptions, CloudRequest, CloudResponse, NetworkError, Proof, ProxySettings,
+    Clocks, Cloud, CloudError, CloudOptions, CloudRequest, CloudResponse, NetworkError, Proof, ProxySettings,
     Sending, Transport,
 };
 use skerry_keys::{FileKeyStore, FileOptions, KeyStore};
+use skerry_model::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
-use crate::clock::{Dice, SetClock};
+use crate::clock::{Dice, START, SetClock};
 use crate::world::{World, own_uid};
 
 /// Answers as told, in turn.
@@ -27,7 +29,8 @@ impl Transport for Script {
         Box::pin(async move {
             match next {
                 Some(status) => {
-                    Ok(CloudResponse { status: StatusCode::from_u16(status).unwrap(), body: "[]".into() })
+                    let status = StatusCode::from_u16(status).unwrap();
+                    Ok(CloudResponse { status, date: None, body: "[]".into() })
                 }
                 None => Err(NetworkError { place: "hub.test".into(), reason: "no way".into() }),
             }
@@ -52,6 +55,7 @@ async fn call(script: &[Option<u16>], retries: u32) -> (Result<usize, CloudError
         transport: script.clone(),
         proof: Proof::key(Arc::new(keys), "hub.test", "d", Arc::new(SetClock::default())),
         retries,
+        clocks: Arc::new(Clocks::new(Arc::new(SetClock::default()))),
         random: Arc::new(Dice::default()),
     });
     let before = Instant::now();
@@ -89,6 +93,23 @@ async fn a_hub_that_is_asked_too_often_is_given_time() {
     let (outcome, seconds) = call(&[Some(429); 5], 0).await;
     assert_eq!(outcome, Err(CloudError::Throttled));
     assert!((660..=726).contains(&seconds), "60, 120, 180 and 300 with their jitter: {seconds}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_is_seen_without_the_hub() {
+    let own = Arc::new(SetClock::default());
+    let clocks = Clocks::new(own.clone());
+    assert_eq!(clocks.ahead_seconds(), None, "nobody has told");
+    clocks.note(Timestamp::from_unix_seconds(START + 7200));
+    assert_eq!(clocks.ahead_seconds(), Some(-7200));
+    own.pass(Duration::from_secs(7200));
+    assert_eq!(clocks.ahead_seconds(), Some(0), "it was set right");
+    // Time passes for both.
+    tokio::time::advance(Duration::from_secs(86_400)).await;
+    own.pass(Duration::from_secs(86_400));
+    assert_eq!(clocks.ahead_seconds(), Some(0));
+    own.pass(Duration::from_secs(3600));
+    assert_eq!(clocks.ahead_seconds(), Some(3600));
 }
 
 /// A proxy that tunnels to wherever the hub is, for those who know the password.
@@ -151,7 +172,7 @@ async fn a_hub_that_nobody_vouches_for_is_not_spoken_to() {
     std::fs::write(world.path("hub-root.pem"), other).unwrap();
     let daemon = world.start().await;
     let error = daemon.handle.identities().update(&"a".parse().unwrap()).await.unwrap_err().to_string();
-    assert!(error.contains("no trusted connection"), "{error}");
+    assert!(error.contains("no trusted connection") && error.contains("hub_ca_cert in [skerry]"), "{error}");
     assert!(world.hub.take_seen().is_empty());
     daemon.stop().await;
 }

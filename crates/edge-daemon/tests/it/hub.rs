@@ -36,6 +36,7 @@ struct State {
     seen: Vec<String>,
     is_down: bool,
     answers: Option<StatusCode>,
+    answers_after: Option<(usize, StatusCode)>,
     /// Of the certificate that the device must show; then no token is wanted.
     certificate: Option<Vec<u8>>,
     now: i64,
@@ -92,6 +93,15 @@ impl FakeHub {
         self.state.lock().unwrap().answers = status.map(|status| StatusCode::from_u16(status).unwrap());
     }
 
+    /// So many answers are right, those after them have this status.
+    pub fn answer_after(&self, count: usize, status: u16) {
+        self.state.lock().unwrap().answers_after = Some((count, StatusCode::from_u16(status).unwrap()));
+    }
+
+    pub fn remove(&self, id: &str) {
+        self.state.lock().unwrap().modules.remove(id);
+    }
+
     pub fn want_certificate(&self, certificate: &[u8]) {
         self.state.lock().unwrap().certificate = Some(certificate.to_vec());
     }
@@ -118,6 +128,15 @@ impl FakeHub {
         let if_match = head.headers.get("if-match").map(|value| value.to_str().unwrap().to_owned());
         let path = head.uri.path_and_query().unwrap().to_string();
         state.seen.push(format!("{} {path} {}", head.method, if_match.as_deref().unwrap_or("-")));
+        match &mut state.answers_after {
+            Some((0, status)) => {
+                let status = *status;
+                state.answers_after = None;
+                state.answers = Some(status);
+            }
+            Some((count, _)) => *count -= 1,
+            None => {}
+        }
         if let Some(status) = state.answers {
             return reply(status, &json!({ "Message": "ErrorCode:Told;as it was told" }));
         }

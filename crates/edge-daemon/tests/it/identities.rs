@@ -107,6 +107,70 @@ async fn what_the_hub_says_replaces_what_was_remembered() {
 }
 
 #[tokio::test]
+async fn a_device_that_was_made_anew_has_its_modules_back() {
+    let world = World::new().await;
+    for module in ["agent", "a", "b", "gone"] {
+        world.hub.put(module, "1");
+    }
+    let daemon = world.start().await;
+    let identities = daemon.handle.identities();
+    let id = |text: &str| text.parse().unwrap();
+    // Whoever made them, the hub has this device's keys before anything is signed with them.
+    for module in ["agent", "a", "b", "gone"] {
+        identities.sign(&id(module), Vec::new()).await.unwrap();
+        assert_eq!(world.hub.module(module).unwrap()["authentication"]["type"], "sas", "{module}");
+    }
+    identities.create(&id("own"), Some("IotEdge")).await.unwrap();
+    for module in ["agent", "a", "foreign"] {
+        world.hub.put(module, "2");
+    }
+    world.hub.remove("gone");
+    world.hub.remove("own");
+    identities.update(&id("agent")).await.unwrap();
+    let keys = |module: &str| world.hub.module(module).unwrap()["authentication"].clone();
+    for module in ["agent", "a"] {
+        assert_eq!(keys(module)["type"], "sas", "{module}");
+        assert_eq!(identities.get(&id(module)).await.unwrap().generation_id, "2", "{module}");
+    }
+    assert!(keys("foreign").is_null(), "what is none of ours keeps its keys");
+    assert_eq!(world.hub.module("own").unwrap()["managedBy"], "IotEdge", "it runs on, and is made again");
+    assert_eq!(keys("own")["type"], "sas");
+    identities.get(&id("gone")).await.unwrap_err();
+    // It comes later than the others, and is given its keys when it signs.
+    world.hub.put("gone", "3");
+    identities.sign(&id("gone"), Vec::new()).await.unwrap();
+    assert_eq!(keys("gone")["type"], "sas");
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn what_breaks_off_while_modules_get_their_keys_back_is_begun_again() {
+    let mut world = World::new().await;
+    world.more = "cloud_retries = 0\n".into();
+    for module in ["agent", "a"] {
+        world.hub.put(module, "1");
+    }
+    let daemon = world.start().await;
+    let identities = daemon.handle.identities();
+    let (agent, a) = ("agent".parse().unwrap(), "a".parse().unwrap());
+    for module in [&agent, &a] {
+        identities.sign(module, Vec::new()).await.unwrap();
+    }
+    for module in ["agent", "a"] {
+        world.hub.put(module, "2");
+    }
+    // The hub tells of the agent, and nothing more.
+    world.hub.answer_after(1, 400);
+    identities.update(&agent).await.unwrap_err();
+    assert_eq!(identities.get(&agent).await.unwrap().generation_id, "1");
+    world.hub.answer_all(None);
+    identities.update(&agent).await.unwrap();
+    assert_eq!(identities.get(&a).await.unwrap().generation_id, "2");
+    assert_eq!(world.hub.module("a").unwrap()["authentication"]["type"], "sas");
+    daemon.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_remembered_comes_first_where_the_operator_wants_it() {
     let mut world = World::new().await;
     world.more = "prefer_module_identity_cache = true\n".into();

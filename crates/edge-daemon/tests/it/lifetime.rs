@@ -30,8 +30,8 @@ async fn whoever_may_asks_for_a_new_beginning() {
     }
     // The agent in the same process, when the hub lets it in no more; once or twice is the same.
     let daemon = world.start().await;
-    daemon.handle.reprovision();
-    daemon.handle.reprovision();
+    daemon.handle.refused();
+    daemon.handle.refused();
     assert_eq!(daemon.ended().await, Outcome::Reprovision);
     let daemon = world.start().await;
     assert_eq!(daemon.stop().await, Outcome::Stopped);

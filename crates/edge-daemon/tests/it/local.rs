@@ -154,6 +154,20 @@ async fn the_public_half_of_a_pair_is_told_in_its_parts() {
     aws_lc_rs::signature::UnparsedPublicKey::new(algorithm, &point).verify(b"message", &signature).unwrap();
     sign(&ec, b"short").await.refused(400, "invalid parameter: digest");
     assert_eq!(sign(&rsa, digest.as_ref()).await.status, 400, "RSA signs otherwise");
+    // That of RSA is asked for as an encryption, with the digest's algorithm before it.
+    let wrap = async |handle: &Value, text: &[u8]| {
+        let body = json!({ "keyHandle": handle, "algorithm": "RSA-PKCS1", "plaintext": b64(text) });
+        ask(&keyd, "POST", "/encrypt", body).await
+    };
+    let before: &[u8] = b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20";
+    let wrapped = wrap(&rsa, &[before, digest.as_ref()].concat()).await.expect(200);
+    let signature = STANDARD.decode(wrapped["ciphertext"].as_str().unwrap()).unwrap();
+    let public = aws_lc_rs::rsa::PublicKeyComponents { n: modulus.as_slice(), e: [1, 0, 1].as_slice() };
+    public.verify(&aws_lc_rs::signature::RSA_PKCS1_2048_8192_SHA256, b"message", &signature).unwrap();
+    for text in [before, &[before, b"short"].concat(), b"anything else", &[0; 256]] {
+        wrap(&rsa, text).await.refused(400, "invalid parameter: plaintext");
+    }
+    wrap(&ec, &[before, digest.as_ref()].concat()).await.refused(400, "invalid parameter: keyHandle");
     for (name, handle) in [("ec-point", &rsa), ("rsa-modulus", &ec), ("shoe-size", &ec)] {
         told(name, handle).await.refused(400, "invalid parameter: name");
     }
@@ -219,6 +233,53 @@ async fn certificates_are_issued_kept_and_read() {
     ask(&certd, "DELETE", "/certificates/mine", Value::Null).await.expect(204);
     ask(&certd, "GET", "/certificates/mine", Value::Null).await.refused(404, "not found");
     ask(&certd, "GET", "/certificates/aziot-edged-ca", Value::Null).await.expect(200);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn another_authority_issues_for_whoever_holds_its_key() {
+    let world = World::new().await;
+    let daemon = world.start().await;
+    let (keyd, certd) = (world.service("keyd"), world.service("certd"));
+    // Its key is made here, its certificate elsewhere, as somebody's who has a root of their own.
+    let pair = json!({ "keyId": "plant", "preferredAlgorithms": "ec-p256" });
+    let handle = ask(&keyd, "POST", "/keypair", pair).await.expect(200)["keyHandle"].clone();
+    let root = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let root_pem = params.self_signed(&root).unwrap().pem();
+    let point = ask(&keyd, "POST", "/parameters/ec-point", json!({ "keyHandle": handle })).await.expect(200);
+    let point = STANDARD.decode(point["value"].as_str().unwrap()).unwrap();
+    let public = rcgen::SubjectPublicKeyInfo::from_der(
+        &[b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00".as_slice(), &point].concat(),
+    )
+    .unwrap();
+    let issuer = rcgen::Issuer::from_ca_cert_pem(&root_pem, &root).unwrap();
+    let plant = params.signed_by(&public, &issuer).unwrap().pem();
+    let leaf = rcgen::CertificateParams::default().signed_by(&public, &issuer).unwrap().pem();
+    for (id, pem) in [("plant", &plant), ("leaf", &leaf), ("root", &root_pem)] {
+        ask(&certd, "PUT", &format!("/certificates/{id}"), json!({ "pem": pem })).await.expect(201);
+    }
+    let key = rcgen::KeyPair::generate().unwrap();
+    let request = rcgen::CertificateParams::new(["press.plant.lan".to_owned()]).unwrap();
+    let csr = request.serialize_request(&key).unwrap().pem().unwrap();
+    let issue = async |id: &str, handle: &Value| {
+        let issuer = json!({ "certId": id, "privateKeyHandle": handle });
+        ask(&certd, "POST", "/certificates", json!({ "certId": "press", "csr": csr, "issuer": issuer })).await
+    };
+    let issued = issue("plant", &handle).await.expect(201);
+    let pem = issued["pem"].as_str().unwrap();
+    assert!(pem.ends_with(&plant), "its chain comes behind it: {pem}");
+    let der = |pem: &str| x509_parser::pem::Pem::iter_from_buffer(pem.as_bytes()).next().unwrap().unwrap();
+    let (own, above) = (der(pem), der(&plant));
+    let (own, above) = (own.parse_x509().unwrap(), above.parse_x509().unwrap());
+    own.verify_signature(Some(above.public_key())).unwrap();
+    assert_eq!(ask(&certd, "GET", "/certificates/press", Value::Null).await.expect(200), issued);
+
+    issue("absent", &handle).await.refused(400, "issuer.certId");
+    issue("plant", &json!("x")).await.refused(400, "issuer.privateKeyHandle");
+    issue("leaf", &handle).await.refused(400, "CA:TRUE");
+    issue("root", &handle).await.refused(400, "belongs to another certificate");
     daemon.stop().await;
 }
 

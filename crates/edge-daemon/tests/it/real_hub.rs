@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use skerry_edge_daemon::cloud::{
-    Cloud, CloudError, CloudOptions, CloudRequest, CloudResponse, NetworkError, Proof, Sending, Transport,
+    Clocks, Cloud, CloudError, CloudOptions, CloudRequest, CloudResponse, NetworkError, Proof, Sending,
+    Transport,
 };
 use skerry_edge_daemon::identities::{Device, Identities, IdentitiesOptions, IdentityCache};
 use skerry_hub::access::Policies;
@@ -77,7 +78,11 @@ impl RealHub {
         }
         let (head, ()) = head.body(()).unwrap().into_parts();
         let reply = self.hub.answer(&rest::Request { head, body }).await;
-        CloudResponse { status: http::StatusCode::from_u16(reply.status).unwrap(), body: reply.body.into() }
+        CloudResponse {
+            status: http::StatusCode::from_u16(reply.status).unwrap(),
+            date: None,
+            body: reply.body.into(),
+        }
     }
 }
 
@@ -123,6 +128,7 @@ async fn the_device_keeps_its_modules_in_our_hub_with_its_own_credential() {
     keys.import_key("device-id", &device_key).unwrap();
     let id: skerry_model::DeviceId = "Edge-A".parse().unwrap();
     let cloud = Cloud::new(CloudOptions {
+        clocks: Arc::new(Clocks::new(clock.clone())),
         device: id.clone(),
         transport: hub.clone(),
         proof: Proof::key(Arc::clone(&keys), HOST, "Edge-A", clock.clone()),

@@ -1,5 +1,6 @@
 //! Certificates: kept, issued, and the one below which everything on this device hangs.
 
+mod authority;
 mod chain;
 mod edge_ca;
 mod issue;
@@ -7,6 +8,7 @@ mod kept;
 mod subject;
 mod trust;
 
+pub use authority::Authority;
 pub use chain::Chain;
 pub use edge_ca::{CaSource, EDGE_CA, EdgeCa, EdgeCaOptions, LocalCa, Renewed};
 pub use issue::{Issued, ServerRequest};

@@ -26,7 +26,7 @@ pub use name::file_name;
 
 use crate::error::KeyError;
 use crate::gcm::{self, KEY_BYTES};
-use crate::pair::{self, Pair, PairAlgorithm, PublicKey, Scheme};
+use crate::pair::{self, Hash, Pair, PairAlgorithm, PublicKey, Scheme};
 use crate::store::{KeyStore, Symmetric};
 
 /// Longer keys than any algorithm here uses are no keys.
@@ -190,8 +190,8 @@ impl KeyStore for FileKeyStore {
         self.pair(id)?.sign(id, scheme, message)
     }
 
-    fn sign_digest(&self, id: &str, digest: &[u8; 32]) -> Result<Vec<u8>, KeyError> {
-        self.pair(id)?.sign_digest(id, digest)
+    fn sign_digest(&self, id: &str, hash: Hash, digest: &[u8]) -> Result<Vec<u8>, KeyError> {
+        self.pair(id)?.sign_digest(id, hash, digest)
     }
 
     fn move_pair(&self, from: &str, to: &str) -> Result<(), KeyError> {

@@ -60,6 +60,13 @@ impl Identities for Ports {
         })
     }
 
+    fn update<'a>(&'a self, id: &'a str) -> Answer<'a, Identity, IdentityError> {
+        Box::pin(async move {
+            let updated = self.daemon.identities().update(&module_id(id)?).await;
+            updated.map(identity).map_err(|error| failed(&error))
+        })
+    }
+
     fn delete<'a>(&'a self, id: &'a str) -> Answer<'a, (), IdentityError> {
         Box::pin(async move {
             self.daemon.identities().delete(&module_id(id)?).await.map_err(|error| failed(&error))
@@ -69,7 +76,11 @@ impl Identities for Ports {
 
 impl Provisioning for Ports {
     fn refused(&self) {
-        self.daemon.reprovision();
+        self.daemon.refused();
+    }
+
+    fn clock_ahead_seconds(&self) -> Option<i64> {
+        self.daemon.clock_ahead_seconds()
     }
 }
 

@@ -31,6 +31,8 @@ fn shown(snapshot: &Snapshot) -> Value {
     });
     json!({
         "hub": snapshot.is_hub_there,
+        "hubTrouble": snapshot.hub_trouble,
+        "clock": snapshot.clock_trouble,
         "trouble": snapshot.trouble,
         "last": snapshot.last.as_ref().map(|last| json!({
             "version": last.version, "code": last.code, "description": last.description,

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use skerry_edge_agent::link::{Protocol, Route, Routes, Ticket, Upstream, Way, WayError, WayIn};
+use skerry_edge_agent::link::{Before, Protocol, Route, Routes, Ticket, Upstream, Way, WayError, WayIn};
 use skerry_edge_daemon::Handle;
-use skerry_edge_daemon::cloud::trusted_roots;
+use skerry_edge_daemon::cloud::{CloudError, trusted_roots};
 use skerry_edge_daemon::config::{Config, Provisioning};
-use skerry_model::{Clock, Random};
+use skerry_edge_daemon::identities::IdentityError;
+use skerry_model::{Clock, ModuleId, Random};
 use skerry_runtime::Answer;
 use skerry_tokens::{Claim, Draft, resource};
 use skerry_uplink::{Identity, Place, Proof, Relay, Token, Tunnel};
@@ -29,7 +30,12 @@ const TICKET_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// The hub ends a connection with its ticket.
 const RENEW_AFTER: Duration = Duration::from_secs(20 * 3600);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
-/// The hub is told the agent's keys at the first try, and again after so many: it may have been set back.
+/// A clock that is further from the hub's is looked at again.
+const CLOCK_SECONDS_MAX: i64 = 60;
+/// What a hub answers to a device that it does not let in.
+const REFUSALS: [u16; 2] = [401, 403];
+/// The hub is told the agent's keys at the first try, when it refused, and again after so many tries: it may have been
+/// set back.
 const TRIES_PER_REGISTRATION: usize = 5;
 
 pub struct HubWay {
@@ -96,7 +102,18 @@ impl HubWay {
         let host = self.doors.hub();
         let proxy = self.doors.proxy(host).filter(|_| route.is_relayed);
         let found = self.doors.find(host, self.ports.of(route.upstream), proxy, tries).await;
-        found.map_err(|reason| WayError { reason })
+        found.map_err(|reason| WayError { reason, is_refused: false })
+    }
+
+    /// Tells the hub the agent's keys. Those that it was told before are as good, whatever it thinks of the device's.
+    async fn register(&self, agent: &ModuleId) -> Result<(), WayError> {
+        let identities = self.daemon.identities();
+        let Err(error) = identities.update(agent).await else { return Ok(()) };
+        if identities.get(agent).await.is_err() {
+            return Err(untold(&error));
+        }
+        tracing::warn!(%error, "The hub was not told the agent's keys.");
+        Ok(())
     }
 
     /// Signed where the key is.
@@ -106,22 +123,30 @@ impl HubWay {
         let audience = resource(device.hub.name(), claim);
         let draft = Draft::new(&audience, self.clock.now().plus(TICKET_LIFE));
         let signature = self.daemon.identities().sign(&agent, draft.text().into_bytes()).await;
-        let signature = signature.map_err(|error| WayError { reason: error.to_string() })?;
+        let signature = signature.map_err(|error| untold(&error))?;
         let token = draft.signed(&signature).expect("the daemon signs by HMAC-SHA256");
         Ok(Ticket { token: Token { audience, text: token.reveal() }, renew_after: RENEW_AFTER })
     }
 }
 
+/// The hub was not told of the agent's keys.
+fn untold(error: &IdentityError) -> WayError {
+    let is_refused = matches!(error, IdentityError::Cloud(CloudError::Refused { status, .. }) if REFUSALS.contains(status));
+    WayError { reason: error.to_string(), is_refused }
+}
+
 impl WayIn for HubWay {
-    fn way(&self, failures: u32) -> Answer<'_, Way, WayError> {
+    fn way(&self, before: Before) -> Answer<'_, Way, WayError> {
         Box::pin(async move {
             let tries = self.tries.fetch_add(1, Ordering::Relaxed);
             let agent = agent_id();
-            if tries.is_multiple_of(TRIES_PER_REGISTRATION) {
-                let known = self.daemon.identities().update(&agent).await;
-                known.map_err(|error| WayError { reason: error.to_string() })?;
+            // Its answer tells how late it is there, too.
+            let is_time_wrong =
+                self.daemon.clock_ahead_seconds().is_some_and(|ahead| ahead.abs() >= CLOCK_SECONDS_MAX);
+            if before.is_refused || is_time_wrong || tries.is_multiple_of(TRIES_PER_REGISTRATION) {
+                self.register(&agent).await?;
             }
-            let route = self.routes.lock().unwrap_or_else(PoisonError::into_inner).choose(failures);
+            let route = self.routes.lock().unwrap_or_else(PoisonError::into_inner).choose(before.failures);
             let (address, relay) = self.door(route, tries).await?;
             let ticket = self.sign().await?;
             let device = self.daemon.device();

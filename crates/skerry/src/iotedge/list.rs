@@ -15,14 +15,16 @@ const HEADINGS: [&str; 4] = ["NAME", "STATUS", "DESCRIPTION", "Config"];
 const WIDTH_MIN: usize = 15;
 
 pub async fn run(management: &Local) -> Result<(), Failure> {
-    let listed = management.get("/modules").await?;
-    for line in table(&rows(&listed, MachineClock.now())) {
-        output::line(&line)?;
+    let listed = management.get("/modules").await;
+    if let Ok(listed) = &listed {
+        for line in table(&rows(listed, MachineClock.now())) {
+            output::line(&line)?;
+        }
     }
     // Why something is not as it should be is beside the table, which programs read.
     let agent = management.get("/skerry/v1/agent").await.unwrap_or_default();
     troubles(&agent).iter().for_each(|trouble| eprintln!("warn: {trouble}"));
-    Ok(())
+    listed.map(drop)
 }
 
 type Row = [String; 4];

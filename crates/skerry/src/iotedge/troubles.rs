@@ -6,9 +6,9 @@ use serde_json::Value;
 pub fn troubles(agent: &Value) -> Vec<String> {
     let mut told = Vec::new();
     let text = |of: &Value| of.as_str().map(one_line).filter(|text| !text.is_empty());
-    if let Some(trouble) = text(&agent["trouble"]) {
-        told.push(trouble);
-    }
+    told.extend(text(&agent["clock"]));
+    told.extend(text(&agent["hubTrouble"]).map(|reason| format!("the hub is out of reach: {reason}")));
+    told.extend(text(&agent["trouble"]));
     let (last, update) = (&agent["last"], &agent["update"]);
     if last["code"].as_u64().is_some_and(|code| code != 200)
         && let Some(reason) = text(&last["description"])
@@ -49,6 +49,10 @@ mod tests {
             (json!({}), vec![]),
             (json!({ "hub": false, "last": last(7, 200), "modules": sensor(Value::Null) }), vec![]),
             (json!({ "trouble": "the engine is down" }), vec!["the engine is down"]),
+            (
+                json!({ "hubTrouble": "no\nroute", "clock": "it is late" }),
+                vec!["it is late", "the hub is out of reach: no route"],
+            ),
             (
                 json!({ "last": last(7, 400) }),
                 vec!["version 7 of the deployment was not carried out: it fell"],

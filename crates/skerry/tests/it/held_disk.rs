@@ -3,8 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -17,6 +16,7 @@ use skerry_uplink::{Client, Identity};
 
 use crate::client;
 use crate::mqtt::{PATIENCE, connect, identity};
+use crate::preload;
 use crate::process::Hub;
 use crate::telemetry::monitored;
 
@@ -27,17 +27,6 @@ const MESSAGES: usize = 45;
 const MESSAGE_BYTES: usize = 32 << 10;
 const MIB: u64 = 1 << 20;
 const INGEST_BYTES_MAX: u64 = 128 * MIB;
-
-/// What holds the disk, as a library for the hub.
-fn library(folder: &Path) -> PathBuf {
-    let (source, library) = (folder.join("held_disk.c"), folder.join("held_disk.so"));
-    fs::write(&source, include_str!("held_disk.c")).unwrap();
-    let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(&library).arg(&source);
-    let output = compiler.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    library
-}
 
 struct World {
     hub: Hub,
@@ -99,7 +88,7 @@ async fn ask_for_twin(client: &mut Client<()>, number: u32) {
 async fn while_the_disk_stands_still_nothing_is_acknowledged_and_afterwards_everything() {
     let folder = tempfile::tempdir().unwrap();
     let hold = folder.path().join("hold");
-    let library = library(folder.path());
+    let library = preload::library(folder.path(), "held_disk", include_str!("held_disk.c"));
     let variables = [("LD_PRELOAD", library.as_path()), ("SKERRY_TEST_HOLD", hold.as_path())];
     let hub = Hub::start_under(&folder.path().join("data"), &variables);
     let rest = client::Client::new(&hub);

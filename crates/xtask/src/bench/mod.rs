@@ -24,6 +24,8 @@ struct Bench {
     is_met: fn() -> bool,
     /// How cargo builds it, where that is not as other benches.
     profile: Option<&'static str>,
+    /// Whether modules of ours run in it, which `cargo xtask images` makes.
+    has_modules: bool,
     /// A peer that Debian does not have, or not in a version that compares.
     program: Option<Program>,
     /// A peer that crates.io has.
@@ -39,6 +41,7 @@ const BENCHES: &[Bench] = &[
         packages: &["postgresql"],
         is_met: || Path::new("/usr/lib/postgresql").exists(),
         profile: None,
+        has_modules: false,
         program: None,
         built: None,
     },
@@ -50,6 +53,7 @@ const BENCHES: &[Bench] = &[
         packages: &["python3", "python3-venv"],
         is_met: || python::any().is_some(),
         profile: None,
+        has_modules: false,
         program: Some(Program {
             name: "nats-server",
             requirements: "crates/skerry/benches/log/jetstream/requirements.txt",
@@ -68,6 +72,7 @@ const BENCHES: &[Bench] = &[
             python::any().is_some() && programs.iter().all(|program| Path::new(program).exists())
         },
         profile: None,
+        has_modules: false,
         program: Some(Program {
             name: "nats-server",
             requirements: "crates/skerry/benches/log/jetstream/requirements.txt",
@@ -83,13 +88,14 @@ const BENCHES: &[Bench] = &[
         packages: &["rabbitmq-server"],
         is_met: || Path::new("/usr/lib/rabbitmq/bin/rabbitmq-server").exists(),
         profile: None,
+        has_modules: false,
         program: None,
         built: None,
     },
     Bench {
         name: "edge",
-        about: "an edge device with ten modules: memory, processor while idle, start, size (two minutes \
-                after a long build); --minutes 10, --modules N, --help for more",
+        about: "an edge device with ten modules: memory, processor while idle and with ten messages a \
+                second, start, size (three minutes after a long build); --minutes 10, --modules N, --help for more",
         package: "skerry",
         packages: &["docker.io", "docker-registry", "iptables"],
         is_met: || {
@@ -98,6 +104,7 @@ const BENCHES: &[Bench] = &[
         },
         // Its size and memory are those of what is shipped.
         profile: Some("dist"),
+        has_modules: true,
         program: None,
         built: None,
     },
@@ -110,6 +117,7 @@ const BENCHES: &[Bench] = &[
         packages: &["mosquitto"],
         is_met: || Path::new("/usr/sbin/mosquitto").exists(),
         profile: None,
+        has_modules: false,
         program: None,
         built: None,
     },
@@ -136,6 +144,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         cargo.args(["--profile", profile]);
     }
     cargo.arg("--").args(&arguments[1..]);
+    if bench.has_modules && !says("--help") {
+        cargo.env("SKERRY_TEST_IMAGES", crate::images::all()?);
+    }
     if let Some(program) = program.filter(|_| !needs_nothing) {
         cargo.arg(program.option).arg(program.lay()?);
     }

@@ -265,3 +265,34 @@ async fn a_hub_that_refuses_the_device_for_long_is_told_to_the_daemon_once() {
     assert_eq!(world.containers().await["sensor"].state, State::Running);
     assert_eq!(world.machine.starts("sensor"), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_not_the_hubs_is_told_and_is_no_reason_for_another_identity() {
+    let world = with_sensor().await;
+    let trouble = async || world.handle.as_ref().unwrap().snapshot().await.unwrap().clock_trouble;
+    let set = |ahead| *world.office.1.lock().unwrap() = Some(ahead);
+    set(30);
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(trouble().await, None, "answers take their time");
+    set(-7200);
+    sleep(Duration::from_secs(60)).await;
+    let told = trouble().await.unwrap();
+    assert!(told.contains("2 hours behind the hub's"), "{told}");
+    assert_eq!(world.hub.reported()["skerry"]["clock"], told);
+    for _ in 0..100 {
+        world.hub.refuse();
+        sleep(Duration::from_secs(10)).await;
+    }
+    assert_eq!(*world.office.0.lock().unwrap(), 0);
+    set(0);
+    world.hub.go_up();
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!((trouble().await, &world.hub.reported()["skerry"]), (None, &Value::Null));
+    // From here on a refusal is one.
+    for _ in 0..40 {
+        world.hub.refuse();
+        sleep(Duration::from_secs(10)).await;
+    }
+    assert_eq!(*world.office.0.lock().unwrap(), 1);
+    assert_eq!(world.machine.starts("sensor"), 1);
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use skerry_edge_agent::container::Identity;
 use skerry_edge_agent::plan::Limits;
 use skerry_runtime::{Behaviour, Health, State};
 use tokio::time::{Instant, sleep};
@@ -50,6 +51,24 @@ async fn a_first_deployment_runs_and_is_reported() {
     sleep(Duration::from_secs(1800)).await;
     assert_eq!(world.hub.reports(), reports);
     assert_eq!(world.machine.take_calls(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_module_that_the_hub_has_made_gets_the_keys_of_this_device() {
+    let mut world = World::new();
+    world.machine.publish("sensor:1", Behaviour::runs());
+    let made = |module_id: &str| Identity {
+        module_id: module_id.to_owned(),
+        generation_id: "7".to_owned(),
+        managed_by: String::new(),
+    };
+    world.names.known.lock().unwrap().extend([made("sensor"), made("foreign")]);
+    world.hub.go_up();
+    world.start();
+    let version = world.hub.deploy(&manifest(&[("sensor", json!("sensor:1"))]));
+    world.until_code(version, 200).await;
+    assert_eq!(*world.names.updated.lock().unwrap(), ["sensor"]);
+    assert_eq!(world.names.known.lock().unwrap().len(), 2, "nothing is made twice");
 }
 
 #[tokio::test(start_paused = true)]

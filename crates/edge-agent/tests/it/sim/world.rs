@@ -98,6 +98,8 @@ impl Sealer for Turner {
 #[derive(Default)]
 pub(crate) struct Names {
     pub(crate) known: Mutex<Vec<Identity>>,
+    /// Those that were given their keys again.
+    pub(crate) updated: Mutex<Vec<String>>,
     pub(crate) is_away: Mutex<bool>,
 }
 
@@ -131,6 +133,16 @@ impl Identities for Names {
         })
     }
 
+    fn update<'a>(&'a self, module_id: &'a str) -> Answer<'a, Identity, IdentityError> {
+        Box::pin(async move {
+            self.check()?;
+            self.updated.lock().unwrap().push(module_id.to_owned());
+            let known = self.known.lock().unwrap();
+            let identity = known.iter().find(|identity| identity.module_id == module_id);
+            identity.cloned().ok_or_else(|| IdentityError { reason: "no such module".to_owned() })
+        })
+    }
+
     fn delete<'a>(&'a self, module_id: &'a str) -> Answer<'a, (), IdentityError> {
         Box::pin(async move {
             self.check()?;
@@ -140,9 +152,9 @@ impl Identities for Names {
     }
 }
 
-/// How often somebody asked for another identity.
+/// How often somebody asked for another identity, and how far the clock is ahead of the hub's.
 #[derive(Default)]
-pub(crate) struct Office(pub(crate) Mutex<u32>);
+pub(crate) struct Office(pub(crate) Mutex<u32>, pub(crate) Mutex<Option<i64>>);
 
 /// The environments of agent and hub, each time that they were told.
 #[derive(Default)]
@@ -164,6 +176,10 @@ impl OwnSettings for Desk {
 impl Provisioning for Office {
     fn refused(&self) {
         *self.0.lock().unwrap() += 1;
+    }
+
+    fn clock_ahead_seconds(&self) -> Option<i64> {
+        *self.1.lock().unwrap()
     }
 }
 

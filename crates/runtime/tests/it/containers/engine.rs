@@ -25,26 +25,34 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn start() -> Self {
-        Self::start_after("")
+        Self::start_after("exec")
+    }
+
+    /// Starts an engine that comes again whenever it ends, as systemd sees to it.
+    #[allow(dead_code, reason = "the tests of the device use it")]
+    pub(crate) fn start_again_and_again() -> Self {
+        Self::start_after("while sleep 0.2; do")
     }
 
     /// Starts an engine whose disk has so much room.
     pub(crate) fn start_on_disk_of(megabytes: u32) -> Self {
-        Self::start_after(&format!("mount -t tmpfs -o size={megabytes}m tmpfs data;"))
+        Self::start_after(&format!("mount -t tmpfs -o size={megabytes}m tmpfs data; exec"))
     }
 
-    /// `setup` are commands that run before it, in its own namespaces and folder.
-    fn start_after(setup: &str) -> Self {
+    /// `before` is what stands before its command line, in its own namespaces and folder.
+    fn start_after(before: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path().display();
         // Whatever is configured on this machine is not for this engine.
         std::fs::write(folder.path().join("none.json"), "{}").unwrap();
         // It sees none of the machine's processes, mounts or networks, and dies with this test.
         let script = format!(
-            "set -e; cd {at}; ip link set lo up; mkdir data exec; {setup} exec dockerd \
+            "set -e; cd {at}; ip link set lo up; mkdir data exec; {before} dockerd \
              --data-root {at}/data --exec-root {at}/exec --host unix://{at}/engine.sock --pidfile {at}/pid \
-             --bridge none --config-file {at}/none.json --log-level warn >{at}/log 2>&1"
+             --bridge none --config-file {at}/none.json --log-level warn >>{at}/log 2>&1"
         );
+        // Its end is no failure there.
+        let script = if before.starts_with("while") { format!("{script} || true; done") } else { script };
         let daemon = world().args(["sh", "-c", &script]).spawn();
         let daemon = daemon.expect("setpriv and unshare run (util-linux)");
         let mut engine = Self { folder, daemon, registries: Vec::new() };
@@ -143,6 +151,19 @@ impl Engine {
         }
     }
 
+    /// Ends the engine as the machine does, with all containers; it comes again.
+    #[allow(dead_code, reason = "the tests of the device use it")]
+    pub(crate) fn begin_anew(&mut self) {
+        // Beside it are the keepers of its containers.
+        let is_engine = |pid: &u32| {
+            std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "dockerd")
+        };
+        let ended = children_of(child_of(self.daemon.id())).into_iter().find(is_engine).unwrap();
+        run(Command::new("sh").args(["-c", &format!("kill -TERM {ended}")]));
+        self.wait("the engine that ends", |_| !Path::new(&format!("/proc/{ended}")).exists());
+        self.wait("the engine again", |engine| engine.docker(&["version"]).is_ok());
+    }
+
     /// Kills the engine and everything that it runs.
     pub(crate) fn kill(&mut self) {
         self.daemon.kill().unwrap();
@@ -216,8 +237,15 @@ fn world() -> Command {
 
 /// The process that `unshare` has forked.
 pub(crate) fn child_of(parent: u32) -> u32 {
+    let children = children_of(parent);
+    assert_eq!(children.len(), 1, "it has one child: {children:?}");
+    children[0]
+}
+
+fn children_of(parent: u32) -> Vec<u32> {
     let path = format!("/proc/{parent}/task/{parent}/children");
-    std::fs::read_to_string(path).unwrap().trim().parse().expect("it has one child")
+    let children = std::fs::read_to_string(path).unwrap();
+    children.split_whitespace().map(|child| child.parse().unwrap()).collect()
 }
 
 /// A root file system with one program in it.

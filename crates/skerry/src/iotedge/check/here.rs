@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use rustls::pki_types::ServerName;
 use serde_json::Value;
-use skerry_edge_daemon::cloud::tunnel;
+use skerry_edge_daemon::cloud::{explained, tunnel};
 use skerry_model::{Clock as _, Timestamp};
 use skerry_runtime::{Answer, DockerOptions, DockerRuntime, EngineError, Runtime};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -159,7 +159,8 @@ pub async fn handshake(target: &Target) -> Result<TlsStream<TcpStream>, String> 
             }
             (None, None) => TcpStream::connect((target.host.as_str(), target.port)).await.map_err(failed)?,
         };
-        TlsConnector::from(Arc::clone(&target.tls)).connect(server, tcp).await.map_err(failed)
+        let tls = TlsConnector::from(Arc::clone(&target.tls)).connect(server, tcp).await;
+        tls.map_err(|error| explained(&error))
     };
     timeout(LIMIT, connecting).await.map_err(|_| late())?
 }

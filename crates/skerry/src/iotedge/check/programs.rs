@@ -33,7 +33,7 @@ pub fn deployment(facts: &Facts) -> Outcome {
         return Outcome::Ignored;
     }
     let mut told = troubles(agent);
-    if agent["hub"] == false {
+    if agent["hub"] == false && agent["hubTrouble"].is_null() {
         told.push("the agent does not reach the hub, so nobody knows what it wants now".to_owned());
     }
     if told.is_empty() { Outcome::Ok } else { Outcome::warning(told.join("\n")) }

@@ -85,7 +85,7 @@ fn told(connected: Result<(), String>, host: &str, port: u16) -> Outcome {
         Ok(()) => Outcome::Ok,
         Err(reason) => Outcome::because(
             format!(
-                "{host}:{port} cannot be reached with a trusted connection: is the port open, and the name right?"
+                "{host}:{port} cannot be reached with a trusted connection: is the port open, the name right, and its root trusted?"
             ),
             reason,
         ),

@@ -68,6 +68,50 @@ fn bad_input_is_told_and_modules_run_on() {
 }
 
 #[test]
+fn a_configuration_with_two_errors_is_refused_with_both_and_the_device_goes_on_with_the_last() {
+    let mut bed = Bed::new();
+    bed.configure();
+    bed.start_edge();
+    let image = bed.publish("sensor:1", "\"/helper\", \"talk\"");
+    bed.deploy(&[("sensor", &image)]);
+    assert_eq!(bed.settled()["lastDesiredStatus"]["code"], 200);
+    let started = bed.inspect("sensor", "{{.State.StartedAt}}");
+    let config = bed.config();
+    let good = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("cloud_retries = \"x\"\n{good}[watchdog]\nmax_retries = -1\n")).unwrap();
+    let last = good.lines().count() + 3;
+    let refused = bed.iotedge(&["config", "apply", "-c", config.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    for (line, key) in [(1, "cloud_retries"), (last, "max_retries")] {
+        let told = said.lines().find(|told| told.contains(&format!("{line}:")) && told.contains(key));
+        assert!(told.is_some_and(|told| told.contains("error: ")), "{line} {key}: {said}");
+    }
+    let (_, checks) = bed.check();
+    // Each with the service that the original has for it.
+    for (id, key) in
+        [("identityd-config-well-formed", "cloud_retries"), ("aziot-edged-config-well-formed", "max_retries")]
+    {
+        let result = &checks[id];
+        assert!(result["result"] == "error" && result.to_string().contains(key), "{id}: {result}");
+    }
+
+    // What was applied last counts on, also for a new start.
+    bed.stop_edge();
+    bed.start_edge();
+    assert!(bed.log("edge.log").contains("was changed since it was applied"));
+    assert!(bed.list().iter().any(|row| row[0] == "sensor" && row[1] == "running"));
+    std::fs::write(&config, &good).unwrap();
+    ok(&bed.iotedge(&["config", "apply", "-c", config.to_str().unwrap()]));
+    bed.wait("the daemon answers", |bed| bed.iotedge(&["list"]).status.success().then_some(()));
+    let (_, checks) = bed.check();
+    assert_eq!(checks["aziot-edged-config-well-formed"]["result"], "ok", "{checks:#?}");
+    assert_eq!(bed.inspect("sensor", "{{.State.Running}} {{.State.StartedAt}}"), format!("true {started}"));
+    bed.stop_edge();
+    bed.stop_hub();
+}
+
+#[test]
 fn a_full_disk_is_told_and_the_update_waits_for_room() {
     let mut bed = Bed::on_disk_of(64);
     bed.configure();

@@ -25,6 +25,10 @@ pub(crate) struct Bed {
     pub(crate) engine: Engine,
     hub: Option<Child>,
     edge: Option<Child>,
+    /// What the edge runs.
+    program: PathBuf,
+    /// Of the environment of the edge and its commands.
+    variables: Vec<(&'static str, PathBuf)>,
     folder: TempDir,
 }
 
@@ -32,6 +36,11 @@ impl Bed {
     /// A hub that runs, and a device that it knows; nothing is configured yet.
     pub(crate) fn new() -> Self {
         Self::with(Engine::start())
+    }
+
+    /// The same, with an engine that can be begun anew.
+    pub(crate) fn on_an_engine_that_comes_again() -> Self {
+        Self::with(Engine::start_again_and_again())
     }
 
     /// The same, with so much room for the engine.
@@ -43,7 +52,8 @@ impl Bed {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_skerry"), folder.path().join("iotedge")).unwrap();
         engine.serve();
-        let mut bed = Self { engine, hub: None, edge: None, folder };
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_skerry"));
+        let mut bed = Self { engine, hub: None, edge: None, program, variables: Vec::new(), folder };
         let address = format!("{HUB_ADDRESS}/32");
         ok(&bed.command("ip".as_ref()).args(["address", "add", &address, "dev", "lo"]).output().unwrap());
         bed.start_hub();
@@ -102,9 +112,10 @@ impl Bed {
     /// Without waiting until it answers, which takes an engine.
     pub(crate) fn launch_edge(&mut self) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path("edge.log")).unwrap();
-        let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_skerry")));
+        let mut command = self.command(&self.program);
         command.args(["edge", "run", "--config"]).arg(self.config());
         command.arg("--data").arg(self.path("edge")).arg("--sockets").arg(self.path("run"));
+        command.envs(self.variables.iter().cloned());
         self.edge = Some(command.stderr(log).stdout(Stdio::null()).spawn().unwrap());
     }
 
@@ -112,6 +123,27 @@ impl Bed {
     pub(crate) fn stop_edge(&mut self) {
         let edge = self.edge.take().unwrap();
         assert_eq!(terminate(edge), Some(0), "{}", self.log("edge.log"));
+    }
+
+    /// Waits until it ends by itself; its exit code.
+    #[allow(dead_code, reason = "in the bench it does not")]
+    pub(crate) fn edge_ended(&mut self) -> Option<i32> {
+        let (mut edge, began) = (self.edge.take().unwrap(), Instant::now());
+        loop {
+            if let Some(ended) = edge.try_wait().unwrap() {
+                return ended.code();
+            }
+            assert!(began.elapsed() < PATIENCE, "the edge does not end:\n{}", self.log("edge.log"));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The edge runs the program that is nothing else, and shares no memory with the hub.
+    pub(crate) fn use_edge_alone(&mut self) {
+        self.program = PathBuf::from(env!("CARGO_BIN_EXE_skerry-edge"));
+        let name = self.path("iotedge");
+        fs::remove_file(&name).unwrap();
+        std::os::unix::fs::symlink(&self.program, name).unwrap();
     }
 
     /// The process of the device's program.
@@ -129,15 +161,26 @@ impl Bed {
 
     /// A command on the hub; what it prints.
     pub(crate) fn skerry(&self, args: &[&str]) -> String {
+        ok(&self.ask(args))
+    }
+
+    fn ask(&self, args: &[&str]) -> Output {
         let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_skerry")));
-        ok(&command.args(args).arg("--data").arg(self.path("hub")).output().unwrap())
+        command.args(args).arg("--data").arg(self.path("hub")).output().unwrap()
     }
 
     /// A command on the device, by the other name.
     pub(crate) fn iotedge(&self, args: &[&str]) -> Output {
         let mut command = self.command(&self.path("iotedge"));
         command.arg("--data").arg(self.path("edge")).arg("--sockets").arg(self.path("run"));
+        command.envs(self.variables.iter().cloned());
         command.args(args).output().unwrap()
+    }
+
+    /// From here on the edge and its commands have these in their environment.
+    #[allow(dead_code, reason = "the bench sets none")]
+    pub(crate) fn set_variables(&mut self, variables: &[(&'static str, PathBuf)]) {
+        self.variables = variables.to_vec();
     }
 
     /// The exit code of `iotedge check`, and what came of each check.
@@ -171,8 +214,13 @@ impl Bed {
 
     /// Sets the modules of the device, as a manifest has them.
     pub(crate) fn deploy_modules(&self, modules: &[(&str, Value)]) {
+        self.set_modules(&manifest(modules));
+    }
+
+    /// A whole manifest.
+    pub(crate) fn set_modules(&self, manifest: &Value) {
         let path = self.path("manifest.json");
-        fs::write(&path, manifest(modules).to_string()).unwrap();
+        fs::write(&path, manifest.to_string()).unwrap();
         self.skerry(&["edge", "set-modules", "--device", DEVICE, "--content", &text(&path)]);
     }
 
@@ -232,10 +280,12 @@ impl Bed {
             if let Some(found) = look(self) {
                 return found;
             }
-            let reported = if self.hub.is_some() { self.reported() } else { Value::Null };
             assert!(
                 began.elapsed() < PATIENCE,
-                "it never came that {what}; reported: {reported:#}\nthe edge:\n{}\nthe hub:\n{}",
+                "it never came that {what}; the agent's twin: {}\nthe edge:\n{}\nthe hub:\n{}",
+                String::from_utf8_lossy(
+                    &self.ask(&["twin", "show", DEVICE, "--module", "$edgeAgent"]).stdout
+                ),
                 self.log("edge.log"),
                 self.log("hub.log")
             );
@@ -314,7 +364,7 @@ pub(crate) fn module(image: &str) -> Value {
 /// The hub's port for MQTT, for devices elsewhere; the usual ones are the hub's of this world.
 const PUBLISHED: &str = r#"{"HostConfig": {"PortBindings": {"8883/tcp": [{"HostPort": "18883"}]}}}"#;
 
-fn manifest(modules: &[(&str, Value)]) -> Value {
+pub(crate) fn manifest(modules: &[(&str, Value)]) -> Value {
     let modules: serde_json::Map<String, Value> =
         modules.iter().map(|(name, module)| ((*name).to_owned(), module.clone())).collect();
     json!({"modulesContent": {

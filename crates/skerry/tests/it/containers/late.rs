@@ -44,3 +44,24 @@ fn an_engine_that_comes_late_or_goes_is_told_and_outlived() {
     bed.stop_edge();
     bed.stop_hub();
 }
+
+#[test]
+fn an_engine_that_is_begun_anew_has_its_modules_back() {
+    let mut bed = Bed::on_an_engine_that_comes_again();
+    bed.configure();
+    bed.start_edge();
+    let image = bed.publish("sensor:1", "\"/helper\", \"talk\"");
+    bed.deploy(&[("sensor", &image)]);
+    assert_eq!(bed.settled()["lastDesiredStatus"]["code"], 200);
+    let container = bed.inspect("sensor", "{{.Id}}");
+    bed.engine.begin_anew();
+    bed.wait("the module runs again, and it is reported", |bed| {
+        let sensor = bed.reported()["modules"]["sensor"].clone();
+        (sensor["runtimeStatus"] == "running" && sensor["restartCount"] == 1).then_some(())
+    });
+    assert_eq!(bed.inspect("sensor", "{{.Id}} {{.State.Running}}"), format!("{container} true"));
+    let listed = bed.iotedge(&["list"]);
+    assert_eq!(String::from_utf8_lossy(&listed.stderr), "", "nothing is left of it");
+    bed.stop_edge();
+    bed.stop_hub();
+}

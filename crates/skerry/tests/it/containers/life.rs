@@ -83,10 +83,12 @@ fn modules_run_on_while_the_daemon_and_the_hub_are_away() {
     bed.stop_hub();
 }
 
-/// The hub has an address that containers reach, as another machine would have.
+/// The hub has an address that containers reach, as another machine would have. The program is the one with the edge
+/// alone.
 #[test]
 fn checks_look_from_within_containers() {
     let mut bed = Bed::new();
+    bed.use_edge_alone();
     bed.configure();
     bed.start_edge();
     let inspect = ["network", "inspect", "azure-iot-edge"];

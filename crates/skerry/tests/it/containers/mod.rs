@@ -2,14 +2,17 @@
 //! the test's own.
 
 mod bad_input;
+mod clock;
 mod device;
 #[path = "../../../../runtime/tests/it/containers/engine.rs"]
 #[allow(dead_code, reason = "the engine's own tests use the rest")]
 mod engine;
+mod garbage;
 mod late;
 mod life;
 mod modules;
 mod official;
 mod policies;
+mod revoked;
 mod tutorial;
 mod uploads;

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::device::{Bed, DEVICE, module, ok};
+use super::device::{Bed, DEVICE, manifest, module, ok};
 
 #[test]
 fn the_sensor_sends_until_it_is_told_otherwise() {
@@ -70,6 +70,23 @@ fn the_sensor_sends_until_it_is_told_otherwise() {
     assert_eq!(bed.inspect("sensor", "{{.Config.User}}"), "1000:1000");
     let size = bed.engine.docker(&["image", "inspect", "--format", "{{.Size}}", &image]).unwrap();
     assert!(size.trim().parse::<u64>().unwrap() < 8_000_000, "{size} bytes");
+    bed.stop_edge();
+    bed.stop_hub();
+}
+
+/// The hub makes the identity then, with keys that nobody on the device knows.
+#[test]
+fn a_module_that_the_hub_has_made_gets_keys_of_this_device() {
+    let mut bed = Bed::new();
+    bed.configure();
+    bed.start_edge();
+    let mut sensor = module(&bed.publish_own("temperature-sensor"));
+    sensor["env"] = json!({"MessageDelay": {"value": "00:00:01"}});
+    let mut content = manifest(&[("sensor", sensor)]);
+    content["modulesContent"]["sensor"] = json!({"properties.desired": {"SendInterval": 1}});
+    bed.set_modules(&content);
+    assert_eq!(bed.settled()["lastDesiredStatus"]["code"], 200);
+    assert_eq!(telemetry(&bed, 1).len(), 1);
     bed.stop_edge();
     bed.stop_hub();
 }
@@ -169,7 +186,7 @@ fn signature(bed: &Bed) -> String {
 }
 
 /// Messages of the sensor from the oldest on, until the one of this number.
-fn telemetry(bed: &Bed, last: u64) -> Vec<Value> {
+pub(crate) fn telemetry(bed: &Bed, last: u64) -> Vec<Value> {
     let mut command: Command = bed.command(Path::new(env!("CARGO_BIN_EXE_skerry")));
     command
         .args(["monitor", "--json", "--from", "oldest", "--device", DEVICE, "--data"])

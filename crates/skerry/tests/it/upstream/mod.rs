@@ -1,7 +1,7 @@
 //! The agent's line to a real hub: what it promises, it promises over each protocol, inside a WebSocket
 //! or not, through a proxy or not.
 
-mod program;
+pub(crate) mod program;
 mod proxy;
 mod way;
 
@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use skerry_edge_agent::link::{HubEvent, HubLink as _, Line, LineOptions, Upstream, WayIn as _};
+use skerry_edge_agent::link::{Before, HubEvent, HubLink as _, Line, LineOptions, Upstream, WayIn as _};
 use skerry_model::Timestamp;
 use skerry_mqtt::client::ClientLimits;
 use skerry_uplink::{Identity, Proof};
@@ -25,8 +25,8 @@ use crate::telemetry::monitored;
 use proxy::Proxy;
 use way::{Even, Guide, ports};
 
-const DEVICE: &str = "gate";
-const KEY: &str = "c2VjcmV0IG9mIHRoZSBhZ2VudCBmb3IgdGhpcyB0ZXM=";
+pub(crate) const DEVICE: &str = "gate";
+pub(crate) const KEY: &str = "c2VjcmV0IG9mIHRoZSBhZ2VudCBmb3IgdGhpcyB0ZXM=";
 const TWIN: &str = "/twins/gate/modules/$edgeAgent";
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -75,7 +75,7 @@ fn a_proxy_that_refuses_is_told_from_a_hub_that_does() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let mut bed = Bed::start(Upstream::Mqtt, true).await;
-        let mut way = bed.guide.way(0).await.unwrap();
+        let mut way = bed.guide.way(Before::default()).await.unwrap();
         let proof = Proof::Ticket(way.ticket.token.text.clone().into());
         let identity = Identity { proof, ..way.identity };
         let connect = || identity.connect(now(), HOUR, 60);

@@ -1,6 +1,7 @@
 //! The program itself on each way to the hub; it has no container engine, and says so.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -81,17 +82,28 @@ fn desire(hub: &Hub, protocol: &str) {
     said(hub, &["twin", "update", DEVICE, "--module", "$edgeAgent", "--desired", &desired.to_string()]);
 }
 
-struct Edge {
+pub(crate) struct Edge {
     child: Child,
     folder: TempDir,
 }
 
 impl Edge {
     fn start(hub: &Hub, env: &str, mqtt: u16, amqp: u16, https: u16) -> Self {
+        Self::start_with(hub, "", env, [mqtt, amqp, https], &[])
+    }
+
+    /// With more lines at the beginning of its configuration, and of the agent's environment.
+    pub(crate) fn start_with(
+        hub: &Hub,
+        first: &str,
+        env: &str,
+        [mqtt, amqp, https]: [u16; 3],
+        variables: &[(&str, PathBuf)],
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let config = format!(
-            "hostname = \"gate.plant.test\"\n\
+            "hostname = \"gate.plant.test\"\n{first}\n\
              [provisioning]\nsource = \"manual\"\n\
              connection_string = \"HostName={HOST};DeviceId={DEVICE};SharedAccessKey={KEY}\"\n\
              [agent]\nname = \"edgeAgent\"\ntype = \"docker\"\n[agent.config]\nimage = \"agent:1\"\n\
@@ -113,19 +125,42 @@ impl Edge {
         for variable in ["https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "NOTIFY_SOCKET"] {
             command.env_remove(variable);
         }
-        let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let child = command
+            .envs(variables.iter().map(|(name, value)| (*name, value)))
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
         Self { child, folder }
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    fn until_connected(&self, hub: &Hub, is_connected: bool) {
+    pub(crate) fn until_connected(&self, hub: &Hub, is_connected: bool) {
         until(hub, is_connected, || self.log());
     }
 
-    fn stop(mut self) {
+    /// A command on the device, and what it says on stdout and stderr.
+    pub(crate) fn iotedge(&self, args: &[&str]) -> String {
+        let path = |name: &str| self.folder.path().join(name);
+        let mut command = skerry();
+        command.arg("iotedge").args(args).arg("--data").arg(path("data")).arg("--sockets").arg(path("run"));
+        let output = command.output().unwrap();
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+
+    pub(crate) fn config(&self) -> String {
+        self.folder.path().join("config.toml").display().to_string()
+    }
+
+    /// Its exit code, where it has ended by itself.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.child.try_wait().unwrap().map(|status| status.code().unwrap())
+    }
+
+    pub(crate) fn stop(mut self) {
         let kill = format!("kill -TERM {}", self.child.id());
         assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
         let status = self.child.wait().unwrap();

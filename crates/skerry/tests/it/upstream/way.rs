@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use skerry_edge_agent::link::{Protocol, Ticket, Upstream, Way, WayError, WayIn};
+use skerry_edge_agent::link::{Before, Protocol, Ticket, Upstream, Way, WayError, WayIn};
 use skerry_model::Random;
 use skerry_runtime::Answer;
 use skerry_tokens::{Secret, SharedKey};
@@ -58,7 +58,7 @@ impl Guide {
 }
 
 impl WayIn for Guide {
-    fn way(&self, _failures: u32) -> Answer<'_, Way, WayError> {
+    fn way(&self, _: Before) -> Answer<'_, Way, WayError> {
         Box::pin(async {
             let [mqtt, amqp, https] = *self.ports.lock().unwrap();
             let port = match (self.upstream.is_websocket(), self.upstream.protocol()) {
