@@ -16,6 +16,11 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 pub enum Command {
+    /// See it run: a hub, an edge device and a module of it, on this machine.
+    Quickstart(crate::quickstart::QuickstartOptions),
+    /// The module of the quickstart.
+    #[command(hide = true, name = crate::quickstart::SENSOR_COMMAND)]
+    TemperatureSensor(crate::quickstart::SensorArgs),
     /// Run a hub, get its connection string, back it up.
     #[command(subcommand)]
     Hub(HubCommand),

@@ -24,9 +24,10 @@ use crate::failure::Failure;
 
 pub use ca::CaArgs;
 pub use consumer_group::ConsumerGroupArgs;
-pub use edge::{EdgeArgs, EdgeVerb};
+pub use edge::{EdgeArgs, EdgeVerb, module_states};
 pub use files::FilesArgs;
 pub use method::MethodArgs;
+pub use monitor::readable;
 pub use route::{RouteArgs, run as run_route};
 pub use simulate::SimulateOptions;
 
@@ -51,9 +52,13 @@ pub fn run(command: Command) -> Result<(), Failure> {
             Command::Files(args) => files::run(args).await,
             Command::ConsumerGroup(args) => consumer_group::run(args).await,
             Command::Edge(args) => edge::run(args).await,
-            Command::Hub(_) | Command::Dev(_) | Command::Log(_) | Command::Iotedge(_) | Command::Route(_) => {
-                Err(Failure::usage("commands on files do not go over REST"))
-            }
+            Command::Quickstart(_)
+            | Command::TemperatureSensor(_)
+            | Command::Hub(_)
+            | Command::Dev(_)
+            | Command::Log(_)
+            | Command::Iotedge(_)
+            | Command::Route(_) => Err(Failure::usage("commands on files do not go over REST")),
         }
     })
 }

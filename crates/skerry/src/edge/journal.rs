@@ -33,11 +33,15 @@ pub fn start(parts: Parts) -> Result<(), Failure> {
     })?;
     let lines = Lines { has_number: !std::io::stderr().is_terminal() };
     let shown = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).event_format(lines);
-    tracing_subscriber::registry().with(filter).with(shown).with(Kept { parts }).init();
+    tracing_subscriber::registry().with(filter).with(shown).with(kept(parts)).init();
     Ok(())
 }
 
 /// Gives each line to the part that it comes from.
+pub fn kept<S: Subscriber>(parts: Parts) -> impl Layer<S> {
+    Kept { parts }
+}
+
 struct Kept {
     parts: Parts,
 }

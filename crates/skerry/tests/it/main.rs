@@ -21,6 +21,7 @@ mod log;
 mod mqtt;
 mod outage;
 mod process;
+mod quickstart;
 mod routes;
 mod sdk;
 mod simulate;

@@ -32,7 +32,7 @@ impl Certificate {
         random: &Arc<dyn Random>,
     ) -> Result<Self, Failure> {
         let directory = folder.join("tls");
-        super::super::run::private_folder(&directory).map_err(Failure::failed)?;
+        super::super::running::private_folder(&directory).map_err(Failure::failed)?;
         let files = OperatorFiles {
             certificate: directory.join("server.pem"),
             key: directory.join("server.key.pem"),
