@@ -55,7 +55,7 @@ pub enum Command {
     /// Messages for devices and modules: send, purge, and hear what became of them.
     C2d(C2dArgs),
     /// Look at the files of a log, beside a running hub or without one.
-    Log(LogArgs),
+    Log(crate::log::LogArgs),
 }
 
 #[derive(Args)]
@@ -68,31 +68,6 @@ pub struct MonitorArgs {
     pub from: String,
     #[command(flatten)]
     pub target: Target,
-}
-
-#[derive(Args)]
-pub struct LogArgs {
-    #[command(subcommand)]
-    pub verb: LogVerb,
-    /// Print JSON.
-    #[arg(long, global = true)]
-    pub json: bool,
-}
-
-#[derive(Subcommand)]
-pub enum LogVerb {
-    /// List its files, partitions and cursors.
-    Inspect {
-        /// The log's directory, or a hub's data directory.
-        #[arg(value_name = "DIR")]
-        directory: PathBuf,
-    },
-    /// Read everything back and name every place that is damaged.
-    Verify {
-        /// The log's directory, or a hub's data directory.
-        #[arg(value_name = "DIR")]
-        directory: PathBuf,
-    },
 }
 
 #[derive(Subcommand)]

@@ -57,7 +57,7 @@ impl<'a> Call<'a> {
         Self { options, name, method, path, body: None, headers: Vec::new(), timeout: options.call_timeout }
     }
 
-    pub(super) fn body(self, body: Value) -> Self {
+    pub(super) fn body(self, body: &Value) -> Self {
         self.bytes("application/json", Bytes::from(body.to_string()))
     }
 

@@ -181,7 +181,7 @@ impl Runtime for DockerRuntime {
                 labels.insert(labels::PLACE.to_owned(), json!(place));
             }
             let path = format!("/containers/create?name={}", segment(&request.name));
-            let call = self.post("create", path).body(Value::Object(body));
+            let call = self.post("create", path).body(&Value::Object(body));
             call.done().await.map_err(|error| not_created(error, request))
         })
     }
@@ -246,7 +246,7 @@ impl Runtime for DockerRuntime {
             if Self::found(call).await?.is_some() {
                 return Ok(());
             }
-            let call = self.post("make network", "/networks/create".to_owned()).body(network(options));
+            let call = self.post("make network", "/networks/create".to_owned()).body(&network(options));
             match call.done().await {
                 // Somebody else was faster.
                 Err(EngineError::Conflict { .. }) => Ok(()),

@@ -24,7 +24,7 @@ use crate::{EngineError, Stream};
 const CANNOT_RUN: i64 = 127;
 /// After the end, what is still to be written down; somebody who left the group may hold the pipes for ever.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-const STACK_BYTES: usize = 128 << 10;
+const STACK_BYTES: usize = 256 << 10;
 
 pub(super) struct Keeper {
     pub(super) shared: Arc<Shared>,

@@ -7,9 +7,8 @@ use super::place::Place;
 use crate::failure::Failure;
 
 pub struct Hints {
-    /// Sets the variables.
-    pub first: String,
-    pub commands: Vec<(String, &'static str)>,
+    /// The first sets the variables. No comments beside them: some shells take those for arguments.
+    commands: Vec<String>,
 }
 
 impl Hints {
@@ -17,25 +16,20 @@ impl Hints {
     pub fn write(place: &Place, program: &Path) -> Result<Self, Failure> {
         place.write("env", variables(place, program).as_bytes())?;
         let commands = [
-            ("skerry monitor".to_owned(), "what devices send"),
-            (format!("skerry edge show-modules {DEVICE}"), "what is wanted, and what the device reports"),
-            ("skerry iotedge list".to_owned(), "the same on the device"),
-            (format!("skerry iotedge logs {SENSOR} --tail 5"), "what the module writes"),
-            (
-                format!("skerry twin update {DEVICE} --module {SENSOR} --desired '{{\"SendInterval\":1}}'"),
-                "faster",
-            ),
-            (format!("skerry method invoke {DEVICE} reset --module {SENSOR}"), "cool again"),
+            format!(". {}", quoted(&place.path("env"))),
+            "skerry monitor".to_owned(),
+            format!("skerry edge show-modules {DEVICE}"),
+            "skerry iotedge list".to_owned(),
+            format!("skerry iotedge logs {SENSOR} --tail 5"),
+            format!("skerry twin update {DEVICE} --module {SENSOR} --desired '{{\"SendInterval\":1}}'"),
+            format!("skerry method invoke {DEVICE} reset --module {SENSOR}"),
         ];
-        Ok(Self { first: format!(". {}", quoted(&place.path("env"))), commands: commands.into() })
+        Ok(Self { commands: commands.into() })
     }
 
     pub fn lines(&self) -> Vec<String> {
-        let width = self.commands.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
-        let shown = |command: &str, what: &str| format!("  {command:width$}  # {what}");
-        let first = shown(&self.first, "variables for the shell");
-        let others = self.commands.iter().map(|(command, what)| shown(command, what));
-        std::iter::once("In another terminal:".to_owned()).chain([first]).chain(others).collect()
+        let shown = self.commands.iter().map(|command| format!("  {command}"));
+        std::iter::once("In another terminal:".to_owned()).chain(shown).collect()
     }
 }
 

@@ -4,7 +4,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use skerry_edge_daemon::Parts;
@@ -18,13 +18,13 @@ use crate::failure::Failure;
 const BYTES_MAX: u64 = 8 << 20;
 
 /// From here on what is said goes there; lines of the edge's parts are kept for `iotedge logs` as well.
-pub fn start(path: PathBuf, filter: &str, parts: Parts) -> Result<(), Failure> {
+pub fn start(path: &Path, filter: &str, parts: Parts) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
         Failure::usage(format!(
             "the log filter {filter:?} cannot be used: {error}. Try info, debug or skerry_store=debug"
         ))
     })?;
-    let file = LogFile::open(path.clone(), BYTES_MAX).map_err(|error| {
+    let file = LogFile::open(path.to_owned(), BYTES_MAX).map_err(|error| {
         Failure::failed(format!(
             "{} cannot be written: {error}. Name another directory with --data",
             path.display()

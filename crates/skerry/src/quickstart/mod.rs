@@ -63,7 +63,7 @@ pub fn run(options: &QuickstartOptions) -> Result<ExitCode, Failure> {
     let began = Instant::now();
     let place = Place::open(options)?;
     let parts = edge::parts();
-    log_file::start(place.path("log"), &options.log, parts.clone())?;
+    log_file::start(&place.path("log"), &options.log, parts.clone())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
     runtime.block_on(Box::pin(whole(options, &place, parts, began)))
