@@ -28,6 +28,9 @@ pub(super) async fn open(socket: &Path, root: &Path) -> Result<(DockerRuntime, I
             other.name
         ));
     }
+    if place.contains(':') {
+        return Err(format!("{place} has a colon in it, where engines take a path for ended"));
+    }
     options.place = Some(place);
     let runtime = DockerRuntime::new(options);
     let network = NetworkOptions { name: NETWORK.to_owned(), ..NetworkOptions::default() };

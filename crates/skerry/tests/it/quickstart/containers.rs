@@ -48,7 +48,7 @@ fn the_module_is_a_container_of_this_very_program() {
     let mut running = bed.quickstart(&["--data", &data]);
     assert_eq!(running.step("engine"), format!("containers, by {}", bed.engine.socket().display()));
     running.message();
-    running.line("that the sensor runs", |line| line.starts_with("sensor      running, connected"));
+    running.says("that the sensor runs", |line| line.starts_with("sensor      running, connected"));
     assert_eq!(bed.containers(), ["sensor running"]);
     let inspect = |format: &str| bed.engine.docker(&["inspect", "--format", format, "sensor"]).unwrap();
     assert_eq!(

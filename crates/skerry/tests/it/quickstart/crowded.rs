@@ -26,7 +26,7 @@ fn an_ordinary_user_without_a_home_where_every_usual_port_is_taken() {
     running.line("what that means", |line| line.contains("Free 443, 8883 and 5671"));
     assert_eq!(running.step("edge"), "starts at 127.0.0.2 (HTTPS 8443, MQTT 18883, AMQP 15671)");
     running.message();
-    running.line("that the sensor runs", |line| line.starts_with("sensor      running, connected"));
+    running.says("that the sensor runs", |line| line.starts_with("sensor      running, connected"));
     running.message();
     let env = data.join("env");
     for command in ["skerry iotedge list", "skerry method invoke edge-1 reset --module sensor"] {

@@ -45,7 +45,7 @@ fn it_shows_telemetry_goes_on_and_forgets() {
     assert_eq!(running.step("device"), "edge-1 is registered, its manifest wants sensor");
     assert_eq!(running.step("edge"), "starts at 127.0.0.2 (HTTPS 443, MQTT 8883, AMQP 5671)");
     let hints = running.hints();
-    running.line("that the sensor runs", |line| line.starts_with("sensor      running, connected"));
+    running.says("that the sensor runs", |line| line.starts_with("sensor      running, connected"));
     running.message();
     running.message();
 

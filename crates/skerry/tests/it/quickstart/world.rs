@@ -169,6 +169,14 @@ impl Running {
         }
     }
 
+    /// Whether it has said so by now or says it later: lines of different sources have no order.
+    #[track_caller]
+    pub(crate) fn says(&mut self, what: &str, fits: impl Fn(&str) -> bool) {
+        if !self.said.iter().any(|line| fits(line)) {
+            self.line(what, fits);
+        }
+    }
+
     /// The step of this name.
     #[track_caller]
     pub(crate) fn step(&mut self, name: &str) -> String {
