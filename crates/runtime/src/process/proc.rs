@@ -9,16 +9,17 @@ use crate::EngineInfo;
 /// The kernel counts processors' time in hundredths of a second, on every architecture that we know.
 const NANOSECONDS_PER_TICK: u64 = 10_000_000;
 
-/// The processes of a group, zombies left out.
+/// The processes of a group, zombies left out. Its leader is one whatever `/proc` says: it may be that of other
+/// namespaces.
 pub(super) fn group(leader: u32) -> Vec<u32> {
     let listed = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = listed.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    ids.filter(|id| {
+    let others = ids.filter(|id| {
         let fields = stat(*id);
         let state = fields.as_deref().and_then(|fields| fields.split(' ').next());
-        field(fields.as_deref(), GROUP) == Some(u64::from(leader)) && state != Some("Z")
-    })
-    .collect()
+        *id != leader && field(fields.as_deref(), GROUP) == Some(u64::from(leader)) && state != Some("Z")
+    });
+    std::iter::once(leader).chain(others).collect()
 }
 
 /// Counted from the state, which is the first field behind the name.
