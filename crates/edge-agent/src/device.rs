@@ -12,6 +12,8 @@ pub struct Device {
     /// Where `edge_host`, the hub and the agent are found from the modules' network, when they are no
     /// containers themselves. Where it is missing, the agent takes the gateway of the modules' network.
     pub edge_address: Option<String>,
+    /// On which ports modules find the hub there.
+    pub gateway_ports: GatewayPorts,
     /// Of the parent, where there is one between this device and its hub.
     pub parent_host: Option<String>,
     /// The workload API as modules see it, `unix:///var/run/iotedge/workload.sock`.
@@ -24,6 +26,33 @@ pub struct Device {
     pub upstream_protocol: Option<String>,
     /// Used for images for which the manifest has no credentials.
     pub credentials: Vec<skerry_runtime::Credentials>,
+}
+
+/// Modules are told of those that are not the usual ones. SDKs do not ask; modules of ours do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GatewayPorts {
+    pub https: u16,
+    pub mqtt: u16,
+    pub amqp: u16,
+}
+
+impl Default for GatewayPorts {
+    fn default() -> Self {
+        Self { https: 443, mqtt: 8883, amqp: 5671 }
+    }
+}
+
+impl GatewayPorts {
+    /// With the variables that say them.
+    pub(crate) fn unusual(self) -> Vec<(&'static str, u16)> {
+        let usual = Self::default();
+        let all = [
+            ("SKERRY_GATEWAY_HTTPS_PORT", self.https, usual.https),
+            ("SKERRY_GATEWAY_MQTT_PORT", self.mqtt, usual.mqtt),
+            ("SKERRY_GATEWAY_AMQP_PORT", self.amqp, usual.amqp),
+        ];
+        all.into_iter().filter(|(_, port, usual)| port != usual).map(|(name, port, _)| (name, port)).collect()
+    }
 }
 
 /// The version of the local APIs that modules are told to speak.

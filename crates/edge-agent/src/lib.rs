@@ -21,7 +21,7 @@ pub mod report;
 mod shelf;
 
 pub use agent::{Agent, AgentOptions, Handle, ModuleView, Pace, Snapshot};
-pub use device::{API_VERSION, Device};
+pub use device::{API_VERSION, Device, GatewayPorts};
 pub use methods::{Blob, BlobKind, Bundles, UploadError, Uploads};
 pub use metrics::{COMMON_LABELS, Disk, HostError, HostFigures, HostSource, Usage, metrics};
 pub use shelf::FolderShelf;

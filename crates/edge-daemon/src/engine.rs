@@ -11,9 +11,13 @@ use skerry_runtime::{
 };
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::parts::Parts;
 use crate::sockets::ModuleSockets;
+
+/// Who asks for containers before they are taken over waits so long.
+const ADOPTION_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A socket is open before its container exists, and closed once it is removed. What lives in this process
 /// is asked for its logs and restarted like a container, and never listed as one. Everything else is the engine's.
@@ -60,8 +64,17 @@ impl Runtime for WithSockets {
 
     fn list(&self) -> Answer<'_, Vec<Container>, EngineError> {
         Box::pin(async {
-            let containers = self.engine.list().await?;
-            if *self.adopted.borrow() { Ok(containers) } else { Err(EngineError::Early) }
+            let mut adopted = self.adopted.clone();
+            if !*adopted.borrow() {
+                // An engine that is down is told as such.
+                self.engine.list().await?;
+                // Mostly it is a matter of milliseconds, and whoever is sent away comes back seconds later.
+                let waited = timeout(ADOPTION_PATIENCE, adopted.wait_for(|is_done| *is_done)).await;
+                if !matches!(waited, Ok(Ok(_))) {
+                    return Err(EngineError::Early);
+                }
+            }
+            self.engine.list().await
         })
     }
 

@@ -1,5 +1,6 @@
 //! Containers: what the edge asks of a container engine. One trait, an implementation over the
-//! engine's own API, and one in memory that tests can make ill.
+//! engine's own API, one that runs programs of this machine instead, and one in memory that tests can
+//! make ill.
 //!
 //! # What every engine promises
 //!
@@ -32,6 +33,7 @@ mod logs;
 mod memory;
 mod moment;
 mod network;
+mod process;
 mod pull;
 mod system;
 
@@ -46,6 +48,7 @@ pub use logs::{LogFrame, LogFrames, LogQuery, LogStream, Pieces, Stream};
 pub use memory::{Behaviour, Machine, MemoryRuntime};
 pub use moment::moment;
 pub use network::{NetworkOptions, SubnetOptions};
+pub use process::{ProcessCheck, ProcessImage, ProcessOptions, ProcessRuntime};
 pub use pull::{Credentials, PullProgress, PullRequest};
 pub use system::EngineInfo;
 

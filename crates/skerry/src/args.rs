@@ -17,6 +17,11 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 pub enum Command {
+    /// See it run: a hub, an edge device and a module of it, on this machine.
+    Quickstart(crate::quickstart::QuickstartOptions),
+    /// The module of the quickstart.
+    #[command(hide = true, name = crate::quickstart::SENSOR_COMMAND)]
+    TemperatureSensor(crate::quickstart::SensorArgs),
     /// Run a hub, get its connection string, back it up.
     #[command(subcommand)]
     Hub(HubCommand),
@@ -51,7 +56,7 @@ pub enum Command {
     /// Messages for devices and modules: send, purge, and hear what became of them.
     C2d(crate::commands::C2dArgs),
     /// Look at the files of a log, beside a running hub or without one.
-    Log(LogArgs),
+    Log(crate::log::LogArgs),
     /// Print what a shell completes: `source <(skerry completions bash)`.
     Completions(crate::manual::CompletionsArgs),
     /// What is made of the program for its manual.
@@ -69,31 +74,6 @@ pub struct MonitorArgs {
     pub from: String,
     #[command(flatten)]
     pub target: Target,
-}
-
-#[derive(Args)]
-pub struct LogArgs {
-    #[command(subcommand)]
-    pub verb: LogVerb,
-    /// Print JSON.
-    #[arg(long, global = true)]
-    pub json: bool,
-}
-
-#[derive(Subcommand)]
-pub enum LogVerb {
-    /// List its files, partitions and cursors.
-    Inspect {
-        /// The log's directory, or a hub's data directory.
-        #[arg(value_name = "DIR")]
-        directory: PathBuf,
-    },
-    /// Read everything back and name every place that is damaged.
-    Verify {
-        /// The log's directory, or a hub's data directory.
-        #[arg(value_name = "DIR")]
-        directory: PathBuf,
-    },
 }
 
 #[derive(Subcommand)]

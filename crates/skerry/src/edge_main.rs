@@ -1,12 +1,13 @@
 //! The edge alone, for devices that are no hub: the same commands as the whole program has for them, in less room.
 #![forbid(unsafe_code)]
 #![allow(unreachable_pub, reason = "in a program, pub means public to its modules")]
-#![allow(dead_code, reason = "the whole program uses the rest")]
+#![allow(dead_code, unused_imports, reason = "the whole program uses the rest")]
 
 mod edge;
 mod failure;
 mod iotedge;
 mod local_time;
+mod logging;
 mod output;
 mod world;
 

@@ -2,12 +2,37 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use skerry_store::journal::{Directory, Files as _, Overview, Verdict, inspect, verify};
 
-use crate::args::{LogArgs, LogVerb};
 use crate::failure::Failure;
 use crate::output;
+
+#[derive(Args)]
+pub struct LogArgs {
+    #[command(subcommand)]
+    pub verb: LogVerb,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Subcommand)]
+pub enum LogVerb {
+    /// List its files, partitions and cursors.
+    Inspect {
+        /// The log's directory, or a hub's data directory.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
+    /// Read everything back and name every place that is damaged.
+    Verify {
+        /// The log's directory, or a hub's data directory.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
+}
 
 pub fn run(args: &LogArgs) -> Result<(), Failure> {
     match &args.verb {

@@ -18,6 +18,7 @@ mod log;
 mod logging;
 mod manual;
 mod output;
+mod quickstart;
 mod world;
 
 use std::process::ExitCode;
@@ -46,6 +47,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let done = match cli.command {
         Command::Edge(EdgeArgs { verb: EdgeVerb::Run(options), .. }) => return edge::run(&options),
         Command::Dev(args) => return dev::run(args),
+        Command::Quickstart(options) => return quickstart::run(&options),
+        Command::TemperatureSensor(args) => return quickstart::run_sensor(&args),
         Command::Hub(HubCommand::Run(options)) => hub::run(options),
         Command::Hub(HubCommand::ConnectionString(options)) => hub::connection_string(&options),
         Command::Hub(HubCommand::Backup(options)) => hub::backup(&options),

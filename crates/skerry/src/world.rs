@@ -92,11 +92,13 @@ pub fn default_config() -> PathBuf {
 }
 
 pub fn user_folder(name: &str, below_home: &str) -> PathBuf {
-    match (variable(name), variable("HOME")) {
-        (Some(folder), _) => PathBuf::from(folder),
-        (None, Some(home)) => PathBuf::from(home).join(below_home),
-        (None, None) => PathBuf::from("."),
-    }
+    user_folder_if_any(name, below_home).unwrap_or_else(|| PathBuf::from("."))
+}
+
+/// `None` for users without a home.
+pub fn user_folder_if_any(name: &str, below_home: &str) -> Option<PathBuf> {
+    let home = || variable("HOME").map(|home| PathBuf::from(home).join(below_home));
+    variable(name).map(PathBuf::from).or_else(home)
 }
 
 /// Where files go that nobody needs later.

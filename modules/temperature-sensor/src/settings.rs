@@ -11,6 +11,9 @@ pub struct Settings {
     pub count: Option<u64>,
     pub walk: WalkOptions,
     pub transport: Transport,
+    /// Where the edge says that its ports are not the usual ones.
+    pub mqtt_port: Option<u16>,
+    pub https_port: Option<u16>,
     pub level: Level,
 }
 
@@ -66,6 +69,8 @@ impl Settings {
                 "Mqtt_Tcp_Only, Mqtt_WebSocket_Only, or one of the Amqp ones",
                 transport,
             )?,
+            mqtt_port: read(&variable, "SKERRY_GATEWAY_MQTT_PORT", None, "a port", port)?,
+            https_port: read(&variable, "SKERRY_GATEWAY_HTTPS_PORT", None, "a port", port)?,
             level: read(
                 &variable,
                 "RuntimeLogLevel",
@@ -90,6 +95,10 @@ fn read<T>(
 
 fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+fn port(text: &str) -> Option<Option<u16>> {
+    text.parse().ok().filter(|port| *port > 0).map(Some)
 }
 
 fn count(text: &str) -> Option<Option<u64>> {
@@ -183,13 +192,20 @@ mod tests {
             ("machineTempMax", "80.5"),
             ("ClientTransportType", "Mqtt_WebSocket_Only"),
             ("RuntimeLogLevel", "Debug,more"),
+            ("SKERRY_GATEWAY_MQTT_PORT", "18883"),
         ])
         .unwrap();
         assert_eq!((settings_read.count, settings_read.walk.temperature_max), (None, 80.5));
+        assert_eq!((settings_read.mqtt_port, settings_read.https_port), (Some(18_883), None));
         assert_eq!((settings_read.transport, settings_read.level), (Transport::MqttWebSocket, Level::Debug));
-        for name in
-            ["MessageCount", "machineTempMin", "ambientTemp", "ClientTransportType", "RuntimeLogLevel"]
-        {
+        for name in [
+            "MessageCount",
+            "machineTempMin",
+            "ambientTemp",
+            "ClientTransportType",
+            "RuntimeLogLevel",
+            "SKERRY_GATEWAY_MQTT_PORT",
+        ] {
             assert_eq!(settings(&[(name, "nonsense")]).unwrap_err().name, name);
         }
     }

@@ -13,7 +13,7 @@ use crate::manifest::Module;
 pub const FINGERPRINT_LABEL: &str = "skerry.fingerprint";
 
 pub fn fingerprint(device: &Device, module: &Module) -> String {
-    let parts = json!({
+    let mut parts = json!({
         "image": module.image.as_str(),
         "options": sorted(&Value::Object(module.options.clone())),
         "env": module.env,
@@ -29,6 +29,10 @@ pub fn fingerprint(device: &Device, module: &Module) -> String {
         "workload": device.workload_uri,
         "network": device.network,
     });
+    let ports = device.gateway_ports.unusual();
+    if !ports.is_empty() {
+        parts["ports"] = json!(ports);
+    }
     hex(digest(&SHA256, parts.to_string().as_bytes()).as_ref())
 }
 

@@ -81,6 +81,11 @@ fn env(device: &Device, name: &str, module: &Module, identity: &Identity) -> Vec
     let chosen = |key: &str| module.env.keys().any(|given| given == key);
     env.extend(given(&defaults).into_iter().filter(|(key, _)| !chosen(key)));
     env.extend(given(&ours));
+    if !is_system {
+        let ports = device.gateway_ports.unusual();
+        env.retain(|(key, _)| !ports.iter().any(|(name, _)| name == key));
+        env.extend(ports.into_iter().map(|(name, port)| (name.to_owned(), port.to_string())));
+    }
     env
 }
 

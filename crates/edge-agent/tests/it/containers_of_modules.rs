@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use skerry_edge_agent::Device;
 use skerry_edge_agent::container::{Identity, create_request, fingerprint, pull_request};
 use skerry_edge_agent::manifest::Manifest;
+use skerry_edge_agent::{Device, GatewayPorts};
 
 pub(crate) fn device() -> Device {
     Device {
@@ -13,6 +13,7 @@ pub(crate) fn device() -> Device {
         device_id: "edge-1".to_owned(),
         edge_host: "edge.local".to_owned(),
         edge_address: None,
+        gateway_ports: GatewayPorts::default(),
         parent_host: None,
         workload_uri: "unix:///var/run/iotedge/workload.sock".to_owned(),
         workload_folder: "/var/lib/aziot/edged/mnt".into(),
@@ -97,6 +98,29 @@ fn a_module_is_told_who_and_where_it_is() {
             "NetworkingConfig": {"EndpointsConfig": {"azure-iot-edge": {}}}
         })
     );
+}
+
+#[test]
+fn a_module_is_told_of_ports_that_are_not_the_usual_ones() {
+    let modules = json!({"sensor": {
+        "type": "docker", "status": "running", "env": {"SKERRY_GATEWAY_MQTT_PORT": {"value": "1"}},
+        "settings": {"image": "sensor:1"}
+    }});
+    let manifest = manifest(&modules, &json!({}));
+    let usual = device();
+    let device = Device {
+        gateway_ports: GatewayPorts { mqtt: 18_883, https: 8443, ..GatewayPorts::default() },
+        ..usual.clone()
+    };
+    let (env, _) = made(&device, &manifest, "sensor");
+    let told: Vec<(&str, &str)> = env
+        .iter()
+        .map(|(key, port)| (key.as_str(), port.as_str()))
+        .filter(|(key, _)| key.ends_with("_PORT"))
+        .collect();
+    assert_eq!(told, [("SKERRY_GATEWAY_HTTPS_PORT", "8443"), ("SKERRY_GATEWAY_MQTT_PORT", "18883")]);
+    let of = |device| fingerprint(device, &manifest.modules["sensor"]);
+    assert_ne!(of(&device), of(&usual), "it is made anew when they change");
 }
 
 #[test]

@@ -25,6 +25,10 @@ pub struct Own {
     pub hub_address: Option<IpAddr>,
     /// Where the edge hub listens, instead of on loopback and on the modules' network.
     pub edge_hub_listen: Vec<IpAddr>,
+    /// On which ports; few clients can be told others than the usual ones.
+    pub edge_hub_https_port: u16,
+    pub edge_hub_mqtt_port: u16,
+    pub edge_hub_amqp_port: u16,
     /// Further names in the server certificates of modules.
     pub server_names: Vec<String>,
     /// RSA as the original gives, or the faster P-256.
@@ -42,6 +46,9 @@ impl Default for Own {
             hub_amqp_port: 5671,
             hub_address: None,
             edge_hub_listen: Vec::new(),
+            edge_hub_https_port: 443,
+            edge_hub_mqtt_port: 8883,
+            edge_hub_amqp_port: 5671,
             server_names: Vec::new(),
             module_keys: PairAlgorithm::Rsa2048,
             manifest_trust_bundle_cert: None,
@@ -55,14 +62,17 @@ pub(super) fn read(root: &Reader<'_>) -> Own {
     let path = |key: &'static str| table.string(key).and_then(|text| file(&table, key, &text));
     own.hub_ca_cert = path("hub_ca_cert");
     own.manifest_trust_bundle_cert = path("manifest_trust_bundle_cert");
-    if let Some(port) = table.integer("hub_https_port", 1, 65_535) {
-        own.hub_https_port = u16::try_from(port).unwrap_or(own.hub_https_port);
-    }
-    if let Some(port) = table.integer("hub_mqtt_port", 1, 65_535) {
-        own.hub_mqtt_port = u16::try_from(port).unwrap_or(own.hub_mqtt_port);
-    }
-    if let Some(port) = table.integer("hub_amqp_port", 1, 65_535) {
-        own.hub_amqp_port = u16::try_from(port).unwrap_or(own.hub_amqp_port);
+    for (key, own) in [
+        ("hub_https_port", &mut own.hub_https_port),
+        ("hub_mqtt_port", &mut own.hub_mqtt_port),
+        ("hub_amqp_port", &mut own.hub_amqp_port),
+        ("edge_hub_https_port", &mut own.edge_hub_https_port),
+        ("edge_hub_mqtt_port", &mut own.edge_hub_mqtt_port),
+        ("edge_hub_amqp_port", &mut own.edge_hub_amqp_port),
+    ] {
+        if let Some(port) = table.integer(key, 1, 65_535) {
+            *own = u16::try_from(port).unwrap_or(*own);
+        }
     }
     if let Some(text) = table.string("hub_address") {
         match text.value.parse() {

@@ -107,6 +107,27 @@ async fn sockets_are_for_everybody_and_what_is_left_over_goes() {
 }
 
 #[tokio::test]
+async fn who_lists_while_modules_are_taken_over_waits_for_it() {
+    let mut world = World::new().await;
+    let daemon = world.start().await;
+    daemon.handle.adopted().await;
+    world.container("sensor").await;
+    daemon.stop().await;
+    world.provisioning = world.provisioning.replace("DeviceId=Edge-A", "DeviceId=Edge-B");
+    let daemon = world.start().await;
+    // Those of the other device are seen by nobody.
+    assert_eq!(daemon.handle.runtime().list().await, Ok(Vec::new()));
+    world.container("sensor").await;
+    assert_eq!(daemon.handle.runtime().list().await.unwrap().len(), 1);
+    daemon.stop().await;
+    // An engine that is down keeps nobody waiting for that.
+    world.machine.set_down(true);
+    let daemon = world.start().await;
+    assert!(matches!(daemon.handle.runtime().list().await, Err(skerry_runtime::EngineError::Down { .. })));
+    daemon.stop().await;
+}
+
+#[tokio::test]
 async fn a_file_in_the_place_of_a_socket_is_nobodys_to_remove() {
     let world = World::new().await;
     fs::create_dir_all(world.path("run")).unwrap();

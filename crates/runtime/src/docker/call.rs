@@ -24,7 +24,8 @@ pub(super) struct Call<'a> {
     name: &'static str,
     method: Method,
     path: String,
-    body: Option<Value>,
+    /// With what it is.
+    body: Option<(&'static str, Bytes)>,
     headers: Vec<(&'static str, String)>,
     timeout: Duration,
 }
@@ -56,8 +57,12 @@ impl<'a> Call<'a> {
         Self { options, name, method, path, body: None, headers: Vec::new(), timeout: options.call_timeout }
     }
 
-    pub(super) fn body(mut self, body: Value) -> Self {
-        self.body = Some(body);
+    pub(super) fn body(self, body: &Value) -> Self {
+        self.bytes("application/json", Bytes::from(body.to_string()))
+    }
+
+    pub(super) fn bytes(mut self, kind: &'static str, body: Bytes) -> Self {
+        self.body = Some((kind, body));
         self
     }
 
@@ -82,6 +87,10 @@ impl<'a> Call<'a> {
         let bytes = self.whole().await?;
         serde_json::from_slice(&bytes)
             .map_err(|error| EngineError::Garbled { call: name, text: error.to_string() })
+    }
+
+    pub(super) async fn text(self) -> Result<String, EngineError> {
+        Ok(String::from_utf8_lossy(&self.whole().await?).into_owned())
     }
 
     async fn whole(self) -> Result<Bytes, EngineError> {
@@ -130,9 +139,9 @@ impl<'a> Call<'a> {
         }
         let body = match &self.body {
             None => Bytes::new(),
-            Some(body) => {
-                request = request.header(header::CONTENT_TYPE, "application/json");
-                Bytes::from(body.to_string())
+            Some((kind, body)) => {
+                request = request.header(header::CONTENT_TYPE, *kind);
+                body.clone()
             }
         };
         request.body(Full::new(body)).expect("paths and headers are encoded before they come here")

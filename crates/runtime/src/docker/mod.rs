@@ -12,6 +12,7 @@ mod streams;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Method;
 use serde_json::{Map, Value, json};
 
@@ -25,6 +26,9 @@ use call::{Call, segment};
 pub struct DockerOptions {
     pub socket: PathBuf,
     pub rules: CreateRules,
+    /// Containers get this label, and only those with it are ours: several edge devices can share an engine then,
+    /// as long as their modules have other names.
+    pub place: Option<String>,
     /// For each quick call.
     pub call_timeout: Duration,
     /// A pull of which nothing has come for so long is given up.
@@ -36,9 +40,19 @@ impl DockerOptions {
         Self {
             socket: socket.into(),
             rules: CreateRules::default(),
+            place: None,
             call_timeout: Duration::from_secs(60),
             pull_stall: Duration::from_secs(300),
         }
+    }
+}
+
+impl DockerOptions {
+    /// On every container of ours, as the engine filters by them.
+    fn labels(&self) -> Vec<String> {
+        let owner = format!("{}={}", labels::OWNER, labels::OWNER_AGENT);
+        let place = self.place.as_ref().map(|place| format!("{}={place}", labels::PLACE));
+        std::iter::once(owner).chain(place).collect()
     }
 }
 
@@ -50,10 +64,24 @@ pub struct DockerRuntime {
 
 /// What the engine itself waits, where nobody says how long a container may take to end.
 const GRACE_DEFAULT: Duration = Duration::from_secs(10);
+/// Archives are unpacked before the answer.
+const LOAD_LIMIT: Duration = Duration::from_secs(240);
 
 impl DockerRuntime {
     pub fn new(options: DockerOptions) -> Self {
         Self { options }
+    }
+
+    /// Gives the engine images as `docker save` writes them.
+    pub async fn load(&self, archive: Bytes) -> Result<(), EngineError> {
+        let call = self.post("load", "/images/load?quiet=true".to_owned());
+        let told = call.bytes("application/x-tar", archive).later(LOAD_LIMIT).text().await?;
+        // The engine says that all is well before it knows; what went wrong is in its words.
+        let error = told.lines().find_map(|line| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            line["error"].as_str().map(str::to_owned)
+        });
+        error.map_or(Ok(()), |text| Err(EngineError::Refused { call: "load", status: 500, text }))
     }
 
     fn call(&self, name: &'static str, method: Method, path: String) -> Call<'_> {
@@ -69,7 +97,7 @@ impl DockerRuntime {
     }
 
     async fn names(&self) -> Result<Vec<String>, EngineError> {
-        let filters = json!({"label": [format!("{}={}", labels::OWNER, labels::OWNER_AGENT)]});
+        let filters = json!({"label": self.options.labels()});
         let path = format!("/containers/json?all=true&filters={}", segment(&filters.to_string()));
         let listed = self.get("list", path).json().await?;
         Ok(read::names(&listed))
@@ -147,9 +175,13 @@ impl Runtime for DockerRuntime {
     fn create<'a>(&'a self, request: &'a CreateRequest) -> Answer<'a, (), CreateError> {
         Box::pin(async move {
             let info = self.info().await?;
-            let body = request.body(&self.options.rules, &info.log_driver)?;
+            let mut body = request.body(&self.options.rules, &info.log_driver)?;
+            if let (Some(place), Some(Value::Object(labels))) = (&self.options.place, body.get_mut("Labels"))
+            {
+                labels.insert(labels::PLACE.to_owned(), json!(place));
+            }
             let path = format!("/containers/create?name={}", segment(&request.name));
-            let call = self.post("create", path).body(Value::Object(body));
+            let call = self.post("create", path).body(&Value::Object(body));
             call.done().await.map_err(|error| not_created(error, request))
         })
     }
@@ -214,7 +246,7 @@ impl Runtime for DockerRuntime {
             if Self::found(call).await?.is_some() {
                 return Ok(());
             }
-            let call = self.post("make network", "/networks/create".to_owned()).body(network(options));
+            let call = self.post("make network", "/networks/create".to_owned()).body(&network(options));
             match call.done().await {
                 // Somebody else was faster.
                 Err(EngineError::Conflict { .. }) => Ok(()),

@@ -8,7 +8,7 @@ use skerry_model::Timestamp;
 
 use super::DockerOptions;
 use super::call::{Call, Open, segment, told};
-use crate::{Answer, Changes, EngineError, Events, LogQuery, LogStream, Pieces, labels};
+use crate::{Answer, Changes, EngineError, Events, LogQuery, LogStream, Pieces};
 
 pub(super) async fn logs(
     options: &DockerOptions,
@@ -38,7 +38,7 @@ pub(super) async fn events(options: &DockerOptions) -> Result<Events, EngineErro
     let filters = json!({
         "type": ["container"],
         "event": ["start", "die", "oom", "destroy", "health_status"],
-        "label": [format!("{}={}", labels::OWNER, labels::OWNER_AGENT)],
+        "label": options.labels(),
     });
     let path = format!("/events?filters={}", segment(&filters.to_string()));
     let open = Call::new(options, "events", Method::GET, path).open().await?;

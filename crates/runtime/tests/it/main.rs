@@ -6,3 +6,4 @@ mod conformance;
 mod containers;
 mod garbage;
 mod memory;
+mod processes;

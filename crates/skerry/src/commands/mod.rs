@@ -26,9 +26,10 @@ use crate::failure::Failure;
 pub use c2d::C2dArgs;
 pub use ca::CaArgs;
 pub use consumer_group::ConsumerGroupArgs;
-pub use edge::{EdgeArgs, EdgeVerb};
+pub use edge::{EdgeArgs, EdgeVerb, module_states};
 pub use files::FilesArgs;
 pub use method::MethodArgs;
+pub use monitor::readable;
 pub use route::{RouteArgs, run as run_route};
 pub use simulate::SimulateOptions;
 pub use status::HubStatusArgs;
@@ -60,7 +61,9 @@ pub fn run(command: Command) -> Result<(), Failure> {
             Command::Files(args) => files::run(args).await,
             Command::ConsumerGroup(args) => consumer_group::run(args).await,
             Command::Edge(args) => edge::run(args).await,
-            Command::Hub(_)
+            Command::Quickstart(_)
+            | Command::TemperatureSensor(_)
+            | Command::Hub(_)
             | Command::Dev(_)
             | Command::Log(_)
             | Command::Completions(_)

@@ -59,7 +59,7 @@ impl Write for Lines {
 }
 
 /// When, who, what.
-fn readable(event: &Value) -> String {
+pub fn readable(event: &Value) -> String {
     let sender = match &event["moduleId"] {
         Value::String(module) => format!("{}/{module}", output::cell(&event["deviceId"])),
         _ => output::cell(&event["deviceId"]),

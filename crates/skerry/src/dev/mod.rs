@@ -34,7 +34,7 @@ pub use options::DevArgs;
 use options::{DevOptions, DevVerb};
 use seed::Seed;
 use seeded::Seeded;
-use stop::Stop;
+pub use stop::Stop;
 
 pub fn run(args: DevArgs) -> Result<ExitCode, Failure> {
     match args.verb {

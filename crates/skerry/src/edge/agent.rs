@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use skerry_edge_agent::link::{Line, LineOptions};
 use skerry_edge_agent::plan::Limits;
-use skerry_edge_agent::{Agent, AgentOptions, Device, FolderShelf, Pace};
+use skerry_edge_agent::{Agent, AgentOptions, Device, FolderShelf, GatewayPorts, Pace};
 use skerry_edge_daemon::config::Config;
 use skerry_edge_daemon::{Handle, Part};
 use skerry_edge_hub::EdgeHub;
@@ -117,6 +117,11 @@ fn device(handle: &Handle, config: &Config) -> Device {
         edge_host: handle.host_name().to_owned(),
         // Only the engine knows it, which need not be there yet.
         edge_address: None,
+        gateway_ports: GatewayPorts {
+            https: config.own.edge_hub_https_port,
+            mqtt: config.own.edge_hub_mqtt_port,
+            amqp: config.own.edge_hub_amqp_port,
+        },
         parent_host: is_nested.then(|| device.gateway.name().to_owned()),
         workload_uri: handle.workload_uri().to_owned(),
         workload_folder: handle.workload_directory().to_owned(),

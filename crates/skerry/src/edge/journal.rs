@@ -26,12 +26,15 @@ pub fn start(parts: Parts, format: LogFormat) -> Result<(), Failure> {
         LogFormat::Text => Style::Edge { has_number: !std::io::stderr().is_terminal() },
     };
     let shown = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).event_format(Lines::new(style));
-    let kept = Kept { parts, lines: Lines::new(Style::Edge { has_number: true }) };
-    tracing_subscriber::registry().with(filter).with(shown).with(kept).init();
+    tracing_subscriber::registry().with(filter).with(shown).with(kept(parts)).init();
     Ok(())
 }
 
 /// Gives each line to the part that it comes from.
+pub fn kept<S: Subscriber>(parts: Parts) -> impl Layer<S> {
+    Kept { parts, lines: Lines::new(Style::Edge { has_number: true }) }
+}
+
 struct Kept {
     parts: Parts,
     lines: Lines,

@@ -1,21 +1,18 @@
 //! `skerry hub run`: opens the data, binds, says that it is ready, and runs until told to stop.
 
 use std::io::Write as _;
-use std::sync::Arc;
 
 use skerry_edge_daemon::notify;
-use skerry_hub::access::Policies;
-use skerry_model::{Clock, Random};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::data::{Addresses, DataDirectory, HubFile};
-use super::engines::Engines;
-use super::serving::{HTTPS_PORT, Parts, Serving, settle_identity};
+use super::data::{DataDirectory, HubFile};
+use super::serving::HTTPS_PORT;
 use super::settings::Settings;
+use super::stored::StoredHub;
 use crate::args::RunOptions;
 use crate::failure::Failure;
 use crate::logging;
-use crate::world::{MachineClock, MachineRandom, variable};
+use crate::world::variable;
 
 pub fn run(options: RunOptions) -> Result<(), Failure> {
     let settings = Settings::read(options)?;
@@ -26,51 +23,17 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
 }
 
 async fn serve(settings: Settings) -> Result<(), Failure> {
-    let clock: Arc<dyn Clock> = Arc::new(MachineClock);
-    let random: Arc<dyn Random> = Arc::new(MachineRandom::new());
-    let data = DataDirectory::new(settings.data.clone());
-    data.create()?;
-    let _held = data.hold()?;
-    let mut file = data.read_hub_file()?.unwrap_or_default();
-    settle_identity(&mut file, &settings, random.as_ref());
-    let sealer = data.open_sealer(settings.device_key_file.as_deref(), &mut file, random.as_ref())?;
-    if settings.partitions < file.partitions {
-        return Err(Failure::usage(format!(
-            "telemetry.partitions is {}, but this hub has messages in {}; their number can only grow",
-            settings.partitions, file.partitions
-        )));
-    }
-    file.partitions = settings.partitions;
-    file.process_epoch += 1;
-    file.addresses = Addresses::default();
-    data.write_hub_file(&file)?;
-
-    let policies = Policies::open(&data.file("policies.json"), random.as_ref()).map_err(Failure::failed)?;
-    let engines = Engines::on_disk(&settings, &data, &clock, &random).await?;
-    let serving = Serving::open(Parts {
-        settings: &settings,
-        data: &data,
-        file: &mut file,
-        sealer,
-        policies: Arc::new(policies),
-        engines: &engines,
-        clock: &clock,
-        random: &random,
-    });
-    let serving = Box::pin(serving).await?;
-    serving.hub.show_disk(Arc::new(data.clone()));
-    tell(&data, &file, serving.https_port());
+    let hub = Box::pin(StoredHub::open(&settings)).await?;
+    tell(hub.data(), hub.file(), hub.https_port());
     let stop = stop_signal()?;
     println!("skerry hub ready");
     std::io::stdout().flush().map_err(Failure::failed)?;
     tell_systemd("READY=1");
-    serving
-        .run(async {
-            stop.await;
-            tell_systemd("STOPPING=1");
-        })
-        .await;
-    engines.close().await?;
+    hub.run(async {
+        stop.await;
+        tell_systemd("STOPPING=1");
+    })
+    .await?;
     tracing::info!("The hub has stopped.");
     Ok(())
 }

@@ -204,6 +204,11 @@ impl Settings {
         Self::settle(options, file)
     }
 
+    /// Of a hub that takes nothing from the machine's configuration.
+    pub fn alone(options: RunOptions) -> Result<Self, Failure> {
+        Self::settle(options, ConfigFile::default())
+    }
+
     /// Of a hub in memory, which takes nothing from the machine's configuration.
     pub fn in_memory(options: RunOptions) -> Result<Self, Failure> {
         let telemetry = TelemetryTable { bytes_max: MEMORY_BYTES_MAX, ..TelemetryTable::default() };

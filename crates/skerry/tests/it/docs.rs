@@ -127,6 +127,11 @@ fn a_hub_for_tests() {
 }
 
 #[test]
+fn a_quickstart() {
+    run(include_str!("../../../../docs/quickstart.md"));
+}
+
+#[test]
 fn holes_stand_for_anything_and_everything_else_for_itself() {
     for (line, pattern) in
         [("abc", "abc"), ("abc", "a…c"), ("abcbc", "a…bc"), ("abxcx", "a…x…x"), ("a", "a…"), ("", "")]

@@ -24,6 +24,7 @@ mod outage;
 mod packages;
 mod preload;
 mod process;
+mod quickstart;
 mod refused;
 mod routes;
 mod sdk;

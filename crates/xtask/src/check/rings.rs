@@ -42,7 +42,8 @@ const PLACES: &[Place] = &[
         engines: &["skerry-store", "skerry-front", "skerry-uplink"],
     },
     Place { package: "skerry", ring: Ring::Shell, engines: &[] },
-    Place { package: "skerry-temperature-sensor", ring: Ring::Shell, engines: &[] },
+    // A program of its own, and a library for the program that carries it along.
+    Place { package: "skerry-temperature-sensor", ring: Ring::Engine, engines: &["skerry-uplink"] },
     Place { package: "skerry-workload-probe", ring: Ring::Shell, engines: &[] },
     Place { package: "skerry-xtask", ring: Ring::Shell, engines: &[] },
 ];

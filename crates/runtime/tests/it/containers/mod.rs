@@ -3,4 +3,5 @@
 mod engine;
 mod faults;
 mod networks;
+mod places;
 mod promises;

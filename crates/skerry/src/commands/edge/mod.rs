@@ -15,6 +15,7 @@ use crate::client::Client;
 use crate::failure::Failure;
 
 pub(super) use family::set_parent;
+pub use modules::states as module_states;
 
 #[derive(Args)]
 pub struct EdgeArgs {

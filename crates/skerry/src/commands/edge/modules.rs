@@ -73,12 +73,25 @@ fn of_twin(of: &str, twin: &Value, writes: &[Write]) -> Result<Vec<Change>, Fail
     Ok(Change::between(of, before.desired.properties(), after.desired.properties()))
 }
 
+/// How it stands with the modules of a device.
+pub struct States {
+    pub modules: Vec<Value>,
+    /// Of the agent.
+    pub desired: Value,
+    pub reported: Value,
+}
+
+pub async fn states(client: &mut Client, device: &str) -> Result<States, Failure> {
+    let identities = client.get(&format!("{}/modules", path(device, None))).await?.body;
+    let twin = format!("/twins/{}/modules/{EDGE_AGENT}", segment(device));
+    let mut agent = client.get(&twin).await?.body;
+    let [desired, reported] = ["desired", "reported"].map(|section| agent["properties"][section].take());
+    Ok(States { modules: modules(&identities, &desired, &reported), desired, reported })
+}
+
 pub(super) async fn show(client: &mut Client, device: &str, as_json: bool) -> Result<(), Failure> {
     check_edge(client, device).await?;
-    let identities = client.get(&format!("{}/modules", path(device, None))).await?.body;
-    let agent = client.get(&format!("/twins/{}/modules/{EDGE_AGENT}", segment(device))).await?.body;
-    let (desired, reported) = (&agent["properties"]["desired"], &agent["properties"]["reported"]);
-    let modules = modules(&identities, desired, reported);
+    let States { modules, desired, reported } = states(client, device).await?;
     if as_json {
         return output::json(&json!({
             "desiredVersion": desired["$version"],

@@ -34,7 +34,7 @@ impl Certificate {
         random: &Arc<dyn Random>,
     ) -> Result<Self, Failure> {
         let directory = folder.join("tls");
-        super::super::run::private_folder(&directory).map_err(Failure::failed)?;
+        super::super::running::private_folder(&directory).map_err(Failure::failed)?;
         let files =
             OperatorFiles { certificate: folder.join(CERTIFICATE), key: directory.join("server.key.pem") };
         let due = write(daemon, &files, clock.as_ref()).await?;

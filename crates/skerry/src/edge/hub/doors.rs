@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use skerry_edge_daemon::config::Own;
 use skerry_edge_hub::{EdgeHub, Head, Settings};
 use skerry_front::{Address, Front, Options, Services, TlsMaterial};
 use tokio::sync::watch;
@@ -119,7 +120,16 @@ async fn wanted(options: &HubOptions, settings: &Settings) -> Vec<(Head, SocketA
     for head in &settings.heads {
         let published = settings.published.iter().filter(|one| one.head == *head && listen.is_empty());
         wanted.extend(published.map(|one| (*head, one.at)));
-        wanted.extend(places.iter().map(|place| (*head, SocketAddr::new(*place, head.port()))));
+        let port = port(&options.config.own, *head);
+        wanted.extend(places.iter().map(|place| (*head, SocketAddr::new(*place, port))));
     }
     wanted
+}
+
+fn port(own: &Own, head: Head) -> u16 {
+    match head {
+        Head::Https => own.edge_hub_https_port,
+        Head::Mqtt => own.edge_hub_mqtt_port,
+        Head::Amqp => own.edge_hub_amqp_port,
+    }
 }

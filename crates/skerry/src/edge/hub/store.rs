@@ -30,7 +30,7 @@ impl Store {
         clock: &Arc<dyn Clock>,
         random: &Arc<dyn Random>,
     ) -> Result<Self, Failure> {
-        super::super::run::private_folder(folder).map_err(|error| unusable(folder, &error))?;
+        super::super::running::private_folder(folder).map_err(|error| unusable(folder, &error))?;
         let file = folder.join("documents.db");
         let documents = match open_documents(&file) {
             Ok(documents) => documents,

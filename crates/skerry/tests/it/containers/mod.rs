@@ -6,7 +6,7 @@ mod clock;
 mod device;
 #[path = "../../../../runtime/tests/it/containers/engine.rs"]
 #[allow(dead_code, reason = "the engine's own tests use the rest")]
-mod engine;
+pub(crate) mod engine;
 mod garbage;
 mod late;
 mod life;
