@@ -36,16 +36,13 @@ pub enum Free {
 }
 
 impl Door {
-    /// How many of the ports are those that clients know.
-    pub fn usual(&self) -> usize {
-        [(self.https, HTTPS), (self.mqtt, MQTT), (self.amqp, AMQP)]
-            .iter()
-            .filter(|(port, (usual, _))| port == usual)
-            .count()
-    }
-
-    pub fn is_usual(&self) -> bool {
-        self.usual() == 3
+    /// What clients that cannot be told a port do not find, and the ports that they look for.
+    pub fn unusual(&self) -> (Vec<&'static str>, Vec<String>) {
+        [("HTTPS", self.https, HTTPS), ("MQTT", self.mqtt, MQTT), ("AMQP", self.amqp, AMQP)]
+            .into_iter()
+            .filter(|(_, port, (usual, _))| port != usual)
+            .map(|(name, _, (usual, _))| (name, usual.to_string()))
+            .unzip()
     }
 
     pub fn at(&self, port: u16) -> String {
@@ -85,7 +82,7 @@ fn door(
         if is_full {
             return Ok(door);
         }
-        if best.is_none_or(|best| door.usual() > best.usual()) {
+        if best.is_none_or(|best| door.unusual().0.len() < best.unusual().0.len()) {
             best = Some(door);
         }
     }
@@ -160,7 +157,7 @@ mod tests {
         let ports = [8443, 18_884, 5671];
         let (hub, edge) = find((None, None), taken).unwrap();
         assert_eq!((hub, edge), (door(1, ports), door(2, ports)));
-        assert_eq!((hub.usual(), hub.is_usual()), (1, false));
+        assert_eq!(hub.unusual(), (vec!["HTTPS", "MQTT"], vec!["443".to_owned(), "8883".to_owned()]));
         let error = find((None, None), |_| Free::Taken).unwrap_err();
         assert!(error.to_string().contains("lo up"), "{error}");
     }

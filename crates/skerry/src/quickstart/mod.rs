@@ -255,12 +255,18 @@ fn tell_hub(show: &Show, memory: &Memory, door: &Door) {
     show.step("hub", &format!("{} at {}", memory.host_name, ports(door)));
     let is_there = memory.host_name == door.ip.to_string()
         || (memory.host_name == "localhost" && door.ip.to_string() == "127.0.0.1");
-    if !is_there || !door.is_usual() {
+    if !is_there {
         show.step(
             "",
-            "SDKs do not find it there by its connection strings, which have no port and this name;",
+            "its connection strings have a name that stands for another address, where SDKs look for it;",
         );
-        show.step("", "what skerry has of its own does. Free 443, 8883 and 5671, or run it as root");
+        show.step("", "--reset begins anew with one that fits");
+    }
+    let (unusual, usual) = door.unusual();
+    if !unusual.is_empty() {
+        let (unusual, usual) = (unusual.join(" and "), usual.join(" and "));
+        show.step("", &format!("connection strings carry no port, so SDKs do not find its {unusual};"));
+        show.step("", &format!("what is skerry's own does. Free {usual}, or run it as root"));
     }
 }
 

@@ -44,7 +44,7 @@ impl Bed {
 #[test]
 fn the_module_is_a_container_of_this_very_program() {
     let bed = Bed { engine: Engine::start() };
-    let data = bed.data("first");
+    let data = bed.data("first one");
     let mut running = bed.quickstart(&["--data", &data]);
     assert_eq!(running.step("engine"), format!("containers, by {}", bed.engine.socket().display()));
     running.message();

@@ -23,7 +23,7 @@ fn an_ordinary_user_without_a_home_where_every_usual_port_is_taken() {
     let data = world.path("tmp/skerry-quickstart-1000");
     assert_eq!(running.step("data"), format!("{}, with a log in it", data.display()));
     assert_eq!(running.step("hub"), "localhost at 127.0.0.1 (HTTPS 8443, MQTT 18883, AMQP 15671)");
-    running.line("what that means", |line| line.contains("Free 443, 8883 and 5671"));
+    running.line("what that means", |line| line.contains("Free 443 and 8883 and 5671, or run it as root"));
     assert_eq!(running.step("edge"), "starts at 127.0.0.2 (HTTPS 8443, MQTT 18883, AMQP 15671)");
     running.message();
     running.says("that the sensor runs", |line| line.starts_with("sensor      running, connected"));
