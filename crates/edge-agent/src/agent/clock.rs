@@ -25,7 +25,7 @@ impl Agent {
         self.clock_apart = apart;
         match self.clock_trouble() {
             Some(trouble) => tracing::warn!("{trouble}"),
-            None => tracing::info!("this machine's clock is right again"),
+            None => tracing::info!("This machine's clock is right again."),
         }
     }
 
