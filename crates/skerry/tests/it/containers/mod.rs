@@ -7,6 +7,7 @@ mod device;
 #[path = "../../../../runtime/tests/it/containers/engine.rs"]
 #[allow(dead_code, reason = "the engine's own tests use the rest")]
 pub(crate) mod engine;
+mod first_device;
 mod garbage;
 mod late;
 mod life;
