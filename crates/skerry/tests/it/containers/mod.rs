@@ -5,7 +5,7 @@ mod bad_input;
 mod device;
 #[path = "../../../../runtime/tests/it/containers/engine.rs"]
 #[allow(dead_code, reason = "the engine's own tests use the rest")]
-mod engine;
+pub(crate) mod engine;
 mod late;
 mod life;
 mod modules;
