@@ -28,6 +28,7 @@ pages! { PAGES:
     modules, "deploy-modules.md";
     a_gateway, "gateway.md";
     migration, "migrate.md";
+    troubleshooting, "troubleshooting.md";
     edge_devices, "edge-devices.md";
     the_hub_on_the_edge, "edge-hub.md";
     events, "events.md";
