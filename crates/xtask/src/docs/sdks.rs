@@ -51,8 +51,7 @@ fn page(sdks: &[Sdk]) -> String {
         let names: Vec<&str> = used.iter().map(|at| PROTOCOLS[*at]).collect();
         page += &format!("\n## {name}\n\n| | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(used.len()));
         for (operation, over) in shown {
-            let cells: Vec<&str> =
-                used.iter().map(|at| if over.contains(at) { "yes" } else { "" }).collect();
+            let cells: Vec<&str> = used.iter().map(|at| if over.contains(at) { "yes" } else { "" }).collect();
             page += &format!("| {operation} | {} |\n", cells.join(" | "));
         }
     }
@@ -78,7 +77,8 @@ fn sdks(root: &Path) -> Result<Vec<Sdk>, Failure> {
             let lines: Vec<&str> = text.lines().map(str::trim).collect();
             for (number, line) in lines.iter().enumerate() {
                 let Some((_, said)) = line.split_once(" shows: ") else { continue };
-                let wrong = |why: &str| Failure::new(format!("{folder}/{file}:{}: {why}: {line}", number + 1));
+                let wrong =
+                    |why: &str| Failure::new(format!("{folder}/{file}:{}: {why}: {line}", number + 1));
                 let next = lines[number..].iter().find(|line| !line.contains(" shows: "));
                 if !next.is_some_and(|line| TESTS.iter().any(|test| line.starts_with(test))) {
                     return Err(wrong("no test is below it"));

@@ -136,7 +136,9 @@ fn kind(info: &str, text: &str) -> Result<Kind, String> {
             let is_name = name.contains('.') && !name.contains(' ');
             return if is_name { Ok(Kind::File(name.to_owned())) } else { Err(format!("no name: {first}")) };
         }
-        ("json", _) => serde_json::from_str::<serde_json::Value>(text).map_err(|error| error.to_string()).err(),
+        ("json", _) => {
+            serde_json::from_str::<serde_json::Value>(text).map_err(|error| error.to_string()).err()
+        }
         ("toml", _) => toml::from_str::<toml::Table>(text).map_err(|error| error.to_string()).err(),
         _ => return Err(format!("nobody knows what to do with a block of {info:?}")),
     };
