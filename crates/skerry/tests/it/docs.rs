@@ -2,6 +2,7 @@
 //! order, and what is said must be what the block of `text` behind it has. What a block is, [`page`] has; what
 //! holes stand for, [`said`]; where pages run, [`place`].
 
+mod links;
 mod page;
 mod place;
 mod said;
