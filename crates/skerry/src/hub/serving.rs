@@ -6,7 +6,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use skerry_front::{Address, Front, Options, SERVER_LIFETIME, Services, TlsMaterial, TlsOptions};
+use skerry_front::{
+    Address, BindError, Front, Options, SERVER_LIFETIME, Services, StartError, TlsMaterial, TlsOptions,
+};
 use skerry_hub::access::Policies;
 use skerry_hub::registry::Sealer;
 use skerry_hub::rest::RestService;
@@ -217,8 +219,19 @@ fn bind(settings: &Settings, tls: &TlsMaterial, services: &Services) -> Result<F
                 "Only root may listen on port {HTTPS_PORT}, so HTTPS listens on {HTTPS_PORT_UNPRIVILEGED}."
             );
             let other = https.with_port(HTTPS_PORT_UNPRIVILEGED);
-            Front::bind(options(other), services.clone()).map_err(Failure::failed)
+            Front::bind(options(other), services.clone()).map_err(|error| unbound(settings, &error))
         }
-        other => other.map_err(Failure::failed),
+        other => other.map_err(|error| unbound(settings, &error)),
     }
+}
+
+/// Of three addresses only one may be in the way, so it is said which option chooses another.
+fn unbound(settings: &Settings, error: &StartError) -> Failure {
+    let StartError::Bind(BindError::Busy { address, .. }) = error else { return Failure::failed(error) };
+    let option = match *address {
+        address if address == settings.mqtt => "--mqtt",
+        address if address == settings.amqp => "--amqp",
+        _ => "--https",
+    };
+    Failure::failed(format!("{error} with {option}"))
 }

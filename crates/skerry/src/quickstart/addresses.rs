@@ -35,14 +35,60 @@ pub enum Free {
     Denied,
 }
 
+/// Heads that listen where only our own clients find them, and why not where every client looks.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unusual {
+    heads: Vec<&'static str>,
+    taken: Vec<u16>,
+    for_root: Vec<u16>,
+}
+
+impl Unusual {
+    pub fn lines(&self) -> [String; 2] {
+        let Self { heads, taken, for_root } = self;
+        let mut ways = Vec::new();
+        if !taken.is_empty() {
+            ways.push(format!("free {}, which others have", and(taken)));
+        }
+        if !for_root.is_empty() {
+            ways.push(format!("run it as root, who alone may have {}", and(for_root)));
+        }
+        [
+            format!("connection strings carry no port, so SDKs do not find its {};", and(heads)),
+            format!("what is skerry's own does. To change it: {}", ways.join("; ")),
+        ]
+    }
+}
+
+fn and(words: &[impl ToString]) -> String {
+    let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => words.concat(),
+    }
+}
+
 impl Door {
-    /// What clients that cannot be told a port do not find, and the ports that they look for.
-    pub fn unusual(&self) -> (Vec<&'static str>, Vec<String>) {
-        [("HTTPS", self.https, HTTPS), ("MQTT", self.mqtt, MQTT), ("AMQP", self.amqp, AMQP)]
-            .into_iter()
-            .filter(|(_, port, (usual, _))| port != usual)
-            .map(|(name, _, (usual, _))| (name, usual.to_string()))
-            .unzip()
+    /// What clients that cannot be told a port do not find here; `None` where they find everything.
+    pub fn unusual(&self, is_free: impl Fn(SocketAddr) -> Free) -> Option<Unusual> {
+        let other: Vec<_> =
+            [("HTTPS", self.https, HTTPS), ("MQTT", self.mqtt, MQTT), ("AMQP", self.amqp, AMQP)]
+                .into_iter()
+                .filter(|(_, port, (usual, _))| port != usual)
+                .map(|(name, _, (usual, _))| (name, usual))
+                .collect();
+        let is_for_root = |port: u16| is_free(SocketAddr::new(self.ip, port)) == Free::Denied;
+        let ports = other.iter().map(|(_, port)| *port);
+        let (for_root, taken) = ports.partition(|port| is_for_root(*port));
+        let heads = other.iter().map(|(name, _)| *name).collect();
+        Some(Unusual { heads, taken, for_root }).filter(|unusual| !unusual.heads.is_empty())
+    }
+
+    fn unusual_count(&self) -> usize {
+        [(self.https, HTTPS), (self.mqtt, MQTT), (self.amqp, AMQP)]
+            .iter()
+            .filter(|(port, (usual, _))| port != usual)
+            .count()
     }
 
     pub fn at(&self, port: u16) -> String {
@@ -82,7 +128,7 @@ fn door(
         if is_full {
             return Ok(door);
         }
-        if best.is_none_or(|best| door.unusual().0.len() < best.unusual().0.len()) {
+        if best.is_none_or(|best| door.unusual_count() < best.unusual_count()) {
             best = Some(door);
         }
     }
@@ -149,6 +195,22 @@ mod tests {
     }
 
     #[test]
+    fn who_has_other_ports_hears_whether_they_are_taken_or_for_root() {
+        let crowded = |address: SocketAddr| match address.port() {
+            443 => Free::Denied,
+            8883 => Free::Taken,
+            _ => Free::Yes,
+        };
+        assert_eq!(door(1, USUAL).unusual(crowded), None);
+        let unusual = door(1, [8443, 18_883, 5671]).unusual(crowded).unwrap();
+        assert_eq!(unusual, Unusual { heads: vec!["HTTPS", "MQTT"], taken: vec![8883], for_root: vec![443] });
+        let [first, second] = unusual.lines();
+        assert!(first.ends_with("SDKs do not find its HTTPS and MQTT;"), "{first}");
+        let ways = "To change it: free 8883, which others have; run it as root, who alone may have 443";
+        assert!(second.ends_with(ways), "{second}");
+    }
+
+    #[test]
     fn ports_that_are_taken_everywhere_are_replaced() {
         let taken = |address: SocketAddr| match address.port() {
             443 | 8883 | 18_883 => Free::Taken,
@@ -157,7 +219,6 @@ mod tests {
         let ports = [8443, 18_884, 5671];
         let (hub, edge) = find((None, None), taken).unwrap();
         assert_eq!((hub, edge), (door(1, ports), door(2, ports)));
-        assert_eq!(hub.unusual(), (vec!["HTTPS", "MQTT"], vec!["443".to_owned(), "8883".to_owned()]));
         let error = find((None, None), |_| Free::Taken).unwrap_err();
         assert!(error.to_string().contains("lo up"), "{error}");
     }

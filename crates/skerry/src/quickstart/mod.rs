@@ -262,11 +262,10 @@ fn tell_hub(show: &Show, memory: &Memory, door: &Door) {
         );
         show.step("", "--reset begins anew with one that fits");
     }
-    let (unusual, usual) = door.unusual();
-    if !unusual.is_empty() {
-        let (unusual, usual) = (unusual.join(" and "), usual.join(" and "));
-        show.step("", &format!("connection strings carry no port, so SDKs do not find its {unusual};"));
-        show.step("", &format!("what is skerry's own does. Free {usual}, or run it as root"));
+    if let Some(unusual) = door.unusual(addresses::is_free) {
+        for line in unusual.lines() {
+            show.step("", &line);
+        }
     }
 }
 

@@ -119,7 +119,15 @@ fn a_second_hub_on_the_same_data_or_port_is_refused() {
     );
     let other = folder.path().join("other");
     let busy = hub.address.to_string();
-    failed(&command(&["hub", "run", "--https", &busy], &other), 1, "another program uses the port");
+    for option in ["--https", "--mqtt", "--amqp"] {
+        let mut asked = vec!["hub", "run", "--https", "off", "--mqtt", "off", "--amqp", "off"];
+        let place = asked.iter().position(|word| *word == option).unwrap() + 1;
+        asked[place] = &busy;
+        let says = format!("cannot listen on {busy}: another program uses the port; find it with");
+        let output = command(&asked, &other);
+        failed(&output, 1, &says);
+        failed(&output, 1, &format!("or choose another address with {option}"));
+    }
     succeeded(&command(&["device", "create", "d1"], &data));
     hub.stop();
 }

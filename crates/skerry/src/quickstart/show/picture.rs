@@ -29,7 +29,7 @@ impl Picture<'_> {
         }
         let left = room.saturating_sub(head.len() + foot.len() + 1);
         let newest = &self.newest[self.newest.len().saturating_sub(left)..];
-        head.push(format!("{} messages", self.messages));
+        head.push(format!("{} message{}", self.messages, if self.messages == 1 { "" } else { "s" }));
         let all = head.into_iter().chain(newest.iter().cloned()).chain(foot);
         all.take(room).map(|line| cut(&line, columns)).collect()
     }
