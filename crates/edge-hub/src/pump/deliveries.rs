@@ -26,8 +26,8 @@ pub(crate) struct Deliveries {
 
 #[derive(PartialEq, Eq)]
 struct Labels {
-    /// Where the endpoint tells one sender from another: the sender and its output.
-    from: Option<(IdentityId, String)>,
+    from: IdentityId,
+    output: String,
     priority: u32,
 }
 
@@ -45,11 +45,12 @@ impl Deliveries {
     pub(crate) fn count(
         &mut self,
         figures: &Figures,
-        from: Option<(IdentityId, String)>,
+        from: IdentityId,
+        output: String,
         priority: u32,
         took: Option<Took>,
     ) {
-        let labels = Labels { from, priority };
+        let labels = Labels { from, output, priority };
         let series = match self.latest.take() {
             Some((known, series)) if known == labels => series,
             _ => self.series(figures, &labels),
@@ -66,15 +67,8 @@ impl Deliveries {
         let priority = labels.priority.to_string();
         let (to, priority) = (("to", self.to.as_str()), ("priority", priority.as_str()));
         let input = ("to_route_input", &*self.input);
-        let Some((from, output)) = &labels.from else {
-            return Series {
-                sent: figures.messages_sent.one(&[to, input, priority]),
-                process: figures.process.one(&[to, priority]),
-                send: figures.send.one(&[to, input]),
-            };
-        };
-        let from = from.to_string();
-        let (from, output) = (("from", from.as_str()), ("from_route_output", output.as_str()));
+        let from = labels.from.to_string();
+        let (from, output) = (("from", from.as_str()), ("from_route_output", labels.output.as_str()));
         Series {
             sent: figures.messages_sent.one(&[from, to, output, input, priority]),
             process: figures.process.one(&[from, to, priority]),

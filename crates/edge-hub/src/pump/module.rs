@@ -1,5 +1,6 @@
 //! Letters for one input of a module: pipelined, and in order over every reconnect.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ pub(crate) struct ModulePump {
     queues: watch::Receiver<Arc<Queues>>,
     sweep_every: Duration,
     deliveries: Deliveries,
+    /// Who sent what is on the way, and from which output.
+    senders: HashMap<Place, (IdentityId, String)>,
 }
 
 impl ModulePump {
@@ -63,6 +66,7 @@ impl ModulePump {
             seen,
             sweep_every,
             deliveries,
+            senders: HashMap::new(),
         })
     }
 
@@ -188,6 +192,8 @@ impl ModulePump {
         let Ready { letter, place, again } = ready;
         let ticket = self.station.ticket(place);
         let Some(live) = live else { return drop(ticket) };
+        let output = letter.message.system.output.clone().unwrap_or_default();
+        self.senders.insert(place, (letter.from.clone(), output));
         live.hand(Item {
             letter,
             input: Some(Arc::clone(&self.input)),
@@ -200,11 +206,14 @@ impl ModulePump {
     }
 
     fn take_fate(&mut self, place: Place, fate: Fate, rests_until: &mut Option<Instant>) {
+        let sender = self.senders.remove(&place);
         match fate {
             Fate::Delivered => {
                 let priority = self.station.name(place).priority;
                 let took = self.station.took(place);
-                self.deliveries.count(&self.spool.figures, None, priority, took);
+                if let Some((from, output)) = sender {
+                    self.deliveries.count(&self.spool.figures, from, output, priority, took);
+                }
                 self.station.settle(place);
             }
             Fate::Returned | Fate::Barred { .. } => self.station.give_back(place),

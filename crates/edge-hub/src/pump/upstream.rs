@@ -242,7 +242,7 @@ impl UpstreamPump {
         match fate {
             Fate::Delivered => {
                 let (priority, took) = (self.station.name(place).priority, self.station.took(place));
-                self.deliveries.count(&self.spool.figures, Some((from.clone(), output)), priority, took);
+                self.deliveries.count(&self.spool.figures, from.clone(), output, priority, took);
                 self.spool.figures.upstream.record(since.elapsed());
                 self.station.settle(place);
             }

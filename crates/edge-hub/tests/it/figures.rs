@@ -27,6 +27,12 @@ async fn every_series_has_the_labels_that_are_listed() {
         .until("they are there", |world| world.hub.count("edge/m") == 1 && !other.letters().is_empty())
         .await;
     drop(other);
+    let sent = "from=\"edge/m\",to=\"edge/other\",from_route_output=\"on\",to_route_input=\"in\",priority=";
+    let page = world.edge().metrics();
+    assert!(
+        page.lines().any(|line| line.starts_with("edgehub_messages_sent_total") && line.contains(sent)),
+        "{page}"
+    );
     world.hub.go_away();
     world.until("it is lost", |world| world.edge().metrics().contains("offline_count_total{")).await;
 
