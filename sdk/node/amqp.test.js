@@ -9,7 +9,9 @@ const { NoRetry, SharedAccessSignature } = require('azure-iot-common');
 const { host, events, until, restartHub, registry, newDevice, removeMade } = require('./support');
 const { stringOf, connected, invoke, patchTwin, failure, closeAll, behave } = require('./sessions');
 
+// shows: azure-iot-device | AMQP | messages, methods, twin
 behave('AMQP', Amqp, { carriesUserId: false });
+// shows: azure-iot-device | AMQP in WebSockets | messages, methods, twin
 behave('AMQP over WebSockets', AmqpWs, { carriesUserId: false });
 
 for (const [name, transport] of [['AMQP', Amqp], ['AMQP over WebSockets', AmqpWs]]) {

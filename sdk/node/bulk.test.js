@@ -8,6 +8,7 @@ const { registry, newId, newDevice, removeMade, refused } = require('./support')
 describe('devices in bulk', () => {
   afterEach(removeMade);
 
+  // shows: azure-iothub | HTTPS | devices in bulk
   it('are added', async () => {
     const ids = [newId(), newId(), newId()];
     const { responseBody: result, httpResponse } = await registry.addDevices(ids.map((deviceId) => ({ deviceId })));

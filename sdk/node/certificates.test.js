@@ -63,6 +63,7 @@ afterEach(async () => {
 
 for (const [name, transport] of [['MQTT', Mqtt], ['MQTT over WebSockets', MqttWs], ['AMQP', Amqp], ['AMQP over WebSockets', AmqpWs], ['HTTPS', Http]]) {
   describe(`certificates over ${name}`, () => {
+    // shows: azure-iot-device | MQTT, MQTT in WebSockets, AMQP, AMQP in WebSockets, HTTPS | certificate by its thumbprint
     it('prove by their thumbprint', async () => {
       const deviceId = newId();
       const [first, second, stranger] = ['anything', 'else', deviceId].map(selfSigned);
@@ -83,6 +84,7 @@ for (const [name, transport] of [['MQTT', Mqtt], ['MQTT over WebSockets', MqttWs
       await refused(await clientOf(deviceId, stranger, transport));
     });
 
+    // shows: azure-iot-device | MQTT, MQTT in WebSockets, AMQP, AMQP in WebSockets, HTTPS | certificate by an authority
     it('prove by who signed them', async () => {
       const deviceId = newId();
       const [root, stranger] = [authority('root'), authority('root')];

@@ -60,6 +60,7 @@ async function listening(device) {
 describe('messages for devices over HTTPS', () => {
   afterEach(removeMade);
 
+  // shows: azure-iot-device | HTTPS | commands
   it('arrive with every property and are completed', async () => {
     const device = await newDevice();
     await send(device, 'open the window', {

@@ -13,6 +13,7 @@ const SHA256 = 'c3'.repeat(32);
 describe('devices', () => {
   afterEach(removeMade);
 
+  // shows: azure-iothub | HTTPS | devices
   it('are created with keys that the hub makes', async () => {
     const deviceId = newId();
     const { responseBody: device, httpResponse } = await registry.create({ deviceId });

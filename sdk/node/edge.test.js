@@ -39,6 +39,7 @@ async function desired(deviceId, moduleId) {
 describe('edge devices', () => {
   afterEach(removeMade);
 
+  // shows: azure-iothub | HTTPS | modules of an edge device
   it('have their modules set', async () => {
     const { deviceId } = await edgeDevice();
     const { httpResponse } = await registry.applyConfigurationContentOnDevice(deviceId, manifest('sensor:1'));

@@ -88,6 +88,7 @@ for (const [name, options] of [['AMQP', {}], ['AMQP over WebSockets', { webSocke
       }
     });
 
+    // shows: @azure/event-hubs | AMQP, AMQP in WebSockets | events
     it('come whole, from the beginning, from a sequence number, an offset or a moment on', async () => {
       const device = await newDevice();
       const before = new Date(Date.now() - 1000);

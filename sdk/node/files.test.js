@@ -58,6 +58,7 @@ describe('files', () => {
     ['a small file', 10_000],
     ['20 MB in blocks', 20 * MIB + 12_345],
   ]) {
+    // shows: azure-iot-device | HTTPS | files
     it(`arrive whole: ${what}`, async () => {
       const device = await newDevice();
       const client = clientOf(device);

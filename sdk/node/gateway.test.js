@@ -63,6 +63,7 @@ afterEach(async () => {
 
 for (const [name, transport] of [['MQTT', Mqtt], ['MQTT over WebSockets', MqttWs], ['AMQP', Amqp], ['AMQP over WebSockets', AmqpWs]]) {
   describe(`behind an edge over ${name}`, () => {
+    // shows: azure-iot-device | MQTT, MQTT in WebSockets, AMQP, AMQP in WebSockets | messages through an edge
     it('a device sends in order, with every property', async () => {
       const device = await leaf();
       const client = await connected(device, transport);
@@ -82,6 +83,7 @@ for (const [name, transport] of [['MQTT', Mqtt], ['MQTT over WebSockets', MqttWs
       assert.deepStrictEqual(seen[7].properties, { 'site & shift': 'oslo=night/ü+1' });
     });
 
+    // shows: azure-iot-device | MQTT, MQTT in WebSockets, AMQP, AMQP in WebSockets | messages from module to module
     it('a module hears of what is routed to it, and settles it', async () => {
       const receiver = await connected(await module('receiver'), transport);
       const sender = await connected(await module('sender'), transport);
@@ -107,6 +109,7 @@ for (const [name, transport] of [['MQTT', Mqtt], ['MQTT over WebSockets', MqttWs
       assert.deepStrictEqual(numbers, [...Array(30).keys()].map((at) => ['in', String(at), 'here']));
     });
 
+    // shows: azure-iot-device | MQTT, MQTT in WebSockets, AMQP, AMQP in WebSockets | methods through an edge
     it('methods are answered, those of the hub and those of a module', async () => {
       const target = await module('target');
       const client = await connected(target, transport);
@@ -120,6 +123,7 @@ for (const [name, transport] of [['MQTT', Mqtt], ['MQTT over WebSockets', MqttWs
       assert.deepStrictEqual([told.status, told.payload], [207, { a: [1, null] }]);
     });
 
+    // shows: azure-iot-device | MQTT, MQTT in WebSockets, AMQP, AMQP in WebSockets | twin through an edge
     it('twins are told and reported', async () => {
       const device = await leaf();
       const client = await connected(device, transport);
@@ -137,6 +141,7 @@ for (const [name, transport] of [['MQTT', Mqtt], ['MQTT over WebSockets', MqttWs
       await until('the hub hears of it', async () => (await reported()).firmware === '1.2');
     });
 
+    // shows: azure-iot-device | MQTT, MQTT in WebSockets, AMQP, AMQP in WebSockets | commands through an edge
     it('commands reach a device', async () => {
       const device = await leaf();
       const client = await connected(device, transport);
@@ -153,6 +158,7 @@ for (const [name, transport] of [['MQTT', Mqtt], ['MQTT over WebSockets', MqttWs
       assert.deepStrictEqual(heard, ['do it']);
     });
 
+    // shows: azure-iot-device | MQTT, MQTT in WebSockets, AMQP, AMQP in WebSockets | certificate through an edge
     it('a device is let in by its certificate, known by its print or by who signed it', async () => {
       const own = newId('-print');
       const certificate = selfSigned(own);

@@ -9,7 +9,9 @@ const { NoRetry } = require('azure-iot-common');
 const { events, until, restartHub, packetsLost, registry, newDevice, removeMade } = require('./support');
 const { open, stringOf, connected, invoke, patchTwin, failure, closeAll, behave } = require('./sessions');
 
+// shows: azure-iot-device | MQTT | messages, methods, twin
 behave('MQTT', Mqtt, { carriesUserId: true });
+// shows: azure-iot-device | MQTT in WebSockets | messages, methods, twin
 behave('MQTT over WebSockets', MqttWs, { carriesUserId: true });
 
 describe('a connection over MQTT', () => {

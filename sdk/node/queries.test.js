@@ -31,6 +31,7 @@ describe('queries', () => {
     return found;
   }
 
+  // shows: azure-iothub | HTTPS | queries
   it('give twins that can be used', async () => {
     const query = registry.createQuery(`SELECT * FROM devices ${where} AND tags.number = 3`);
     const { result, message } = await query.nextAsTwin();

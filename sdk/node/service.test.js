@@ -36,6 +36,8 @@ for (const [name, transport] of [['AMQP', ServiceAmqp], ['AMQP over WebSockets',
     });
 
     for (const [wire, device] of [['AMQP', Amqp], ['AMQP over WebSockets', AmqpWs], ['MQTT', Mqtt]]) {
+      // shows: azure-iothub | AMQP, AMQP in WebSockets | commands
+      // shows: azure-iot-device | MQTT, AMQP, AMQP in WebSockets | commands
       it(`sends to a device over ${wire} with every property`, async () => {
         // The topics of MQTT leave no room for such ids.
         const identity = await newDevice({ deviceId: newId(wire === 'MQTT' ? '' : '#+%') });
@@ -61,6 +63,7 @@ for (const [name, transport] of [['AMQP', ServiceAmqp], ['AMQP over WebSockets',
       });
     }
 
+    // shows: azure-iothub | AMQP, AMQP in WebSockets | feedback
     it('hears what became of commands: completed, rejected, failed too often, expired', async () => {
       const identity = await newDevice();
       const id = (word) => `${identity.deviceId}-${word}`;
@@ -124,6 +127,7 @@ for (const [name, transport] of [['AMQP', ServiceAmqp], ['AMQP over WebSockets',
       await other.close().catch(() => {});
     });
 
+    // shows: azure-iothub | AMQP, AMQP in WebSockets | notices about files
     it('hears of files that devices have uploaded', async () => {
       const identity = await newDevice();
       const { result: receiver } = await service.getFileNotificationReceiver();

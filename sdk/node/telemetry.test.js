@@ -15,6 +15,7 @@ function clientOf(device) {
 describe('telemetry over HTTPS', () => {
   afterEach(removeMade);
 
+  // shows: azure-iot-device | HTTPS | messages
   it('arrives with every property', async () => {
     const device = await newDevice();
     const client = clientOf(device);

@@ -28,6 +28,7 @@ describe('twins', () => {
     }
   });
 
+  // shows: azure-iothub | HTTPS | twins
   it('merge what is sent', async () => {
     const { deviceId } = await newDevice();
     const { responseBody: first } = await registry.updateTwin(
@@ -98,6 +99,7 @@ function removeAsRead(module) {
 describe('modules', () => {
   afterEach(removeMade);
 
+  // shows: azure-iothub | HTTPS | modules
   it('are added, read, updated and removed', async () => {
     const { deviceId } = await newDevice();
     const added = (await registry.addModule({ deviceId, moduleId: 'm1', managedBy: 'me' })).responseBody;

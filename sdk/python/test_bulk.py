@@ -32,6 +32,7 @@ def ids(manager, prefix):
         remove(manager, name)
 
 
+# shows: azure-iot-hub | HTTPS | devices in bulk
 def test_create_update_delete(manager, ids, refused):
     done = manager.bulk_create_or_update_devices([item(name, "create") for name in ids])
     assert done.is_successful is True

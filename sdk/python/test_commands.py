@@ -28,6 +28,7 @@ def listening(device):
     return client
 
 
+# shows: azure-iot-hub | AMQP, AMQP in WebSockets | commands
 def test_a_command_arrives_with_its_properties(device, sender):
     client = listening(device)
     arrived, received = [], threading.Event()

@@ -159,6 +159,7 @@ def answering(client):
     return seen
 
 
+# shows: azure-iot-device | MQTT, MQTT in WebSockets | messages
 def test_messages_arrive_with_every_property(client, identity):
     message = Message('{"t": 21.5}', message_id="m-1", content_encoding="utf-8", content_type="application/json")
     message.correlation_id, message.user_id = "c-1", "u-1"
@@ -181,6 +182,7 @@ def test_messages_of_the_largest_size_arrive(client, identity):
     assert [len(bodies[0]), bodies[1]] == [255 * 1024, "after"]
 
 
+# shows: azure-iot-device | MQTT, MQTT in WebSockets | methods
 def test_methods_are_answered_in_every_form_of_payload(manager, client, identity):
     seen = answering(client)
     for payload in [None, 7, 2.5, "text ü", True, [], [1, [2]], {}, {"a": {"b": [None]}}]:
@@ -197,6 +199,7 @@ def test_large_methods_are_answered(manager, client, identity):
     assert invoke(manager, identity, "echo", payload, connect=5).payload == {"echo": payload}
 
 
+# shows: azure-iot-device | MQTT, MQTT in WebSockets | twin
 def test_twins_are_read_reported_and_told_once(manager, client, identity):
     assert client.get_twin() == {"desired": {"$version": 1}, "reported": {"$version": 1}}
     client.patch_twin_reported_properties({"firmware": "1.2", "deep": {"a": 1, "b": None}})
@@ -322,6 +325,7 @@ def feedback():
     return records
 
 
+# shows: azure-iot-device | MQTT, MQTT in WebSockets | commands
 def test_commands_arrive_with_every_property_and_are_done(manager, device, websockets, clients):
     device_id, keys = device.device_id, device.authentication.symmetric_key
     headers = {
@@ -413,6 +417,7 @@ def x509_client(x509, device_id, websockets=False, module_id=None):
     return IoTHubDeviceClient.create_from_x509_certificate(x509, host(), device_id, **more)
 
 
+# shows: azure-iot-device | MQTT, MQTT in WebSockets | certificate by its thumbprint
 @pytest.mark.parametrize("kind_of_print", ["sha1", "sha256"])
 def test_certificates_prove_by_their_thumbprint(
     manager, device_id, clients, tmp_path, websockets, kind_of_print
@@ -484,6 +489,7 @@ def test_a_certificate_is_no_proof_for_who_has_a_key(device, clients, tmp_path):
         clients(x509_client(x509, device.device_id))
 
 
+# shows: azure-iot-hub | HTTPS | methods
 def test_a_method_of_who_is_not_there_is_told(manager, device, client, identity):
     client.disconnect()
     with pytest.raises(HttpOperationError) as raised:
@@ -561,6 +567,7 @@ def administer(method, path, body=None, headers=None):
         return json.loads(text) if text else None
 
 
+# shows: azure-iot-device | MQTT, MQTT in WebSockets | certificate by an authority
 def test_certificates_prove_by_who_signed_them(manager, device_id, clients, tmp_path, websockets):
     root = Authority(tmp_path, "root")
     middle = Authority(tmp_path, "middle", root)

@@ -15,6 +15,7 @@ def decimal(etag):
     return int(base64.b64decode(etag))
 
 
+# shows: azure-iot-hub | HTTPS | devices
 def test_a_device_has_everything_the_sdk_knows(manager, device_id):
     device = manager.create_device_with_sas(device_id, KEY_1, KEY_2, "enabled", status_reason="new here")
     assert device.device_id == device_id

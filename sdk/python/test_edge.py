@@ -38,6 +38,7 @@ def desired(manager, device_id, module_id):
     return {key: value for key, value in section.items() if not key.startswith("$")}
 
 
+# shows: azure-iot-hub | HTTPS | modules of an edge device
 def test_modules_are_set(manager, edge, configurations):
     name = edge.device_id
     configurations.apply_configuration_on_edge_device(name, content())

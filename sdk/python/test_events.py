@@ -112,6 +112,7 @@ def test_what_there_is(transport):
             assert found["is_empty"] == (found["last_enqueued_sequence_number"] == -1)
 
 
+# shows: azure-eventhub | AMQP, AMQP in WebSockets | events
 def test_events_come_whole_and_from_any_place_on(device, transport):
     before = datetime.now(timezone.utc) - timedelta(seconds=1)
     send(device, range(3))

@@ -91,6 +91,7 @@ def test_a_file_comes_back_as_it_was_written(sender, length, options):
     assert sender.complete(link).status_code == 204
 
 
+# shows: azure-iot-device | HTTPS | files
 def test_the_device_sdk_asks_for_a_link_and_says_how_it_went(device):
     key = device.authentication.symmetric_key.primary_key
     with open(provided("SKERRY_TEST_CA"), encoding="ascii") as file:

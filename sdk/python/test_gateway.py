@@ -190,6 +190,7 @@ def bodies(found):
     return [event["body"] for event in found]
 
 
+# shows: azure-iot-device | MQTT, MQTT in WebSockets | messages through an edge
 @pytest.mark.parametrize("websockets", [False, True])
 def test_what_a_module_sends_arrives_at_the_hub(module, websockets):
     name = f"up{int(websockets)}"
@@ -207,6 +208,7 @@ def test_what_a_module_sends_arrives_at_the_hub(module, websockets):
     assert bodies(found) == [{"n": number} for number in range(5)]
 
 
+# shows: azure-iot-device | MQTT | messages from module to module
 def test_messages_go_from_module_to_module_by_a_route(module):
     receiver, sender = module("m2"), module("m1")
     heard = []
@@ -242,6 +244,7 @@ def test_a_module_calls_methods_of_modules_and_of_devices(module, leaf):
         assert (answer["status"], answer["payload"]) == (201, {"by": to, "name": "m", "got": [1]})
 
 
+# shows: azure-iot-device | MQTT | methods through an edge
 def test_the_hub_calls_methods_through_the_gateway(module, leaf, registry):
     for client, invoke in (
         (module("called"), lambda call: registry.invoke_device_module_method(EDGE, "called", call)),
@@ -259,6 +262,7 @@ def test_the_hub_calls_methods_through_the_gateway(module, leaf, registry):
         assert (result.status, result.payload) == (200, {"got": {"a": 1}})
 
 
+# shows: azure-iot-device | MQTT | twin through an edge
 def test_twins_through_the_gateway(module, leaf, registry):
     device = leaf()
     patches = []
@@ -273,6 +277,7 @@ def test_twins_through_the_gateway(module, leaf, registry):
     assert device.get_twin()["desired"]["x"] == 1
 
 
+# shows: azure-iot-device | MQTT | commands through an edge
 def test_commands_reach_a_device_behind_the_edge(leaf, registry):
     device = leaf()
     heard = []

@@ -13,6 +13,7 @@ def create(manager, device, module_id="m1"):
     return manager.create_module_with_sas(device.device_id, module_id, "me", KEY_1, KEY_2)
 
 
+# shows: azure-iot-hub | HTTPS | modules
 def test_a_module_has_everything_the_sdk_knows(manager, device):
     module = create(manager, device)
     assert (module.device_id, module.module_id, module.managed_by) == (device.device_id, "m1", "me")

@@ -36,6 +36,7 @@ def test_whole_twins_are_what_get_gives(manager, fleet):
         assert twin.as_dict() == manager.get_twin(twin.device_id).as_dict()
 
 
+# shows: azure-iot-hub | HTTPS | queries
 @pytest.mark.parametrize(
     "condition, found",
     [

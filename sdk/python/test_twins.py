@@ -60,6 +60,7 @@ def test_the_twin_of_a_device_carries_its_identity(manager, edge):
     assert twin.parent_scopes == []
 
 
+# shows: azure-iot-hub | HTTPS | twins
 def test_updates_merge_and_null_removes(face):
     first = face.update(patch({"site": {"building": 1, "floor": 2}}, {"speed": 10, "mode": "slow", "list": [1, 2]}))
     assert first.tags == {"site": {"building": 1, "floor": 2}}

@@ -3,23 +3,27 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use skerry_front::Durations;
+
+use crate::summary::{Summary, Summed};
 
 /// Series of one name; with more the rest is counted together, without labels.
 const SERIES_MAX: usize = 2000;
 
 /// A counter with labels, as Prometheus has them.
-#[derive(Default)]
-pub struct Family(Mutex<BTreeMap<String, Arc<Count>>>);
+pub struct Family<S = Count>(Mutex<BTreeMap<String, Arc<S>>>);
 
-impl Family {
-    pub fn add(&self, labels: &[(&str, &str)], count: u64) {
-        self.one(labels).add(count);
+impl<S> Default for Family<S> {
+    fn default() -> Self {
+        Self(Mutex::default())
     }
+}
 
+impl<S: Default> Family<S> {
     /// One series, for who counts often: its labels are written once.
-    pub(crate) fn one(&self, labels: &[(&str, &str)]) -> Arc<Count> {
+    pub(crate) fn one(&self, labels: &[(&str, &str)]) -> Arc<S> {
         let mut key = String::new();
         for (name, value) in labels {
             if !key.is_empty() {
@@ -44,10 +48,31 @@ impl Family {
         Arc::clone(series.entry(key).or_default())
     }
 
+    fn read<T>(&self, read: impl Fn(&S) -> T) -> Vec<(String, T)> {
+        let series = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        series.iter().map(|(labels, one)| (labels.clone(), read(one))).collect()
+    }
+}
+
+impl Family<Summary> {
+    pub fn record(&self, labels: &[(&str, &str)], took: Duration) {
+        self.one(labels).record_duration(took);
+    }
+
+    /// Labels as they are written, and what was measured.
+    pub fn summed(&self) -> Vec<(String, Summed)> {
+        self.read(Summary::read)
+    }
+}
+
+impl Family {
+    pub fn add(&self, labels: &[(&str, &str)], count: u64) {
+        self.one(labels).add(count);
+    }
+
     /// Labels as they are written, and counts.
     pub fn series(&self) -> Vec<(String, u64)> {
-        let series = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        series.iter().map(|(labels, count)| (labels.clone(), count.get())).collect()
+        self.read(Count::get)
     }
 
     pub fn total(&self) -> u64 {
@@ -100,6 +125,16 @@ pub struct Figures {
     pub connect_failures: Family,
     pub connects: Family,
     pub disconnects: Family,
+    /// Bytes of messages that clients sent.
+    pub size: Family<Summary>,
+    /// From a letter that is stored until its endpoint has it.
+    pub process: Family<Summary>,
+    /// From a letter that goes out until its endpoint has it.
+    pub send: Family<Summary>,
+    pub twin_get_took: Family<Summary>,
+    pub report_took: Family<Summary>,
+    pub method_took: Family<Summary>,
+    pub offline_took: Family<Summary>,
     /// From letters that came together until they are durable.
     pub durable: Durations,
     /// From a letter that is handed to its line until the hub has it.

@@ -111,14 +111,22 @@ impl Shared {
         };
         let wanted =
             WantedCall { method, payload, start_within: Duration::ZERO, answer_within: ANSWER_WITHIN };
+        let called = tokio::time::Instant::now();
         let reply = live.call(wanted).await;
-        self.figures.methods.add(&[("from", "upstream"), ("to", &id.to_string())], 1);
+        self.count_method("upstream", id, called);
         match reply {
             CallReply::Answered { status, payload } => (status, payload),
             CallReply::NotOnline => failed(404, "the client does not listen to methods"),
             CallReply::TimedOut => failed(504, "the client did not answer"),
             CallReply::Busy => failed(429, "the client has as many calls open as it may"),
         }
+    }
+
+    fn count_method(&self, from: &str, to: &IdentityId, called: tokio::time::Instant) {
+        let to = to.to_string();
+        let labels = [("from", from), ("to", to.as_str())];
+        self.figures.methods.add(&labels, 1);
+        self.figures.method_took.record(&labels, called.elapsed());
     }
 
     async fn own_method(&self, method: &str, payload: &[u8]) -> (i64, Bytes) {
@@ -145,14 +153,16 @@ impl Shared {
 
     /// A method of somebody here, called by somebody here.
     pub(crate) async fn invoke(&self, from: &IdentityId, id: &IdentityId, wanted: WantedCall) -> CallReply {
-        let until = tokio::time::Instant::now() + wanted.start_within;
-        self.figures.methods.add(&[("from", &from.to_string()), ("to", &id.to_string())], 1);
+        let called = tokio::time::Instant::now();
+        let until = called + wanted.start_within;
         let mut seen = self.directory.watch(id);
         loop {
             let live = seen.borrow_and_update().clone();
             if let Some(live) = live {
                 let left = until.saturating_duration_since(tokio::time::Instant::now());
-                return live.call(WantedCall { start_within: left, ..wanted }).await;
+                let reply = live.call(WantedCall { start_within: left, ..wanted }).await;
+                self.count_method(&from.to_string(), id, called);
+                return reply;
             }
             tokio::select! {
                 changed = seen.changed() => if changed.is_err() { return CallReply::NotOnline },

@@ -6,6 +6,7 @@
 //!
 //! Fields of the message have the tags of `skerry_model::message::packed`; those here are of the edge.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use skerry_model::message::Message;
 use skerry_model::message::packed::{Gathered, put, put_bytes, put_properties, take};
 
 use crate::figures::Latest;
+use crate::summary::Summary;
 
 const VERSION: u8 = 1;
 
@@ -76,6 +78,8 @@ pub(crate) struct Letterhead {
     pub(crate) label: String,
     /// Where its letters are counted, by output.
     pub(crate) received: Latest,
+    /// Where their bytes are.
+    pub(crate) size: OnceLock<Arc<Summary>>,
 }
 
 impl Letterhead {
@@ -88,7 +92,12 @@ impl Letterhead {
         if kind == Kind::TwinChange {
             put(&mut out, tag::TWIN_CHANGE, "");
         }
-        Self { headers: out.into(), label: from.to_string(), received: Latest::default() }
+        Self {
+            headers: out.into(),
+            label: from.to_string(),
+            received: Latest::default(),
+            size: OnceLock::new(),
+        }
     }
 
     /// The headers of a message that is stored now.

@@ -7,6 +7,7 @@ use skerry_model::{Metric, MetricKind};
 
 use crate::figures::{Family, Figures};
 use crate::service::{EdgeHub, Shared};
+use crate::summary::{Summary, Summed};
 
 const PREFIX: &str = "edgehub_";
 /// Of every series.
@@ -19,7 +20,7 @@ type Queue = (&'static str, &'static str, fn(u64, u64) -> u64);
 type Number = (&'static str, &'static str);
 
 /// Counters with labels, which say `ms_telemetry` besides, as the original's do.
-fn families(figures: &Figures) -> [(Told, &Family); 11] {
+fn families(figures: &Figures) -> [(Told, &Family); 12] {
     let row = |name, help, labels: &'static [&'static str], family| ((name, help, labels), family);
     let sent = &["from", "to", "from_route_output", "to_route_input", "priority"];
     [
@@ -53,7 +54,47 @@ fn families(figures: &Figures) -> [(Told, &Family); 11] {
             &figures.connect_failures,
         ),
         row("client_connect_success_total", "Clients that were let in", &["id"], &figures.connects),
+        row(
+            "operation_retry_total",
+            "What was sent to the hub again",
+            &["id", "operation"],
+            &figures.retries,
+        ),
         row("client_disconnect_total", "Clients that went", &["id"], &figures.disconnects),
+    ]
+}
+
+/// Of the newest, with the sum and the count of all. Those that say `ms_telemetry`, as the original's do.
+fn summaries(figures: &Figures) -> [(Told, &Family<Summary>, bool); 7] {
+    let row =
+        |name, help, labels: &'static [&'static str], family, tells| ((name, help, labels), family, tells);
+    let send = &["from", "to", "from_route_output", "to_route_input"];
+    [
+        row("message_size_bytes", "Bytes of messages that clients sent", &["id"], &figures.size, false),
+        row("gettwin_duration_seconds", "To get a twin", &["source", "id"], &figures.twin_get_took, true),
+        row("message_send_duration_seconds", "To deliver a message", send, &figures.send, true),
+        row(
+            "message_process_duration_seconds",
+            "From a message that is stored until it is delivered",
+            &["from", "to", "priority"],
+            &figures.process,
+            true,
+        ),
+        row(
+            "reported_properties_update_duration_seconds",
+            "To take or pass on a report of properties",
+            &["target", "id"],
+            &figures.report_took,
+            true,
+        ),
+        row("direct_method_duration_seconds", "Of methods", &["from", "to"], &figures.method_took, true),
+        row(
+            "offline_duration_seconds",
+            "Until the hub was reached again",
+            &["id"],
+            &figures.offline_took,
+            true,
+        ),
     ]
 }
 
@@ -85,13 +126,16 @@ const DURATIONS: [Number; 2] = [
 
 /// Every metric of an edge hub.
 pub fn metrics() -> Vec<Metric> {
-    use MetricKind::{Counter, Gauge, Histogram};
+    use MetricKind::{Counter, Gauge, Histogram, Summary};
     let figures = Figures::default();
     let metric =
         |name: &str, kind, labels, help| Metric { name: format!("{PREFIX}{name}"), kind, labels, help };
     let mut all = Vec::new();
     all.extend(
         families(&figures).into_iter().map(|((name, help, labels), _)| metric(name, Counter, labels, help)),
+    );
+    all.extend(
+        summaries(&figures).into_iter().map(|((name, help, labels), ..)| metric(name, Summary, labels, help)),
     );
     all.extend(QUEUES.iter().map(|(name, help, _)| metric(name, Gauge, &QUEUE_LABELS, help)));
     all.extend(GAUGES.iter().map(|(name, help)| metric(name, Gauge, &[], help)));
@@ -120,6 +164,14 @@ impl Shared {
             for (labels, count) in family.series() {
                 let separator = if labels.is_empty() { "" } else { "," };
                 line(&mut out, name, &format!("{common},ms_telemetry=\"True\"{separator}{labels}"), count);
+            }
+        }
+        for ((name, help, _), family, tells) in summaries(figures) {
+            head(&mut out, name, help, "summary");
+            let common = if tells { format!("{common},ms_telemetry=\"True\"") } else { common.clone() };
+            for (labels, summed) in family.summed() {
+                let separator = if labels.is_empty() { "" } else { "," };
+                summary(&mut out, name, &format!("{common}{separator}{labels}"), &summed);
             }
         }
         let lengths = self.spool.lengths();
@@ -177,6 +229,14 @@ fn head(out: &mut String, name: &str, help: &str, kind: &str) {
 
 fn line(out: &mut String, name: &str, labels: &str, value: u64) {
     let _ = writeln!(out, "{PREFIX}{name}{{{labels}}} {value}");
+}
+
+fn summary(out: &mut String, name: &str, labels: &str, summed: &Summed) {
+    for (quantile, value) in &summed.quantiles {
+        let _ = writeln!(out, "{PREFIX}{name}{{{labels},quantile=\"{quantile}\"}} {value}");
+    }
+    let _ = writeln!(out, "{PREFIX}{name}_sum{{{labels}}} {}", summed.sum);
+    line(out, &format!("{name}_count"), labels, summed.count);
 }
 
 fn histogram(out: &mut String, name: &str, common: &str, counts: &DurationCounts) {

@@ -1,7 +1,7 @@
 //! The edge hub as one service: what it is made of, and what runs while it does.
 
 use std::future::Future;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -11,6 +11,7 @@ use skerry_model::{Clock, DeviceId, EDGE_HUB, IdentityId, Random};
 use skerry_store::documents::{Documents, Key};
 use skerry_store::log::{Durability, Log};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::cabinet::{Cabinet, CabinetError, OWN};
 use crate::ending::Ending;
@@ -113,6 +114,8 @@ pub(crate) struct Shared {
     pub(crate) twins: Twins,
     pub(crate) noted: Noted,
     pub(crate) figures: Arc<Figures>,
+    /// Since when the hub is not reached, if it was before.
+    pub(crate) lost_at: Mutex<Option<Instant>>,
     pub(crate) clock: Arc<dyn Clock>,
     /// What was made of the desired properties; 0 before anything was.
     pub(crate) configured: watch::Sender<Configured>,
@@ -189,6 +192,7 @@ impl EdgeHub {
             twins,
             noted: Noted::new(device),
             figures,
+            lost_at: Mutex::default(),
             clock,
             configured: watch::Sender::new(Configured::default()),
             configuring: tokio::sync::Mutex::default(),

@@ -205,6 +205,9 @@ impl Spool {
             if letter.kind == Kind::Telemetry {
                 let series = || self.figures.messages_received.one(&[("route_output", output), ("id", id)]);
                 letterhead.received.add(output, 1, series);
+                let size = letterhead.size.get_or_init(|| self.figures.size.one(&[("id", id)]));
+                #[expect(clippy::cast_precision_loss, reason = "messages are small")]
+                size.record(letter.message.body.len() as f64);
             }
             let to = destinations(&rules.table, &letter, rules.lasts);
             if to.is_empty() {

@@ -1,7 +1,7 @@
 //! What the hub does by itself: its configuration, its own report, and a pump for each endpoint.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use skerry_model::IdentityId;
 use skerry_model::message::{Message, SystemProperties};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 
 use crate::config::{Config, Parsed};
 use crate::ending::Ending;
@@ -183,10 +184,16 @@ impl Shared {
     /// The line of the edge hub itself says whether the hub can be reached.
     pub(crate) fn own_line(&self, state: State) {
         self.lines.reached(state == State::Up);
+        let id = self.own().to_string();
+        let mut lost = self.lost_at.lock().unwrap_or_else(PoisonError::into_inner);
         if state == State::Up {
             tracing::info!("The hub is reached.");
+            if let Some(lost) = lost.take() {
+                self.figures.offline_took.record(&[("id", &id)], lost.elapsed());
+            }
         } else {
-            self.figures.offline.add(&[("id", &self.own().to_string())], 1);
+            self.figures.offline.add(&[("id", &id)], 1);
+            lost.get_or_insert_with(Instant::now);
         }
     }
 }

@@ -46,7 +46,7 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "docs",
-        about: "write the pages of the manual that are made of the code: docs/metrics.md",
+        about: "write what is made of the code and the tests: docs/metrics.md, docs/sdks.md, a table of the README",
         run: docs::run,
     },
     Verb {

@@ -260,6 +260,9 @@ impl Task {
         let mut again = VecDeque::from(carrier.close());
         if !again.is_empty() {
             self.shared.figures.sent_again.add(again.len() as u64);
+            let id = self.id.to_string();
+            let labels = [("id", id.as_str()), ("operation", "SendMessage")];
+            self.shared.figures.retries.add(&labels, again.len() as u64);
             again.iter_mut().for_each(|parcel| parcel.is_again = true);
         }
         again.append(&mut self.waiting);

@@ -6,6 +6,7 @@
 //! 3. So many letters are on the way at a time; what comes back undelivered goes first the next time.
 //! 4. What has lived for long enough is dropped and counted, whether somebody would take it or not.
 
+mod deliveries;
 mod drain;
 mod module;
 mod parked;

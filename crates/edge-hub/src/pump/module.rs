@@ -9,11 +9,11 @@ use skerry_store::log::CursorError;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::deliveries::Deliveries;
 use super::station::{Ready, TIDY_EVERY};
 use super::{Returning, Station};
 use crate::ending::Ending;
 use crate::endpoint::{Endpoint, QueueName};
-use crate::figures::Count;
 use crate::live::{Item, Live, Seen};
 use crate::moment::at;
 use crate::spool::{Queues, Spool};
@@ -37,8 +37,7 @@ pub(crate) struct ModulePump {
     seen: Seen,
     queues: watch::Receiver<Arc<Queues>>,
     sweep_every: Duration,
-    /// Where deliveries of the latest priority are counted.
-    sent: Option<(u32, Arc<Count>)>,
+    deliveries: Deliveries,
 }
 
 impl ModulePump {
@@ -51,6 +50,7 @@ impl ModulePump {
         sweep_every: Duration,
     ) -> Option<Self> {
         let module = id.module.clone()?;
+        let deliveries = Deliveries::new(id.to_string(), input.into());
         let (station, fates) = Station::new(Arc::clone(spool), WINDOW, fairness, false);
         Some(Self {
             station,
@@ -62,7 +62,7 @@ impl ModulePump {
             input: input.into(),
             seen,
             sweep_every,
-            sent: None,
+            deliveries,
         })
     }
 
@@ -199,20 +199,12 @@ impl ModulePump {
         });
     }
 
-    fn series(&self, priority: u32) -> Arc<Count> {
-        let (to, priority) = (self.id.to_string(), priority.to_string());
-        let labels = [("to", to.as_str()), ("to_route_input", &self.input), ("priority", &priority)];
-        self.spool.figures.messages_sent.one(&labels)
-    }
-
     fn take_fate(&mut self, place: Place, fate: Fate, rests_until: &mut Option<Instant>) {
         match fate {
             Fate::Delivered => {
                 let priority = self.station.name(place).priority;
-                if self.sent.as_ref().is_none_or(|(known, _)| *known != priority) {
-                    self.sent = Some((priority, self.series(priority)));
-                }
-                self.sent.iter().for_each(|(_, sent)| sent.add(1));
+                let took = self.station.took(place);
+                self.deliveries.count(&self.spool.figures, None, priority, took);
                 self.station.settle(place);
             }
             Fate::Returned | Fate::Barred { .. } => self.station.give_back(place),

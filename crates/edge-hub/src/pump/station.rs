@@ -13,7 +13,9 @@ use skerry_store::log::{
     QueueOptions, Record, Start,
 };
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
+use super::deliveries::Took;
 use crate::endpoint::QueueName;
 use crate::letter::{Letter, Stored};
 use crate::room::GivingWay;
@@ -45,6 +47,8 @@ pub(crate) struct Station {
     tell: Fates,
     window: usize,
     unsaved: usize,
+    /// Since when what is on the way is stored, by the edge's clock, and out.
+    since: HashMap<Place, (Duration, Instant)>,
     /// After so many letters of one priority those that follow have a turn.
     fairness: Option<u32>,
 }
@@ -87,6 +91,7 @@ impl Station {
             tell,
             window,
             unsaved: 0,
+            since: HashMap::new(),
             fairness,
         };
         (station, fates)
@@ -221,6 +226,7 @@ impl Station {
         if self.keeps_records {
             self.on_the_way.insert(place, record);
         }
+        self.since.insert(place, (stored.at, Instant::now()));
         Some(Ready { letter: stored.letter, place, again: leased_before })
     }
 
@@ -230,16 +236,24 @@ impl Station {
         Ends { cursors, now: self.spool.now() }
     }
 
+    /// How long a letter has taken that is delivered.
+    pub(crate) fn took(&self, place: Place) -> Option<Took> {
+        let (stored, out) = self.since.get(&place)?;
+        Some(Took { since_stored: self.spool.now().saturating_sub(*stored), on_the_way: out.elapsed() })
+    }
+
     /// The letter is done with.
     pub(crate) fn settle(&mut self, place: Place) -> Option<Record> {
         if self.queues[place.queue].queue.settle(place.sequence) {
             self.unsaved += 1;
         }
+        self.since.remove(&place);
         self.on_the_way.remove(&place)
     }
 
     /// The letter is to go out again.
     pub(crate) fn give_back(&mut self, place: Place) {
+        self.since.remove(&place);
         self.on_the_way.remove(&place);
         self.queues[place.queue].queue.give_back(place.sequence);
     }

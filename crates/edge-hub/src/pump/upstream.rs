@@ -14,6 +14,7 @@ use skerry_store::log::{CursorError, Durability, Record};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::deliveries::Deliveries;
 use super::drain::{Drain, Stands, Step};
 use super::parked::{NotParked, Parked};
 use super::station::{Ready, TIDY_EVERY};
@@ -62,6 +63,7 @@ pub(crate) struct UpstreamPump {
     park_failures: u32,
     drain: Option<Drain>,
     drain_at: Instant,
+    deliveries: Deliveries,
     /// Who waited apart and had a turn last.
     drained: Option<IdentityId>,
     /// Senders that have their turns one right after the other.
@@ -100,6 +102,7 @@ impl UpstreamPump {
             park_failures: 0,
             drain: None,
             drain_at: Instant::now(),
+            deliveries: Deliveries::new("upstream".to_owned(), "".into()),
             drained: None,
             looks_left: 0,
             recalled: None,
@@ -238,15 +241,8 @@ impl UpstreamPump {
         let Some(Sent { from, output, since }) = self.under_way.remove(&place) else { return };
         match fate {
             Fate::Delivered => {
-                let (id, priority) = (from.to_string(), self.station.name(place).priority.to_string());
-                let labels = [
-                    ("from", id.as_str()),
-                    ("to", "upstream"),
-                    ("from_route_output", &output),
-                    ("to_route_input", ""),
-                    ("priority", &priority),
-                ];
-                self.spool.figures.messages_sent.add(&labels, 1);
+                let (priority, took) = (self.station.name(place).priority, self.station.took(place));
+                self.deliveries.count(&self.spool.figures, Some((from.clone(), output)), priority, took);
                 self.spool.figures.upstream.record(since.elapsed());
                 self.station.settle(place);
             }

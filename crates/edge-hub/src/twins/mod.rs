@@ -184,10 +184,15 @@ fn key(id: &IdentityId) -> Key {
 impl Shared {
     /// The twin for its client: the hub's if it answers, with what it has not heard yet; else what is known.
     pub(crate) async fn twin(&self, id: &IdentityId) -> Result<Bytes, TwinRefused> {
-        let label = id.to_string();
+        let (label, asked) = (id.to_string(), Instant::now());
+        let took = |source: &str| {
+            let labels = [("source", source), ("id", &label)];
+            self.figures.twin_gets.add(&labels, 1);
+            self.figures.twin_get_took.record(&labels, asked.elapsed());
+        };
         match self.lines.twin(id).await {
             Some(reply) if reply.status == 200 => {
-                self.figures.twin_gets.add(&[("source", "upstream"), ("id", &label)], 1);
+                took("upstream");
                 if let Ok(twin) = serde_json::from_slice::<Value>(&reply.body) {
                     self.take_twin(id, &twin).await;
                 }
@@ -195,7 +200,7 @@ impl Shared {
             Some(reply) if reply.status < 500 && reply.status != 429 => {
                 return Err(TwinRefused { status: reply.status, body: reply.body });
             }
-            _ => self.figures.twin_gets.add(&[("source", "edge_hub"), ("id", &label)], 1),
+            _ => took("edge_hub"),
         }
         let document = self.twins.with(id, |record| record.document()).await;
         document.map(|twin| Bytes::from(twin.to_string())).map_err(|error| unavailable(&error))
@@ -219,15 +224,23 @@ impl Shared {
         // Clients send back what they read.
         patch.shift_remove("$version");
         patch.shift_remove("$metadata");
+        let begun = Instant::now();
         let merged = self.twins.with(id, |record| record.report(&patch)).await;
         merged.map_err(|error| unavailable(&error))?.map_err(|error| match error {
             NotReported::Twin(error) => malformed(&error.to_string()),
             NotReported::TooMany => refusal(ErrorCode::ThrottlingException, &error.to_string()),
         })?;
-        self.figures.reported.add(&[("target", "edge_hub"), ("id", &id.to_string())], 1);
+        self.count_report("edge_hub", id, begun);
         self.twins.note_unsent(id);
         self.announce_twin_change(id, &patch).await;
         Ok(None)
+    }
+
+    fn count_report(&self, target: &str, id: &IdentityId, begun: Instant) {
+        let id = id.to_string();
+        let labels = [("target", target), ("id", id.as_str())];
+        self.figures.reported.add(&labels, 1);
+        self.figures.report_took.record(&labels, begun.elapsed());
     }
 
     /// A whole twin came from the hub; the client is told what has changed.
@@ -325,6 +338,7 @@ impl Shared {
         };
         let Ok(patch) = twins.with_then(id, Record::send, note).await else { return later(LOOK_AGAIN) };
         let Some(patch) = patch else { return };
+        let begun = Instant::now();
         let sent = self.lines.report(id, Bytes::from(Value::Object(patch).to_string())).await;
         let Some(reply) = sent.filter(|reply| reply.status < 500 && reply.status != 429) else {
             return later(REPORT_PAUSE);
@@ -333,7 +347,7 @@ impl Shared {
             let text = String::from_utf8_lossy(&reply.body).into_owned();
             tracing::warn!(%id, status = reply.status, text, "The hub does not take what was reported.");
         }
-        self.figures.reported.add(&[("target", "upstream"), ("id", &id.to_string())], 1);
+        self.count_report("upstream", id, begun);
         let change = |record: &mut Record| {
             record.sent(reply.version);
             record.has_pending()

@@ -53,7 +53,6 @@ pub struct Plan {
     address: IpAddr,
     modules: Vec<String>,
     content: Content,
-    has_https: bool,
 }
 
 impl Plan {
@@ -80,8 +79,7 @@ impl Plan {
         if modules.is_empty() {
             modules = named(document);
         }
-        let has_https = can_listen(options.edge_address)?;
-        Ok(Some(Self { address: options.edge_address, modules, content, has_https }))
+        Ok(Some(Self { address: options.edge_address, modules, content }))
     }
 
     /// The device and its modules, behind whatever else is registered.
@@ -113,7 +111,7 @@ fn named(document: &Value) -> Vec<String> {
     if names.is_empty() { vec![MODULE.to_owned()] } else { names }
 }
 
-/// SDKs insist on these ports. Without 443 modules do not call methods of each other.
+/// SDKs insist on these ports. A hub that listens everywhere has them here, too. Without 443 modules do not call methods of each other.
 fn can_listen(address: IpAddr) -> Result<bool, Failure> {
     for port in [MQTT_PORT, AMQP_PORT, HTTPS_PORT] {
         if let Err(error) = TcpListener::bind((address, port)) {
@@ -124,7 +122,7 @@ fn can_listen(address: IpAddr) -> Result<bool, Failure> {
                 return Ok(false);
             }
             return Err(Failure::failed(format!(
-                "the edge cannot listen on {}: {error}. Give it another address with --edge-address IP",
+                "the edge cannot listen on {}: {error}. Give it another address with --edge-address IP, and let the hub not listen on 0.0.0.0",
                 SocketAddr::new(address, port)
             )));
         }
@@ -159,6 +157,7 @@ impl Edge {
         clock: &Arc<dyn Clock>,
         random: &Arc<dyn Random>,
     ) -> Result<Self, Failure> {
+        let has_https = can_listen(plan.address)?;
         let device: DeviceId = DEVICE.parse().map_err(Failure::failed)?;
         above.registry.apply_content(&device, &plan.content).await.map_err(Failure::usage)?;
         let config = config(&plan, &above, folder)?;
@@ -196,7 +195,7 @@ impl Edge {
         fs::write(&ca, roots).map_err(|error| Failure::failed(format!("{}: {error}", ca.display())))?;
         let gateway = handle.device().gateway.clone();
         let mut wanted = OfHub::default();
-        if !plan.has_https {
+        if !has_https {
             wanted.env.insert("httpSettings__enabled".to_owned(), "false".to_owned());
         }
         let hub_options = HubOptions {

@@ -112,7 +112,10 @@ fn logs(args: &[String]) -> Result<ExitCode, Failure> {
 fn state_of(unit: &str) -> Result<String, Failure> {
     let said = Command::new("systemctl").args(["is-active", unit]).output();
     let said = said.map_err(|error| missing("systemctl", &error))?;
-    Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
+    let line =
+        |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().trim().to_owned();
+    // Where systemd does not run, only its complaint is there.
+    Ok(Some(line(&said.stdout)).filter(|state| !state.is_empty()).unwrap_or_else(|| line(&said.stderr)))
 }
 
 fn status() -> Result<(), Failure> {

@@ -404,3 +404,18 @@ fn an_edge_that_cannot_be_says_what_to_do() {
         room.is_empty();
     }
 }
+
+#[test]
+fn an_edge_is_not_taken_for_a_hub_that_listens_everywhere() {
+    let room = Room::new();
+    let mut world = Command::new("unshare");
+    world.args(["--user", "--map-root-user", "--net", "sh", "-c"]).arg(
+        "ip link set lo up && exec \"$SKERRY\" dev --https 0 --amqp 0 --mqtt 0.0.0.0:8883 --edge -- true",
+    );
+    world.env("SKERRY", env!("CARGO_BIN_EXE_skerry")).env("TMPDIR", room.temporary());
+    let ran = world.output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot listen on 127.0.0.2:8883"), "{said}");
+    room.is_empty();
+}

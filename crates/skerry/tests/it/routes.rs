@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -150,23 +150,4 @@ fn what_is_missing_or_wrong_around_the_condition_has_its_exit_code() {
     fails(at, &["--dialect", "edge", "--message", "message.json"], 2, "--condition");
     fails(at, &["--dialect", "cloud", "--condition", "true", "--message", "message.json"], 2, "cloud");
     fails(at, &["--dialect", "edge", "--condition", "true"], 2, "--message");
-}
-
-#[test]
-fn the_command_of_the_page_about_routes_works() {
-    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/routes.md")).unwrap();
-    let block = |word: &str| {
-        let (_, rest) = page.split_once(&format!("```{word}\n")).unwrap();
-        rest.split_once("```").unwrap().0.to_owned()
-    };
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("message.json"), block("json")).unwrap();
-    let program = Path::new(env!("CARGO_BIN_EXE_skerry")).parent().unwrap();
-    let output = Command::new("sh")
-        .args(["-ec", &block("sh")])
-        .env("PATH", format!("{}:{}", program.display(), std::env::var("PATH").unwrap()))
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
-    assert_eq!(texts(&output), (0, "true\n".to_owned(), String::new()));
 }

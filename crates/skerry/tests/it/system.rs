@@ -97,6 +97,15 @@ impl Machine {
 }
 
 #[test]
+fn where_systemd_does_not_run_its_complaint_is_the_state() {
+    let machine = Machine::new();
+    let complaint = "#!/bin/sh\necho 'System has not been booted with systemd' >&2\nexit 1\n";
+    fs::write(machine.path("bin/systemctl"), complaint).unwrap();
+    let said = machine.says("system status", 0);
+    assert!(said.contains("Down - System has not been booted with systemd\n"), "{said}");
+}
+
+#[test]
 fn the_daemon_is_running_ready_or_down() {
     const HINTS: &str = "\nUse 'iotedge system logs' to see the daemon's log.\n\
                          Use 'iotedge check' to find out what is wrong with this device.\n";

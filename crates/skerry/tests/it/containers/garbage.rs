@@ -27,7 +27,7 @@ fn images_that_nobody_needs_are_removed_at_their_hour() {
     let is_there = |bed: &Bed, image: &str| bed.engine.docker(&["image", "inspect", image]).is_ok();
 
     // At the next midnight nothing is old enough.
-    let connects = |bed: &Bed| bed.log("edge.log").matches("connected to the hub").count();
+    let connects = |bed: &Bed| bed.log("edge.log").matches("Connected to the hub.").count();
     let before = connects(&bed);
     clocks.set_ahead(DAY);
     clocks.pass(DAY);
@@ -39,7 +39,7 @@ fn images_that_nobody_needs_are_removed_at_their_hour() {
     assert!(is_there(&bed, &second), "a container is made of it");
     assert!(is_there(&bed, "foreign:1"));
     assert_eq!(bed.inspect("sensor", "{{.State.Running}}"), "true");
-    assert_eq!(bed.log("edge.log").matches("an image that nobody needs was removed").count(), 1);
+    assert_eq!(bed.log("edge.log").matches("An image that nobody needs was removed.").count(), 1);
     bed.stop_edge();
     bed.stop_hub();
 }
