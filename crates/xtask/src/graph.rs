@@ -76,3 +76,25 @@ fn list<'a>(json: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
 fn text(json: &Value, key: &str) -> Option<String> {
     json[key].as_str().map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of several programs in a package cargo runs none, unless the package says which.
+    #[test]
+    fn what_the_readme_runs_is_one_program() {
+        let words = ["metadata", "--format-version", "1", "--locked", "--no-deps"];
+        let json: Value = serde_json::from_str(&shell::output(shell::cargo().args(words)).unwrap()).unwrap();
+        let readme = std::fs::read_to_string(shell::root().join("README.md")).unwrap();
+        let commands: Vec<&str> = readme.lines().filter(|line| line.starts_with("cargo run ")).collect();
+        assert!(commands.iter().any(|command| command.ends_with("-- quickstart")), "{commands:?}");
+        for command in commands {
+            let name = command.split_whitespace().skip_while(|word| *word != "-p").nth(1).unwrap();
+            let package = list(&json, "packages").find(|package| package["name"] == name).unwrap();
+            let is_program = |target: &&Value| list(target, "kind").any(|kind| kind == "bin");
+            let programs = list(package, "targets").filter(is_program).count();
+            assert!(programs == 1 || package["default_run"] == "skerry", "`{command}`: {programs} programs");
+        }
+    }
+}

@@ -218,8 +218,8 @@ impl Agent {
     pub(super) async fn say_goodbye(mut self) {
         self.save_availability();
         let version = self.last.as_ref().map_or(0, |last| last.version);
-        let description = "Agent is not running".to_owned();
-        let ending = LastDesired { version, code: 406, description };
+        let (code, description) = LastDesired::GONE;
+        let ending = LastDesired { version, code, description: description.to_owned() };
         let wanted = self.section(Some(&ending));
         let patch =
             self.reporter.known.as_ref().filter(|_| self.reporter.is_up).map(|known| delta(known, &wanted));

@@ -39,6 +39,11 @@ pub struct LastDesired {
     pub description: String,
 }
 
+impl LastDesired {
+    /// What an agent says of its manifest when it goes; read later, it tells of a run that is over.
+    pub const GONE: (u16, &str) = (406, "Agent is not running");
+}
+
 /// One module that is a container.
 #[derive(Clone, Debug)]
 pub struct Row<'a> {

@@ -55,6 +55,9 @@ pub struct IotedgeArgs {
     /// The daemon's management API [default: unix:///var/run/iotedge/mgmt.sock].
     #[arg(short = 'H', long = "host", global = true, env = "IOTEDGE_HOST", value_name = "URI")]
     host: Option<String>,
+    /// The daemon's configuration [default: /etc/aziot/config.toml, or below ~/.config].
+    #[arg(long = "config", global = true, env = "SKERRY_EDGE_CONFIG", value_name = "FILE")]
+    configuration: Option<PathBuf>,
     /// Where the daemon keeps its files [default: /var/lib/aziot, or below ~/.local/share].
     #[arg(long = "data", global = true, env = "SKERRY_EDGE_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
@@ -107,7 +110,7 @@ pub fn run(args: IotedgeArgs) -> ExitCode {
 }
 
 async fn dispatch(args: IotedgeArgs) -> Result<ExitCode, Failure> {
-    let place = Place { host: args.host, data: args.data, sockets: args.sockets };
+    let place = Place { host: args.host, config: args.configuration, data: args.data, sockets: args.sockets };
     match args.command {
         Command::Check(args) => return check::run(&args, &place).await,
         Command::CheckList => check::list(),
@@ -126,12 +129,15 @@ async fn dispatch(args: IotedgeArgs) -> Result<ExitCode, Failure> {
 /// Which device of this machine is meant: almost always there is one.
 struct Place {
     host: Option<String>,
+    config: Option<PathBuf>,
     data: Option<PathBuf>,
     sockets: Option<PathBuf>,
 }
 
 impl Place {
+    /// With the configuration that a command was given, if it was.
     fn directories(&self, config: Option<PathBuf>) -> Directories {
+        let config = config.or_else(|| self.config.clone());
         Directories::new(&PlaceOptions { config, data: self.data.clone(), sockets: self.sockets.clone() })
     }
 

@@ -44,19 +44,20 @@ pub struct Unusual {
 }
 
 impl Unusual {
-    pub fn lines(&self) -> [String; 2] {
+    /// Short enough for a usual terminal.
+    pub fn lines(&self) -> Vec<String> {
         let Self { heads, taken, for_root } = self;
-        let mut ways = Vec::new();
+        let mut lines = vec![
+            format!("SDKs do not find its {}, connection strings carry no port;", and(heads)),
+            "what is skerry's own does. To change it:".to_owned(),
+        ];
         if !taken.is_empty() {
-            ways.push(format!("free {}, which others have", and(taken)));
+            lines.push(format!("- free {}, which others have", and(taken)));
         }
         if !for_root.is_empty() {
-            ways.push(format!("run it as root, who alone may have {}", and(for_root)));
+            lines.push(format!("- run it as root, who alone may have {}", and(for_root)));
         }
-        [
-            format!("connection strings carry no port, so SDKs do not find its {};", and(heads)),
-            format!("what is skerry's own does. To change it: {}", ways.join("; ")),
-        ]
+        lines
     }
 }
 
@@ -204,10 +205,13 @@ mod tests {
         assert_eq!(door(1, USUAL).unusual(crowded), None);
         let unusual = door(1, [8443, 18_883, 5671]).unusual(crowded).unwrap();
         assert_eq!(unusual, Unusual { heads: vec!["HTTPS", "MQTT"], taken: vec![8883], for_root: vec![443] });
-        let [first, second] = unusual.lines();
-        assert!(first.ends_with("SDKs do not find its HTTPS and MQTT;"), "{first}");
-        let ways = "To change it: free 8883, which others have; run it as root, who alone may have 443";
-        assert!(second.ends_with(ways), "{second}");
+        let expected = [
+            "SDKs do not find its HTTPS and MQTT, connection strings carry no port;",
+            "what is skerry's own does. To change it:",
+            "- free 8883, which others have",
+            "- run it as root, who alone may have 443",
+        ];
+        assert_eq!(unusual.lines(), expected);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use skerry_edge_agent::report::LastDesired;
 
 use super::addresses::Door;
 use super::manifest::{DEVICE, manifest};
@@ -94,11 +95,14 @@ pub async fn look(client: &mut Client) -> Result<State, Failure> {
         );
         (name.trim_start_matches('$').to_owned(), state)
     });
-    let last = &found.reported["lastDesiredStatus"];
-    let is_bad = last["code"].as_u64().is_some_and(|code| code != 200);
-    let trouble =
-        is_bad.then(|| format!("{} {}", last["code"], last["description"].as_str().unwrap_or_default()));
-    Ok(State { modules: modules.collect(), trouble })
+    Ok(State { modules: modules.collect(), trouble: trouble(&found.reported["lastDesiredStatus"]) })
+}
+
+/// What the agent could not do. That it went at the end of the last run is none: it runs in this process.
+fn trouble(last: &Value) -> Option<String> {
+    let (gone, _) = LastDesired::GONE;
+    let code = last["code"].as_u64().filter(|code| ![200, u64::from(gone)].contains(code))?;
+    Some(format!("{code} {}", last["description"].as_str().unwrap_or_default()))
 }
 
 /// Gives what devices send to `heard`, until the connection breaks.

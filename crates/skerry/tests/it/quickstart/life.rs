@@ -66,6 +66,9 @@ fn it_shows_telemetry_goes_on_and_forgets() {
     }
     let logs = tried(&world, first, "skerry iotedge logs sensor");
     assert!(logs.contains("Resetting the temperature"), "{logs}");
+    // Without a container engine some of it is not well, but it is this device that is looked at.
+    let checked = tried(&world, first, "skerry iotedge check || true");
+    assert!(checked.contains("√ aziot-edged configuration is well-formed - OK"), "{checked}");
     let connection_string = tried(&world, first, "skerry device connection-string edge-1");
     let before = kept(&world, first, 2);
     running.interrupt();
@@ -92,6 +95,10 @@ fn it_shows_telemetry_goes_on_and_forgets() {
     running.signal("TERM");
     let (code, said) = running.end();
     assert_eq!(code, Some(0), "{said}");
+    assert!(
+        !said.lines().any(|line| line.starts_with("trouble")),
+        "its last end is no trouble of this run: {said}"
+    );
     world.until_alone();
 
     let mut running = world.quickstart(None, &[&arguments[..], &["--reset"]].concat());
