@@ -113,7 +113,8 @@ impl Writer {
 
     fn patience(&self) -> Option<Duration> {
         let age = self.shared.options.limits.age_max.map(|_| AGE_TICK);
-        match self.undurable_since {
+        // While a sync is under way, its end is what comes next.
+        match self.undurable_since.filter(|_| self.syncing.is_none()) {
             Some(since) => Some(
                 self.shared.options.sync_after.saturating_sub(since.elapsed()).max(Duration::from_millis(1)),
             ),
@@ -338,6 +339,8 @@ impl Writer {
 
     fn try_to_sync_now(&mut self) -> Result<(), Broken> {
         self.await_sync()?;
+        // Who has waited for that sync does not wait for the next.
+        self.land();
         self.undurable_since = None;
         if let Some(active) = self.active.as_mut().filter(|active| !active.is_durable()) {
             self.shared.counted.syncs.fetch_add(1, Relaxed);
@@ -360,7 +363,8 @@ impl Writer {
         }
         let is_due = |since: Instant| since.elapsed() >= self.shared.options.sync_after;
         let is_wanted = self.shared.wants_sync.swap(false, SeqCst);
-        if (is_wanted || self.undurable_since.is_some_and(is_due)) && self.sync_now().is_err() {
+        let is_late = self.syncing.is_none() && self.undurable_since.is_some_and(is_due);
+        if (is_wanted || is_late) && self.sync_now().is_err() {
             return;
         }
         self.retain();

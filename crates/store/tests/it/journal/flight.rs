@@ -1,6 +1,7 @@
 //! Groups that are written while the one before them is being synced.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use skerry_store::journal::{Journal, JournalOptions};
 use skerry_store::log::{AppendError, Batch, Draft, Durability, From, Full, Log, Partition, Reading, Winner};
@@ -21,7 +22,8 @@ impl World {
     /// next sync. If that waits, all of them do.
     async fn new(fault: Fault) -> Self {
         let disk = Disk::new();
-        let settings = JournalOptions { early_bytes: 1, ..options(&disk, Winner::Retention, 0) };
+        let sync_after = Duration::from_millis(1);
+        let settings = JournalOptions { early_bytes: 1, sync_after, ..options(&disk, Winner::Retention, 0) };
         let log = Arc::new(Journal::open(settings).unwrap());
         let world = Self { disk, log };
         world.append(0).await.unwrap().unwrap();
@@ -77,6 +79,8 @@ async fn what_is_written_while_a_sync_lasts_waits_for_its_own() {
     let world = World::new(Fault::Wait).await;
     let [first, second] = world.two_in_the_air().await;
     assert_eq!(world.seen().await, [0]);
+    // A slow disk: by now it is time to sync what was only written, but a sync is under way.
+    tokio::time::sleep(Duration::from_millis(50)).await;
     world.disk.release(1);
     first.await.unwrap().unwrap();
     while world.disk.waiting() == 0 {
