@@ -18,13 +18,13 @@ impl Leaving {
         self.0 = thread.spawn(move || drop(file)).ok();
     }
 
-    /// Until all that was removed is free.
-    pub(super) fn wait(&mut self) {
-        if let Some(thread) = self.0.take()
-            && thread.join().is_err()
-        {
+    /// Until all that was removed is free; whether anything was not yet.
+    pub(super) fn wait(&mut self) -> bool {
+        let Some(thread) = self.0.take() else { return false };
+        if thread.join().is_err() {
             tracing::error!("A thread that closes a file of the log panicked.");
         }
+        true
     }
 }
 

@@ -247,7 +247,12 @@ impl Writer {
             return Err(Refusal::Broken(Broken { what: "there is no file to write to".into() }));
         };
         let block = active.group_block(number, time, &slices);
-        let written = match active.write(&block, &slices) {
+        let mut written = active.write(&block, &slices);
+        if written.as_ref().is_err_and(is_full) && self.leaving.wait() {
+            // The room of a removed file has come back since.
+            written = active.write(&block, &slices);
+        }
+        let written = match written {
             Ok(written) => written,
             Err(error) if is_full(&error) => return Err(Refusal::Full(Full::Disk)),
             Err(error) => return self.rescued(&error, number, slices, time),
