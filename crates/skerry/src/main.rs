@@ -19,6 +19,7 @@ mod logging;
 mod manual;
 mod output;
 mod quickstart;
+mod status;
 mod world;
 
 use std::process::ExitCode;
@@ -32,6 +33,9 @@ use failure::Failure;
 fn main() -> ExitCode {
     if iotedge::is_meant() {
         return iotedge::main();
+    }
+    if edge::alone::is_meant() {
+        return edge::alone::main();
     }
     let cli = Cli::parse();
     match run(cli) {

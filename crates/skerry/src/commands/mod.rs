@@ -6,6 +6,7 @@ mod consumer_group;
 mod device;
 mod edge;
 mod files;
+mod hub_status;
 mod identity;
 mod method;
 mod module;
@@ -15,7 +16,6 @@ mod query;
 mod route;
 mod sas_token;
 mod simulate;
-mod status;
 mod twin;
 
 use tokio::runtime::Builder;
@@ -28,16 +28,16 @@ pub use ca::CaArgs;
 pub use consumer_group::ConsumerGroupArgs;
 pub use edge::{EdgeArgs, EdgeVerb, module_states};
 pub use files::FilesArgs;
+pub use hub_status::HubStatusArgs;
 pub use method::MethodArgs;
 pub use monitor::readable;
 pub use route::{RouteArgs, run as run_route};
 pub use simulate::SimulateOptions;
-pub use status::HubStatusArgs;
 
 /// It stands below `hub`, whose other verbs do not go over REST.
 pub fn run_hub_status(args: &HubStatusArgs) -> Result<(), Failure> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
-    runtime.block_on(Box::pin(status::run_hub(&args.options, &args.target)))
+    runtime.block_on(Box::pin(hub_status::run(args)))
 }
 
 pub fn run(command: Command) -> Result<(), Failure> {

@@ -11,6 +11,7 @@
 //! `way.rs` its way to the hub. Modules outlive the process.
 
 mod agent;
+pub mod alone;
 mod doors;
 mod figures;
 mod hub;

@@ -24,10 +24,15 @@ fn ok(command: &mut Command) -> String {
 }
 
 /// Makes everything, with the time of no commit, which a test need not have.
-fn make(program: &Path, into: &Path) -> BTreeMap<String, Vec<u8>> {
+fn make(program: &Path, edge: &Path, into: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut dist = Command::new(env!("CARGO"));
     dist.args(["run", "--quiet", "--package", "skerry-xtask", "--", "dist", "--uncompressed", "--program"]);
-    dist.arg(program).arg("--into").arg(into).env("SOURCE_DATE_EPOCH", "1700000000");
+    dist.arg(program)
+        .arg("--edge-program")
+        .arg(edge)
+        .arg("--into")
+        .arg(into)
+        .env("SOURCE_DATE_EPOCH", "1700000000");
     ok(dist.current_dir(env!("CARGO_MANIFEST_DIR")));
     let read = |entry: std::io::Result<fs::DirEntry>| {
         let path = entry.unwrap().path();
@@ -65,10 +70,16 @@ fn a_release_is_made_packed_and_installed() {
 
 fn twice_is_the_same_bytes(one: &Path, two: &Path) {
     // What a debugger needs is most of it.
-    let program = two.with_extension("skerry");
-    ok(Command::new("strip").arg("-o").arg(&program).arg(env!("CARGO_BIN_EXE_skerry")));
-    let (first, second) = (make(&program, one), make(&program, two));
+    let stripped = |program: &str, name: &str| {
+        let small = two.with_extension(name);
+        ok(Command::new("strip").arg("-o").arg(&small).arg(program));
+        small
+    };
+    let program = stripped(env!("CARGO_BIN_EXE_skerry"), "skerry");
+    let edge = stripped(env!("CARGO_BIN_EXE_skerry-edge"), "skerry-edge");
+    let (first, second) = (make(&program, &edge, one), make(&program, &edge, two));
     fs::remove_file(program).unwrap();
+    fs::remove_file(edge).unwrap();
     let names: Vec<&str> = first.keys().map(String::as_str).collect();
     assert_eq!(names.len(), 6, "{names:?}");
     for (name, bytes) in &first {
@@ -81,8 +92,14 @@ fn twice_is_the_same_bytes(one: &Path, two: &Path) {
         "./usr/share/bash-completion/completions/skerry",
         "./etc/skerry/hub.toml",
         "./usr/lib/systemd/system/skerry-hub.service",
-        "./usr/bin/iotedge -> skerry",
+        "./usr/share/doc/skerry/NOTICES.gz",
+        "./usr/bin/skerry-edge",
+        "./usr/bin/iotedge -> skerry-edge",
         "./usr/share/man/man1/iotedge-config-apply.1.gz",
+        "./usr/share/man/man8/skerry-edge-run.8.gz",
+        "./usr/share/bash-completion/completions/skerry-edge",
+        "./usr/share/doc/skerry-edge/NOTICES.gz",
+        "usr/share/doc/skerry/NOTICES.gz",
         "etc/nsswitch.conf",
     ] {
         let line = list.lines().find(|line| line.ends_with(place));
@@ -110,6 +127,8 @@ fn dpkg_installs_and_removes(packages: &[PathBuf]) {
     ok(&mut dpkg(&[&["--install"], names.as_slice()].concat()));
     let program = ok(Command::new(below("usr/bin/skerry")).arg("--version"));
     assert_eq!(program, format!("skerry {VERSION}\n"));
+    let edge = ok(Command::new(below("usr/bin/skerry-edge")).arg("--version"));
+    assert_eq!(edge, format!("skerry-edge {VERSION}\n"));
     let other = ok(Command::new(below("usr/bin/iotedge")).arg("version"));
     assert_eq!(other, format!("iotedge {VERSION}\n"));
     for unit in UNITS {
@@ -124,22 +143,24 @@ fn dpkg_installs_and_removes(packages: &[PathBuf]) {
 
     fs::write(below("etc/skerry/hub.toml"), "https = \":8443\"\n").unwrap();
     ok(&mut dpkg(&["--remove", "skerry-edge", "skerry-hub", "skerry"]));
-    assert!(!below("usr/bin/skerry").exists() && !below("usr/bin/iotedge").exists());
+    assert_eq!(fs::read_dir(below("usr/bin")).map_or(0, Iterator::count), 0, "no program stays");
     assert!(below("etc/skerry/hub.toml").exists(), "a configuration stays until it is purged");
     ok(&mut dpkg(&["--purge", "skerry-hub", "skerry-edge", "skerry"]));
     assert!(!below("etc/skerry").exists());
 }
 
+/// The edge goes by itself.
 fn packages_need_each_other_in_the_same_version(packages: &[PathBuf; 3]) {
     let field = |package: &Path, name: &str| {
         ok(Command::new("dpkg-deb").arg("--field").arg(package).arg(name)).trim().to_owned()
     };
     let [base, hub, edge] = packages;
-    assert!(field(base, "Depends").starts_with("libc6 (>= 2."), "{}", field(base, "Depends"));
-    for package in [hub, edge] {
-        assert_eq!(field(package, "Depends"), format!("skerry (= {VERSION})"));
-        assert_eq!(field(package, "Architecture"), "all");
+    for package in [base, edge] {
+        assert!(field(package, "Depends").starts_with("libc6 (>= 2."), "{}", field(package, "Depends"));
+        assert!(!field(package, "Depends").contains("skerry"));
     }
+    assert_eq!(field(hub, "Depends"), format!("skerry (= {VERSION})"));
+    assert_eq!(field(hub, "Architecture"), "all");
     assert!(field(edge, "Conflicts").contains("aziot-edge"));
     for package in packages {
         assert_eq!(field(package, "Version"), VERSION);
@@ -149,10 +170,10 @@ fn packages_need_each_other_in_the_same_version(packages: &[PathBuf; 3]) {
 
 fn systemd_takes_the_units(root: &Path) {
     let units = root.join("usr/lib/systemd/system");
-    let program = root.join("usr/bin/skerry").display().to_string();
+    let programs = root.join("usr/bin/skerry").display().to_string();
     for unit in UNITS {
         let path = units.join(unit);
-        let text = fs::read_to_string(&path).unwrap().replace("/usr/bin/skerry", &program);
+        let text = fs::read_to_string(&path).unwrap().replace("/usr/bin/skerry", &programs);
         fs::write(path, text).unwrap();
     }
     let verify = || {
@@ -219,7 +240,7 @@ fn images_say_how_they_are_run(made: &Path) {
 }
 
 fn what_shells_complete_is_theirs(root: &Path) {
-    for name in ["skerry", "iotedge"] {
+    for name in ["skerry", "skerry-edge", "iotedge"] {
         let file = root.join("usr/share/bash-completion/completions").join(name);
         let script = format!(". {} && complete -p {name}", file.display());
         let said = ok(Command::new("bash").args(["-c", &script]));

@@ -1,5 +1,5 @@
-//! The programs: one for machines with the usual libraries, and two that bring what they need, for images: a fast one,
-//! and a small one.
+//! The programs: two for machines with the usual libraries, of which one is the edge alone, and two that bring what they
+//! need, for images: a fast one, and a small one.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,8 @@ const SEPARATOR: &str = "\x1f";
 
 pub(super) struct Programs {
     pub(super) dynamic: PathBuf,
+    /// The edge alone, made for size.
+    pub(super) edge: PathBuf,
     /// Linked with everything.
     pub(super) fixed: PathBuf,
     /// The same, and made for size.
@@ -33,22 +35,30 @@ impl Programs {
     ) -> Result<Self, Failure> {
         // What is linked differs, so each has a folder of its own.
         let folder = |name: &str| Path::new(&graph.target_folder).join(name);
-        let build =
-            |name: &str, profile: &str, flags: &[&str]| one(graph, platform, profile, &folder(name), flags);
-        let dynamic = stages.run("the program", || build("dist-dynamic", profile, &[]))?;
-        let fixed = stages.run("the static program", || build("dist-static", profile, &STATIC))?;
-        // Who asks for another profile wants to see something soon.
-        let small = match profile == super::PROFILE {
-            true => stages.run("the small program", || build("dist-static", SMALL_PROFILE, &STATIC))?,
-            false => fixed.clone(),
+        let build = |program: &str, name: &str, profile: &str, flags: &[&str]| {
+            one(graph, platform, program, profile, &folder(name), flags)
         };
-        Ok(Self { dynamic, fixed, small })
+        let (whole, edge) = ("skerry", "skerry-edge");
+        // Who asks for another profile wants to see something soon.
+        let is_quick = profile != super::PROFILE;
+        let small_profile = if is_quick { profile } else { SMALL_PROFILE };
+        let dynamic = stages.run("the program", || build(whole, "dist-dynamic", profile, &[]))?;
+        let edge = stages.run("the edge alone", || build(edge, "dist-dynamic", small_profile, &[]))?;
+        let fixed = stages.run("the static program", || build(whole, "dist-static", profile, &STATIC))?;
+        let small = match is_quick {
+            false => {
+                stages.run("the small program", || build(whole, "dist-static", small_profile, &STATIC))?
+            }
+            true => fixed.clone(),
+        };
+        Ok(Self { dynamic, edge, fixed, small })
     }
 }
 
 fn one(
     graph: &Graph,
     platform: &Platform,
+    program: &str,
     profile: &str,
     folder: &Path,
     flags: &[&str],
@@ -59,13 +69,13 @@ fn one(
     rust.extend(places.iter().map(|(from, to)| format!("--remap-path-prefix={from}={to}")));
     let c: Vec<String> = places.iter().map(|(from, to)| format!("-ffile-prefix-map={from}={to}")).collect();
     let mut build = shell::cargo();
-    build.args(["build", "--locked", "--package", "skerry", "--bin", "skerry"]);
+    build.args(["build", "--locked", "--package", "skerry", "--bin", program]);
     build.args(["--profile", profile, "--target", &platform.triple, "--target-dir"]).arg(folder);
     build.env("CARGO_ENCODED_RUSTFLAGS", rust.join(SEPARATOR)).env("CFLAGS", c.join(" "));
     shell::run(&mut build)?;
     // Cargo's own names for two of its profiles.
     let name = if profile == "dev" { "debug" } else { profile };
-    Ok(folder.join(&platform.triple).join(name).join("skerry"))
+    Ok(folder.join(&platform.triple).join(name).join(program))
 }
 
 /// Folders with sources, and what they are called instead.

@@ -1,6 +1,6 @@
 //! Images of the program, each nothing but the static program and the few files that it needs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Release;
 use super::build::Programs;
@@ -15,6 +15,7 @@ const FOLDERS: [Folder; 2] = [
     Folder { path: "tmp/", mode: 0o1777, is_users: false },
 ];
 const ENVIRONMENT: [&str; 1] = ["HOME=/var/lib/skerry"];
+const NOTICES: &str = "usr/share/doc/skerry/NOTICES.gz";
 const PORTS: [u16; 3] = [443, 5671, 8883];
 
 /// What the program is always told; what follows the image's name on the command line comes behind it.
@@ -23,6 +24,7 @@ const DEV: [&str; 7] = ["dev", "--https", "0.0.0.0:443", "--mqtt", "0.0.0.0:8883
 
 pub(super) fn make(
     programs: &Programs,
+    notices: &Path,
     release: &Release,
     compression: Compression,
 ) -> Result<Vec<PathBuf>, Failure> {
@@ -41,6 +43,7 @@ pub(super) fn make(
             arguments,
             environment: &ENVIRONMENT,
             folders: &FOLDERS,
+            documents: &[(NOTICES, notices)],
             ports: &PORTS,
         };
         let path = release.folder.join(format!("{name}.tar"));

@@ -13,6 +13,7 @@ pub(super) fn write(release: &Release, programs: &Programs, files: &[PathBuf]) -
     let mut list = String::new();
     let programs = [
         ("program", &programs.dynamic),
+        ("the edge alone", &programs.edge),
         ("static program", &programs.fixed),
         ("small program", &programs.small),
     ];

@@ -1,7 +1,8 @@
 //! `cargo xtask dist`: what a release is made of.
 //!
 //! ```text
-//!  program (stripped) ──► skerry_V_A.deb, skerry-hub_V_all.deb, skerry-edge_V_all.deb
+//!  program (stripped) ──► skerry_V_A.deb, skerry-hub_V_all.deb
+//!  the edge alone ──────► skerry-edge_V_A.deb
 //!  static program ──────► skerry-hub.tar.gz (an image for `docker load`)
 //!  the same, small ─────► skerry-dev.tar.gz
 //!  all of them ─────────► FILES (names, sizes and sums of everything inside)
@@ -23,6 +24,7 @@ mod deb;
 mod images;
 mod listing;
 mod made;
+mod notices;
 mod packages;
 
 use build::Programs;
@@ -33,16 +35,22 @@ const PROFILE: &str = "dist";
 
 struct Options {
     profile: String,
-    /// A program that is there already, in the place of one that is built.
+    /// Programs that are there already, in the place of those that are built.
     program: Option<PathBuf>,
+    edge_program: Option<PathBuf>,
     into: Option<PathBuf>,
     compression: Compression,
 }
 
 impl Options {
     fn read(arguments: &[String]) -> Result<Self, Failure> {
-        let mut options =
-            Self { profile: PROFILE.to_owned(), program: None, into: None, compression: Compression::Small };
+        let mut options = Self {
+            profile: PROFILE.to_owned(),
+            program: None,
+            edge_program: None,
+            into: None,
+            compression: Compression::Small,
+        };
         let mut rest = arguments.iter();
         while let Some(name) = rest.next() {
             if name == "--uncompressed" {
@@ -54,10 +62,12 @@ impl Options {
             match name.as_str() {
                 "--profile" => value?.clone_into(&mut options.profile),
                 "--program" => options.program = Some(PathBuf::from(value?)),
+                "--edge-program" => options.edge_program = Some(PathBuf::from(value?)),
                 "--into" => options.into = Some(PathBuf::from(value?)),
                 _ => {
                     return Err(Failure::new(format!(
-                        "{name} is unknown, there are --profile NAME, --program FILE, --into DIR and --uncompressed"
+                        "{name} is unknown, there are --profile NAME, --program FILE with --edge-program FILE, \
+                         --into DIR and --uncompressed"
                     )));
                 }
             }
@@ -90,16 +100,20 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     };
     std::fs::create_dir_all(&release.folder)
         .map_err(|error| Failure::new(format!("cannot make {}: {error}", release.folder.display())))?;
-    let programs = match options.program {
-        Some(program) => Programs { dynamic: program.clone(), fixed: program.clone(), small: program },
-        None => Programs::build(&graph, &release.platform, &options.profile, &mut stages)?,
+    let programs = match (options.program, options.edge_program) {
+        (Some(program), Some(edge)) => {
+            Programs { dynamic: program.clone(), edge, fixed: program.clone(), small: program }
+        }
+        (None, None) => Programs::build(&graph, &release.platform, &options.profile, &mut stages)?,
+        _ => return Err(Failure::new("--program and --edge-program go together: give both, or neither")),
     };
+    let notices = stages.run("notices", || notices::make(&graph, &release))?;
     let made = stages.run("completions and man pages", || made::make(&programs.dynamic, &release))?;
-    let debs =
-        stages.run("packages", || packages::make(&programs.dynamic, &made, &release, options.compression))?;
-    let images = stages.run("images", || images::make(&programs, &release, options.compression))?;
+    let debs = stages
+        .run("packages", || packages::make(&programs, &made, &notices, &release, options.compression))?;
+    let images = stages.run("images", || images::make(&programs, &notices, &release, options.compression))?;
     let files: Vec<PathBuf> = debs.into_iter().chain(images).collect();
-    for scratch in [made::FOLDER, deb::FOLDER] {
+    for scratch in [made::FOLDER, deb::FOLDER, notices::FOLDER] {
         let scratch = release.folder.join(scratch);
         std::fs::remove_dir_all(&scratch).map_err(cannot("remove", &scratch))?;
     }

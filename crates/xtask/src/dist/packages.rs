@@ -1,12 +1,14 @@
 //! Which packages there are, and what is in each.
 //!
-//! The program is a package of its own, for hub and edge may be on one machine.
+//! The program is a package of its own, for a machine may have it without a hub. The edge has another, which is smaller.
 
 use std::path::{Path, PathBuf};
 
 use super::Release;
+use super::build::Programs;
 use super::deb::{Compression, Content, Package};
 use super::made::Made;
+use super::notices;
 use crate::failure::Failure;
 use crate::shell;
 
@@ -14,29 +16,35 @@ const UNITS: &str = "usr/lib/systemd/system";
 const DOCUMENTS: &str = "usr/share/doc";
 
 pub(super) fn make(
-    program: &Path,
+    programs: &Programs,
     made: &Made,
+    notices: &Path,
     release: &Release,
     compression: Compression,
 ) -> Result<Vec<PathBuf>, Failure> {
-    let packages = [base(program, made, release)?, hub(release), edge(made, release)];
+    let packages = [
+        base(&programs.dynamic, made, notices, release)?,
+        hub(release),
+        edge(&programs.edge, made, notices, release)?,
+    ];
     packages.iter().map(|package| package.write(release, compression)).collect()
 }
 
-fn base(program: &Path, made: &Made, release: &Release) -> Result<Package, Failure> {
+fn base(program: &Path, made: &Made, notices: &Path, release: &Release) -> Result<Package, Failure> {
     let mut contents = vec![("usr/bin/skerry".to_owned(), Content::Program(program.to_owned()))];
     contents.extend(files(&made.skerry));
     contents.push(document("skerry", "README.md", source("README.md")));
     contents.push(document("skerry", "CHANGELOG.md", source("CHANGELOG.md")));
+    contents.push(document("skerry", notices::FILE, notices.to_owned()));
     contents.push(copyright("skerry")?);
     Ok(Package {
         name: "skerry",
         architecture: debians(release.platform.architecture).to_owned(),
-        fields: vec![("Depends", format!("libc6 (>= {}), libgcc-s1", libc()?))],
+        fields: vec![("Depends", libraries()?)],
         summary: "IoT hub and edge in one program",
         description: "Skerry is an open, self-hosted IoT hub and edge that speaks the protocols of Azure IoT Hub\n\
-                      and IoT Edge. This package has the program with its manual; skerry-hub runs a hub, and\n\
-                      skerry-edge makes the machine an edge device.",
+                      and IoT Edge. This package has the program with its manual; skerry-hub runs a hub. What\n\
+                      makes a machine an edge device is in skerry-edge, which needs neither.",
         contents,
         configuration: &[],
         scripts: Vec::new(),
@@ -67,25 +75,27 @@ fn hub(release: &Release) -> Package {
     }
 }
 
-fn edge(made: &Made, release: &Release) -> Package {
+fn edge(program: &Path, made: &Made, notices: &Path, release: &Release) -> Result<Package, Failure> {
     let from = |name: &str| source(&format!("packaging/edge/systemd/{name}"));
     let mut contents = vec![
-        ("usr/bin/iotedge".to_owned(), Content::Link("skerry")),
+        ("usr/bin/skerry-edge".to_owned(), Content::Program(program.to_owned())),
+        ("usr/bin/iotedge".to_owned(), Content::Link("skerry-edge")),
         ("etc/aziot".to_owned(), Content::Folder),
         ("usr/lib/sysusers.d/skerry-edge.conf".to_owned(), Content::File(from("skerry-edge.sysusers"))),
         ("usr/lib/tmpfiles.d/skerry-edge.conf".to_owned(), Content::File(from("skerry-edge.tmpfiles"))),
         document("skerry-edge", "edge.md", source("docs/edge.md")),
-        (format!("{DOCUMENTS}/skerry-edge/copyright"), Content::Link("../skerry/copyright")),
+        document("skerry-edge", notices::FILE, notices.to_owned()),
+        copyright("skerry-edge")?,
     ];
     for unit in ["aziot-edged.service", "aziot-edged.mgmt.socket", "aziot-edged.workload.socket"] {
         contents.push((format!("{UNITS}/{unit}"), Content::File(from(unit))));
     }
-    contents.extend(files(&made.iotedge));
-    Package {
+    contents.extend(files(&made.edge));
+    Ok(Package {
         name: "skerry-edge",
-        architecture: "all".to_owned(),
+        architecture: debians(release.platform.architecture).to_owned(),
         fields: vec![
-            ("Depends", same(release)),
+            ("Depends", libraries()?),
             ("Recommends", "docker.io | docker-ce | moby-engine, systemd".to_owned()),
             // They have the same units and the same command.
             ("Conflicts", "aziot-edge, aziot-identity-service, iotedge".to_owned()),
@@ -97,7 +107,7 @@ fn edge(made: &Made, release: &Release) -> Package {
         contents,
         configuration: &[],
         scripts: scripts("edge"),
-    }
+    })
 }
 
 /// Engines and Debian agree on all but one machine.
@@ -133,7 +143,12 @@ fn scripts(of: &str) -> Vec<(&'static str, PathBuf)> {
     ["postinst", "prerm", "postrm"].into_iter().map(|name| (name, path(name))).collect()
 }
 
-/// Hub and edge go with the program of their own version.
+/// What each program is linked with.
+fn libraries() -> Result<String, Failure> {
+    Ok(format!("libc6 (>= {}), libgcc-s1", libc()?))
+}
+
+/// The hub goes with the program of its own version.
 fn same(release: &Release) -> String {
     format!("skerry (= {})", release.version)
 }

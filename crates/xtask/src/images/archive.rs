@@ -45,6 +45,8 @@ pub(crate) struct Archive<'a> {
     /// `NAME=VALUE`.
     pub(crate) environment: &'a [&'a str],
     pub(crate) folders: &'a [Folder],
+    /// By their places inside.
+    pub(crate) documents: &'a [(&'a str, &'a Path)],
     /// Over TCP.
     pub(crate) ports: &'a [u16],
 }
@@ -110,6 +112,9 @@ impl Archive<'_> {
         let mut builder = Builder::new(File::create(path)?);
         add(&mut builder, self.name, 0o755, &std::fs::read(&self.program)?)?;
         add(&mut builder, "etc/nsswitch.conf", 0o644, NAMES)?;
+        for (place, document) in self.documents {
+            add(&mut builder, place, 0o644, &std::fs::read(document)?)?;
+        }
         for folder in self.folders {
             let mut header = Header::new_ustar();
             header.set_entry_type(EntryType::Directory);

@@ -69,6 +69,7 @@ fn make(images: impl Iterator<Item = &'static Image> + Clone) -> Result<PathBuf,
             arguments: &[],
             environment: &[],
             folders: &[],
+            documents: &[],
             ports: &[],
         };
         let path = folder.join(format!("{}.tar", image.program));

@@ -9,10 +9,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::status::EdgeStatusArgs;
 use crate::args::Target;
 use crate::client::Client;
 use crate::failure::Failure;
+use crate::status::{EdgeStatusArgs, run_edge as run_status};
 
 pub(super) use family::set_parent;
 pub use modules::states as module_states;
@@ -77,7 +77,7 @@ pub enum EdgeVerb {
 pub async fn run(args: EdgeArgs) -> Result<(), Failure> {
     match args.verb {
         EdgeVerb::Run(_) => Err(Failure::usage("an edge device does not run over REST")),
-        EdgeVerb::Status(args) => super::status::run_edge(&args).await,
+        EdgeVerb::Status(args) => run_status(&args).await,
         EdgeVerb::SetModules { device, content, dry_run, target } => {
             let content = modules::read_content(&content)?;
             let mut client = Client::connect(&target).await?;

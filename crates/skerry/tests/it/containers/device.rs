@@ -25,8 +25,9 @@ pub(crate) struct Bed {
     pub(crate) engine: Engine,
     hub: Option<Child>,
     edge: Option<Child>,
-    /// What the edge runs.
+    /// What the edge runs, and how it is told to.
     program: PathBuf,
+    verbs: &'static [&'static str],
     /// Of the environment of the edge and its commands.
     variables: Vec<(&'static str, PathBuf)>,
     folder: TempDir,
@@ -53,7 +54,15 @@ impl Bed {
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_skerry"), folder.path().join("iotedge")).unwrap();
         engine.serve();
         let program = PathBuf::from(env!("CARGO_BIN_EXE_skerry"));
-        let mut bed = Self { engine, hub: None, edge: None, program, variables: Vec::new(), folder };
+        let mut bed = Self {
+            engine,
+            hub: None,
+            edge: None,
+            program,
+            verbs: &["edge", "run"],
+            variables: Vec::new(),
+            folder,
+        };
         let address = format!("{HUB_ADDRESS}/32");
         ok(&bed.command("ip".as_ref()).args(["address", "add", &address, "dev", "lo"]).output().unwrap());
         bed.start_hub();
@@ -113,7 +122,7 @@ impl Bed {
     pub(crate) fn launch_edge(&mut self) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path("edge.log")).unwrap();
         let mut command = self.command(&self.program);
-        command.args(["edge", "run", "--config"]).arg(self.config());
+        command.args(self.verbs).arg("--config").arg(self.config());
         command.arg("--data").arg(self.path("edge")).arg("--sockets").arg(self.path("run"));
         command.envs(self.variables.iter().cloned());
         self.edge = Some(command.stderr(log).stdout(Stdio::null()).spawn().unwrap());
@@ -141,6 +150,7 @@ impl Bed {
     /// The edge runs the program that is nothing else, and shares no memory with the hub.
     pub(crate) fn use_edge_alone(&mut self) {
         self.program = PathBuf::from(env!("CARGO_BIN_EXE_skerry-edge"));
+        self.verbs = &["run"];
         let name = self.path("iotedge");
         fs::remove_file(&name).unwrap();
         std::os::unix::fs::symlink(&self.program, name).unwrap();

@@ -1,7 +1,6 @@
-//! `skerry hub status` and `skerry edge status`: how it goes, at a glance.
+//! How it goes, at a glance: `skerry edge status`, and what `skerry hub status` looks with as well.
 
 mod edge;
-mod hub;
 mod window;
 mod words;
 
@@ -10,9 +9,8 @@ use std::time::Duration;
 use clap::Args;
 
 pub use edge::{EdgeStatusArgs, run as run_edge};
-pub use hub::run as run_hub;
-
-use crate::args::Target;
+pub use window::Window;
+pub use words::{bytes, certificates, latency, line, one_or_many, or_none, troubles};
 
 /// Beyond a minute one waits for nothing that a second would not tell.
 const SECONDS_MAX: u64 = 60;
@@ -25,19 +23,11 @@ pub struct StatusOptions {
 }
 
 impl StatusOptions {
-    fn pause(&self) -> Duration {
+    pub fn pause(&self) -> Duration {
         Duration::from_secs(self.over)
     }
 
-    fn seconds(&self) -> f64 {
+    pub fn seconds(&self) -> f64 {
         self.pause().as_secs_f64()
     }
-}
-
-#[derive(Args)]
-pub struct HubStatusArgs {
-    #[command(flatten)]
-    pub options: StatusOptions,
-    #[command(flatten)]
-    pub target: Target,
 }

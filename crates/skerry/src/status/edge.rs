@@ -4,9 +4,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use skerry_model::{Clock as _, Timestamp};
 
-use super::StatusOptions;
-use super::window::Window;
-use super::words::{bytes, certificates, latency, line, one_or_many, or_none, troubles};
+use super::{StatusOptions, Window, bytes, certificates, latency, line, one_or_many, or_none, troubles};
 use crate::edge::{Directories, PlaceOptions};
 use crate::failure::Failure;
 use crate::iotedge::{Local, agent_troubles, roughly};

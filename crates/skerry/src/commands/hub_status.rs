@@ -1,16 +1,15 @@
 //! `skerry hub status`.
 
+use clap::Args;
 use serde_json::Value;
 use skerry_model::{Clock as _, Timestamp};
 
-use super::StatusOptions;
-use super::window::Window;
-use super::words::{bytes, certificates, latency, line, one_or_many, troubles};
 use crate::args::Target;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::iotedge::roughly;
 use crate::output;
+use crate::status::{StatusOptions, Window, bytes, certificates, latency, line, one_or_many, troubles};
 use crate::world::MachineClock;
 
 const PATH: &str = "/skerry/v1/status";
@@ -53,7 +52,15 @@ const TROUBLES: [&str; 25] = [
     "files_damaged",
 ];
 
-pub async fn run(options: &StatusOptions, target: &Target) -> Result<(), Failure> {
+#[derive(Args)]
+pub struct HubStatusArgs {
+    #[command(flatten)]
+    options: StatusOptions,
+    #[command(flatten)]
+    target: Target,
+}
+
+pub async fn run(HubStatusArgs { options, target }: &HubStatusArgs) -> Result<(), Failure> {
     let mut client = Client::connect(target).await?;
     let before = client.get(PATH).await?.body;
     tokio::time::sleep(options.pause()).await;
