@@ -1,11 +1,17 @@
 //! Where a container engine is, the module is a container of it: of an image that nobody had to build or fetch.
 
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::world::Running;
+use super::world::{Running, SOMEBODY};
 use crate::containers::engine::Engine;
+
+/// Below the home of an ordinary user.
+const DATA: &str = ".local/share/skerry/quickstart";
 
 struct Bed {
     engine: Engine,
@@ -17,7 +23,7 @@ impl Bed {
         let mut command = self.engine.inside();
         command.args(["--mount", "--pid", env!("CARGO_BIN_EXE_skerry"), "quickstart"]).args(arguments);
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("DOCKER_HOST", self.host());
-        command.stdin(std::process::Stdio::null());
+        command.stdin(Stdio::null());
         Running::start(command)
     }
 
@@ -88,6 +94,63 @@ fn the_module_is_a_container_of_this_very_program() {
     assert_eq!(bed.containers(), ["sensor running"]);
     let mut running = bed.quickstart(&["--data", &data]);
     running.message();
+    running.interrupt();
+    assert!(bed.containers().is_empty(), "{:?}", bed.containers());
+}
+
+/// As Debian's `docker.io` has it: whoever is in the group of the engine's socket may use it.
+#[test]
+fn an_ordinary_user_of_the_engine_with_the_usual_ports_taken() {
+    let bed = Bed { engine: Engine::start() };
+    let somebody = SOMEBODY.parse().unwrap();
+    let home = bed.engine.path("home of somebody");
+    fs::create_dir(&home).unwrap();
+    chown(&home, Some(somebody), Some(somebody)).unwrap();
+    // What is above is a directory of root's, and the program may lie in another one.
+    fs::set_permissions(bed.engine.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = bed.engine.path("skerry");
+    fs::copy(env!("CARGO_BIN_EXE_skerry"), &program).unwrap();
+    chown(bed.engine.socket(), None, Some(somebody)).unwrap();
+    fs::set_permissions(bed.engine.socket(), fs::Permissions::from_mode(0o660)).unwrap();
+    let inside = |program: &Path| {
+        let mut command = bed.engine.inside();
+        command.args([
+            "--mount",
+            "--pid",
+            "setpriv",
+            "--reuid",
+            SOMEBODY,
+            "--regid",
+            SOMEBODY,
+            "--clear-groups",
+        ]);
+        command.arg(program).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command.env("DOCKER_HOST", bed.host()).env("HOME", &home).stdin(Stdio::null());
+        command
+    };
+    let mut others = bed.engine.inside();
+    others.arg(&program).args([
+        "dev",
+        "--https",
+        "0.0.0.0:443",
+        "--mqtt",
+        "0.0.0.0:8883",
+        "--amqp",
+        "0.0.0.0:5671",
+    ]);
+    let mut others = Running::start(others);
+    others.line("that it is ready", |line| line == "# skerry dev ready");
+
+    let mut quickstart = inside(&program);
+    quickstart.arg("quickstart");
+    let mut running = Running::start(quickstart);
+    assert_eq!(running.step("engine"), format!("containers, by {}", bed.engine.socket().display()));
+    running.message();
+    running.says("that the sensor runs", |line| line.starts_with("sensor      running, connected"));
+    assert_eq!(bed.containers(), ["sensor running"]);
+    let script = format!(". '{}/env' && skerry edge status", home.join(DATA).display());
+    let status = super::world::ok(&inside("sh".as_ref()).args(["-c", &script]).output().unwrap());
+    assert!(status.contains("1 of 1 container run"), "{status}");
     running.interrupt();
     assert!(bed.containers().is_empty(), "{:?}", bed.containers());
 }
