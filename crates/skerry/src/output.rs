@@ -2,7 +2,10 @@
 
 use std::io::Write as _;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 use crate::failure::Failure;
 
@@ -16,6 +19,25 @@ pub fn line(text: &str) -> Result<(), Failure> {
     match writeln!(std::io::stdout().lock(), "{text}") {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
         other => other.map_err(|error| Failure::failed(format!("cannot print: {error}"))),
+    }
+}
+
+/// Waits until nobody reads stdout any more; for ever where that cannot be seen, as with a file.
+pub async fn reader_gone() {
+    let (tell, told) = oneshot::channel();
+    // A thread that waits in the kernel, and ends with the process.
+    std::thread::spawn(move || {
+        let stdout = std::io::stdout();
+        // Errors and hang-ups are told to everybody who asks.
+        let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
+        while poll(&mut watched, None) == Err(Errno::INTR) {}
+        if !watched[0].revents().is_empty() {
+            // Whoever asked may be done meanwhile.
+            let _ = tell.send(());
+        }
+    });
+    if told.await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

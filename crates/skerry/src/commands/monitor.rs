@@ -17,7 +17,11 @@ pub async fn run(args: MonitorArgs) -> Result<(), Failure> {
         path.push_str(&segment(device));
     }
     let mut lines = Lines { json: args.target.json, begun: Vec::new() };
-    client.download(&path, &mut lines).await?;
+    tokio::select! {
+        ended = client.download(&path, &mut lines) => ended?,
+        // Else `| head -n 1` would wait for a message that nobody reads.
+        () = output::reader_gone() => return Ok(()),
+    }
     Err(Failure::unreachable("the hub has ended the stream; start again to go on"))
 }
 

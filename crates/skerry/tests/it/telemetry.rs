@@ -100,13 +100,23 @@ fn the_monitor_is_readable_and_ends_with_the_hub() {
     assert_eq!(answer.status, 204);
     let lines = monitored(&hub, &[], "degrees");
     assert!(lines[0].ends_with("Z  d1  21.5 degrees  site=oslo"), "{lines:?}");
-    let mut command = skerry();
-    command.args(["monitor", "--from", "oldest", "--data"]).arg(hub.data());
-    let mut monitor = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut first = String::new();
-    BufReader::new(monitor.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let begin = || {
+        let mut command = skerry();
+        command.args(["monitor", "--from", "oldest", "--data"]).arg(hub.data());
+        let mut monitor = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut reader = BufReader::new(monitor.stdout.take().unwrap());
+        reader.read_line(&mut String::new()).unwrap();
+        (monitor, reader)
+    };
+    // Nobody sends anything more, and still it ends when its reader does.
+    let (left, reader) = begin();
+    drop(reader);
+    let output = left.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     // A stream without an end does not keep the hub from stopping.
+    let (monitor, reader) = begin();
     hub.stop();
     let output = monitor.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(6), "{}", String::from_utf8_lossy(&output.stderr));
+    drop(reader);
 }

@@ -6,6 +6,7 @@
 
 mod node;
 pub(crate) mod python;
+mod rights;
 mod runner;
 mod sdk;
 mod system;
@@ -20,6 +21,7 @@ use crate::stage::Stages;
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let mut stages = Stages::default();
+    let rights = rights::Rights::find()?;
     stages.run("system packages, where missing", make_ready)?;
     let graph = stages.run("dependency graph", Graph::load)?;
     let runner = runner::Runner::find();
@@ -35,5 +37,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     stages.run("examples in documentation", || runner.doc_tests())?;
     stages.print();
     // Last, so that the runner's own summary closes the output.
-    runner.test(&environment, &images, arguments)
+    runner.test(&environment, &images, &rights.narrow(arguments))?;
+    rights.tell();
+    Ok(())
 }
