@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 
 use crate::failure::Failure;
 
+const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/sbin"];
+
 /// The workspace's root: two folders above this crate.
 pub(crate) fn root() -> PathBuf {
     let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -15,6 +17,12 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(root()).stdin(Stdio::null());
+    // Ordinary users of Debian have no folders of the system's programs on their path, and may use what is in them.
+    let path = environment("PATH").unwrap_or_default();
+    let missing = |folder: &&str| !path.split(':').any(|known| known == *folder);
+    let folders: Vec<&str> =
+        std::iter::once(path.as_str()).chain(SYSTEM_FOLDERS.iter().copied().filter(missing)).collect();
+    command.env("PATH", folders.join(":"));
     command
 }
 

@@ -5,6 +5,7 @@
 
 use crate::failure::Failure;
 use crate::shell;
+use crate::test::Rights;
 
 const MINUTES: u64 = 30;
 const TEST: &str = "outage::what_an_edge_acknowledged_reaches_the_hub_whatever_fails";
@@ -17,7 +18,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         }
         other => return Err(Failure::new(format!("{other:?} means nothing here: say --minutes N"))),
     };
-    crate::test::make_ready()?;
+    crate::test::make_ready(Rights::find()?)?;
     let mut cargo = shell::cargo();
     cargo.args([
         "test",

@@ -11,6 +11,7 @@ mod runner;
 mod sdk;
 mod system;
 
+pub(crate) use rights::Rights;
 pub(crate) use sdk::laid;
 pub(crate) use system::{install, make_ready};
 
@@ -21,8 +22,8 @@ use crate::stage::Stages;
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let mut stages = Stages::default();
-    let rights = rights::Rights::find()?;
-    stages.run("system packages, where missing", make_ready)?;
+    let rights = Rights::find()?;
+    stages.run("system packages, where missing", || make_ready(rights))?;
     let graph = stages.run("dependency graph", Graph::load)?;
     let runner = runner::Runner::find();
     let environment = stages.run("build, and SDK environments beside it", || {

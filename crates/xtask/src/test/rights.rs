@@ -10,13 +10,13 @@ use crate::shell;
 const OF_ROOT: [&str; 3] = ["containers::", "quickstart::", "docs::with_an_engine::"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rights {
+pub(crate) enum Rights {
     Root,
     Ordinary,
 }
 
 impl Rights {
-    pub(super) fn find() -> Result<Self, Failure> {
+    pub(crate) fn find() -> Result<Self, Failure> {
         let user = shell::output(shell::command("id").arg("-u"))?;
         Ok(if user.trim() == "0" { Self::Root } else { Self::Ordinary })
     }

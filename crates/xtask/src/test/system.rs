@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::failure::Failure;
 use crate::shell;
+use crate::test::rights::Rights;
 use crate::test::{node, python};
 
 struct Need {
@@ -35,6 +36,16 @@ const NEEDS: &[Need] = &[
     },
     Need { what: "mount", packages: &["mount"], is_met: || runs("mount", "--version") },
     Need {
+        what: "systemd-socket-activate",
+        packages: &["systemd"],
+        is_met: || runs("systemd-socket-activate", "--version"),
+    },
+    Need { what: "trust anchors", packages: &["ca-certificates"], is_met: has_trust_anchors },
+];
+
+/// For tests that an ordinary user cannot run.
+const NEEDS_OF_ROOT: &[Need] = &[
+    Need {
         what: "a container engine",
         packages: &["docker.io", "iptables"],
         is_met: || {
@@ -46,34 +57,35 @@ const NEEDS: &[Need] = &[
         packages: &["docker-registry"],
         is_met: || runs("docker-registry", "--version"),
     },
-    Need {
-        what: "systemd-socket-activate",
-        packages: &["systemd"],
-        is_met: || runs("systemd-socket-activate", "--version"),
-    },
-    Need { what: "trust anchors", packages: &["ca-certificates"], is_met: has_trust_anchors },
 ];
 
-pub(crate) fn make_ready() -> Result<(), Failure> {
-    let packages: Vec<&str> = missing().flat_map(|need| need.packages).copied().collect();
+pub(crate) fn make_ready(rights: Rights) -> Result<(), Failure> {
+    let packages: Vec<&str> = missing(rights).flat_map(|need| need.packages).copied().collect();
     if !packages.is_empty() {
         install(&packages)?;
     }
-    let still: Vec<String> = missing()
+    let still: Vec<String> = missing(rights)
         .map(|need| format!("{}: install it by hand (Debian: {})", need.what, need.packages.join(" ")))
         .collect();
     Failure::of_findings("the tests need what this machine does not have:", &still)?;
     namespaces()
 }
 
-fn missing() -> impl Iterator<Item = &'static Need> {
-    NEEDS.iter().filter(|need| !(need.is_met)())
+fn missing(rights: Rights) -> impl Iterator<Item = &'static Need> {
+    let roots = if rights == Rights::Root { NEEDS_OF_ROOT } else { &[] };
+    NEEDS.iter().chain(roots).filter(|need| !(need.is_met)())
 }
 
 pub(crate) fn install(packages: &[&str]) -> Result<(), Failure> {
     if !runs("apt-get", "--version") {
         return Err(Failure::new(format!(
             "this system has no apt-get: install what Debian calls {}",
+            packages.join(" ")
+        )));
+    }
+    if Rights::find()? == Rights::Ordinary {
+        return Err(Failure::new(format!(
+            "packages are missing, which only root can install: `sudo apt-get install {}`",
             packages.join(" ")
         )));
     }
