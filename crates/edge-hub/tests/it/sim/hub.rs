@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use skerry_edge_hub::{Heard, Parcel, TwinReply};
+use skerry_edge_hub::{Heard, Parcel, Told, TwinReply};
+use skerry_model::Timestamp;
 use skerry_model::message::Message;
 use skerry_model::twin::merge;
 use skerry_tokens::SharedKey;
@@ -309,5 +310,6 @@ impl Hub {
 
 fn command(number: u64, body: &str) -> Heard {
     let message = Message { body: Bytes::from(body.to_owned()), ..Message::default() };
-    Heard::Command { number, message, again: false }
+    let told = Told { message, again: false, deliveries: 0, enqueued: Timestamp::NEVER };
+    Heard::Command { number, command: Box::new(told) }
 }
