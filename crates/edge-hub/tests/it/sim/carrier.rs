@@ -59,7 +59,7 @@ impl Carrier for SimCarrier {
             let state = self.hub.state();
             state.acks == Acks::Swallowed || state.deaf_to.contains(&self.id)
         };
-        if !is_swallowed && !self.hub.take(&self.id, &parcel) {
+        if !is_swallowed && !self.hub.take(&self.id, parcel.message()) {
             return parcel.refused("it is not to the hub's taste".to_owned());
         }
         self.pending.push_back((parcel, Instant::now()));
