@@ -19,6 +19,8 @@ from test_device import events, host, until
 NAME = "edge1.plant.test"
 ADDRESS = "127.0.0.2"
 EDGE = "py-gateway"
+# What the edge's hub speaks to its own.
+UPSTREAM = os.environ.get("SKERRY_TEST_UPSTREAM", "Mqtt")
 AGENT = {
     "schemaVersion": "1.1",
     "runtime": {"type": "docker", "settings": {}},
@@ -28,6 +30,7 @@ AGENT = {
     },
     "modules": {},
 }
+AGENT["systemModules"]["edgeHub"]["env"] = {"UpstreamProtocol": {"value": UPSTREAM}}
 ROUTES = {
     "up": "FROM /messages/* WHERE NOT IS_DEFINED(only) INTO $upstream",
     "across": 'FROM /messages/modules/m1/outputs/out WHERE level = "high" INTO BrokeredEndpoint("/modules/m2/inputs/in")',

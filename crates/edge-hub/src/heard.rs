@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use skerry_front::device::{CallReply, WantedCall};
-use skerry_model::message::Message;
-use skerry_model::{IdentityId, Timestamp};
+use skerry_front::device::{CallReply, Settlement, WantedCall};
+use skerry_model::IdentityId;
 use tokio::sync::watch;
 
 use crate::letter::{Kind, Letter};
-use crate::line::{Ear, State};
+use crate::line::{Ear, State, Told};
 use crate::live::Item;
 use crate::service::Shared;
 use crate::ticket::{Fate, Ticket};
@@ -68,27 +67,30 @@ impl Ear for Shared {
         });
     }
 
-    fn command(&self, id: &IdentityId, name: (u64, u64), message: Message, again: bool) {
-        let Some(live) = self.directory.get(id) else { return self.lines.give_back(id, name) };
+    fn command(&self, id: &IdentityId, name: (u64, u64), command: Told) {
+        let Some(live) = self.directory.get(id) else {
+            return self.lines.settle(id, name, Settlement::GiveBack);
+        };
         let (this, own) = (self.this.clone(), id.clone());
         let sequence = name.0;
         let ticket = Ticket::new(move |fate| {
             let Some(shared) = this.upgrade() else { return };
-            match fate {
-                // One that was refused is done with, too: the original's MQTT knows no other word.
-                Fate::Delivered | Fate::Refused { .. } => shared.lines.settle(&own, name),
-                Fate::Returned | Fate::Barred { .. } => shared.lines.give_back(&own, name),
-                // The hub gives it again with the next connection, so that it does not come in a whirl.
-                Fate::Abandoned => {}
-            }
+            let how = match fate {
+                Fate::Delivered => Settlement::Complete,
+                Fate::Refused { .. } => Settlement::Reject,
+                Fate::Abandoned => Settlement::Abandon,
+                Fate::Returned | Fate::Barred { .. } => Settlement::GiveBack,
+            };
+            shared.lines.settle(&own, name, how);
         });
+        let Told { message, again, deliveries, enqueued } = command;
         live.hand(Item {
             letter: Letter { from: id.clone(), kind: Kind::Telemetry, message },
             input: None,
             again,
             sequence,
-            enqueued: Timestamp::NEVER,
-            deliveries: 0,
+            enqueued,
+            deliveries,
             ticket,
         });
     }

@@ -43,8 +43,8 @@ pub use figures::{Count, Family, Figures};
 pub use home::{Home, HomeError, Reply};
 pub use lifetime::{Machine, MachineTime};
 pub use line::{
-    Carrier, DialError, Dialer, Dialing, Heard, LinesOptions, MqttDialer, MqttDialerOptions, Parcel,
-    TwinReply, Wants, Way,
+    AmqpDialer, AmqpDialerOptions, Carrier, DialError, Dialer, Dialing, Heard, LinesOptions, MqttDialer,
+    MqttDialerOptions, Parcel, TokenSource, Told, TwinReply, Wants, Way,
 };
 pub use metrics::{COMMON_LABELS, metrics};
 pub use service::{Configured, EdgeHub, EdgeHubOptions, OpenError, Rules};

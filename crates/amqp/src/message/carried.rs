@@ -13,7 +13,7 @@ use skerry_model::Timestamp;
 use skerry_model::message::{Ack, Message, System};
 
 use super::properties::Properties;
-use super::{BATCH_FORMAT, Body, MessageError, Sections};
+use super::{BATCH_FORMAT, Body, MessageError, Sections, Writer};
 use crate::codec::{CodecLimits, Symbol, Value};
 
 const OUTPUT: &str = "iothub-outputname";
@@ -95,6 +95,41 @@ pub fn from_wire(sections: Sections) -> Result<Message, MessageInvalid> {
         }
     }
     Ok(Message { body, system, application: kept })
+}
+
+/// A device's message as [`from_wire`] reads it.
+pub fn to_wire(message: &Message) -> Vec<u8> {
+    let Message { body, system, application } = message;
+    let mut out = Vec::with_capacity(256 + body.len());
+    let mut writer = Writer::new(&mut out);
+    let annotations = [(INTERFACE, &system.interface_id), (COMPONENT, &system.component)];
+    if annotations.iter().any(|(_, text)| text.is_some()) {
+        let mut map = writer.annotations();
+        for (name, text) in annotations {
+            if let Some(text) = text {
+                map.symbol_text(name, text);
+            }
+        }
+    }
+    if !system.is_untouched() {
+        writer.properties(&to_properties(system));
+    }
+    let creation = system.creation_time.map(|time| time.to_string());
+    let ack = system.ack.map(|ack| ack.as_str().to_owned());
+    let named = [(OUTPUT, &system.output), (CREATION, &creation), (SCHEMA, &system.schema), (ACK, &ack)];
+    if !application.is_empty() || named.iter().any(|(_, text)| text.is_some()) {
+        let mut map = writer.application();
+        for (name, text) in named {
+            if let Some(text) = text {
+                map.string_text(name, text);
+            }
+        }
+        for (name, value) in application {
+            map.string_text(name, value);
+        }
+    }
+    writer.data(body);
+    out
 }
 
 fn from_properties(properties: Properties, system: &mut System) -> Result<(), MessageInvalid> {

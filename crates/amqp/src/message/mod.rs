@@ -8,7 +8,7 @@ mod write;
 use bytes::Bytes;
 
 use crate::codec::{DecodeError, Text, Value};
-pub use carried::{MessageInvalid, from_wire, milliseconds, read_batch, time, to_properties, uuid};
+pub use carried::{MessageInvalid, from_wire, milliseconds, read_batch, time, to_properties, to_wire, uuid};
 pub use properties::{Header, Properties};
 pub use write::{MapWriter, Writer};
 

@@ -1,6 +1,7 @@
 use bytes::Bytes;
+use skerry_model::message::{Ack, Message, SystemProperties};
 
-use super::{Body, MessageError, Sections, Writer};
+use super::{Body, MessageError, Sections, Writer, from_wire, to_wire};
 use crate::codec::{CodecLimits, DecodeError, Value, code, put_value};
 use crate::performative::{descriptor, put_descriptor};
 
@@ -62,5 +63,38 @@ fn a_message_of_a_hundred_thousand_sections_costs_no_more_than_a_few() {
         assert!(decode(some).is_ok());
         let many = piece.repeat(items_max as usize + 1);
         assert_eq!(decode(many), Err(DecodeError::Items { items_max }.into()));
+    }
+}
+
+#[test]
+fn messages_of_devices_come_back_with_all_that_they_say() {
+    let text = |text: &str| Some(text.to_owned());
+    let full = SystemProperties {
+        message_id: text("m"),
+        correlation_id: text("c"),
+        user_id: text("u"),
+        to: text("/devices/d/messages/events"),
+        content_type: text("application/json"),
+        content_encoding: text("utf-8"),
+        expiry: Some("2026-01-02T03:04:05.123Z".parse().unwrap()),
+        creation_time: Some("2026-01-02T03:04:05.1234567Z".parse().unwrap()),
+        ack: Some(Ack::Full),
+        schema: text("s"),
+        interface_id: text("urn:azureiot:Security:SecurityAgent:1"),
+        component: text("thermostat"),
+        output: text("alerts"),
+        input: None,
+    };
+    let application = vec![("a".to_owned(), "b".to_owned()), ("\u{fc}".to_owned(), String::new())];
+    let named = SystemProperties { output: text("o"), ..SystemProperties::default() };
+    for (system, application, body) in [
+        (full, application.clone(), &b"21"[..]),
+        (named, Vec::new(), b""),
+        (SystemProperties::default(), application, &[0xff; 300]),
+        (SystemProperties::default(), Vec::new(), b"x"),
+    ] {
+        let message =
+            Message { body: Bytes::copy_from_slice(body), system: system.clone().into(), application };
+        assert_eq!(from_wire(decode(to_wire(&message)).unwrap()).unwrap(), message);
     }
 }

@@ -5,8 +5,8 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
-use skerry_front::device::{Soon, Subscriptions};
-use skerry_model::IdentityId;
+use skerry_front::device::{Settlement, Soon, Subscriptions};
+use skerry_model::{IdentityId, Timestamp};
 use skerry_model::message::Message;
 use skerry_mqtt::topic::Subscription;
 
@@ -100,8 +100,7 @@ pub enum Heard {
     Command {
         /// For [`Carrier::settle`].
         number: u64,
-        message: Message,
-        again: bool,
+        command: Box<Told>,
     },
     Twin {
         request: u64,
@@ -109,6 +108,16 @@ pub enum Heard {
     },
     /// Something happened that matters to nobody outside.
     Nothing,
+}
+
+/// A command of a back end, as the hub tells it.
+#[derive(Debug)]
+pub struct Told {
+    pub message: Message,
+    pub again: bool,
+    /// How often its delivery failed before, and when it was sent, where the protocol tells.
+    pub deliveries: u32,
+    pub enqueued: Timestamp,
 }
 
 /// The answer to a question about a twin.
@@ -139,7 +148,11 @@ pub trait Carrier: Send {
 
     fn answer(&mut self, call: &str, status: i64, payload: Bytes);
 
-    fn settle(&mut self, command: u64);
+    /// What became of a command. `false` where the hub learns it by the end of the connection only.
+    fn settle(&mut self, command: u64, how: Settlement) -> bool;
+
+    /// Whether it shows new tokens by itself; else it is begun anew before its token ends.
+    fn renews(&self) -> bool;
 
     /// The next thing that happens. May be dropped and called again.
     fn event(&mut self) -> Pin<Box<dyn Future<Output = Result<Heard, String>> + Send + '_>>;

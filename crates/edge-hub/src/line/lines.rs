@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
-use skerry_front::device::Subscriptions;
-use skerry_model::message::Message;
+use skerry_front::device::{Settlement, Subscriptions};
 use skerry_model::{IdentityId, Random};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
-use super::carrier::{Dialer, Parcel, TwinReply, Wants};
+use super::carrier::{Dialer, Parcel, Told, TwinReply, Wants};
 use super::task::{Ask, Task};
 use crate::ending::Ending;
 use crate::figures::Figures;
@@ -74,8 +73,8 @@ pub(crate) trait Ear: Send + Sync {
     /// Answered by [`Lines::answer`] with the same name.
     fn call(&self, id: &IdentityId, name: (String, u64), method: String, payload: Bytes);
 
-    /// Settled by [`Lines::settle`] with the same name, or given back.
-    fn command(&self, id: &IdentityId, name: (u64, u64), message: Message, again: bool);
+    /// Settled by [`Lines::settle`] with the same name.
+    fn command(&self, id: &IdentityId, name: (u64, u64), command: Told);
 
     fn chain(&self, id: &IdentityId) -> Option<String>;
 
@@ -210,14 +209,10 @@ impl Lines {
         self.ask(id, Ask::Answer { call, connection, status, payload });
     }
 
-    pub(crate) fn settle(&self, id: &IdentityId, name: (u64, u64)) {
+    /// What became of a command.
+    pub(crate) fn settle(&self, id: &IdentityId, name: (u64, u64), how: Settlement) {
         let (command, connection) = name;
-        self.ask(id, Ask::Settle { command, connection });
-    }
-
-    /// A command was not delivered.
-    pub(crate) fn give_back(&self, id: &IdentityId, name: (u64, u64)) {
-        self.ask(id, Ask::GiveBack { connection: name.1 });
+        self.ask(id, Ask::Settle { command, connection, how });
     }
 
     pub(crate) fn state(&self, id: &IdentityId) -> State {
@@ -294,7 +289,7 @@ impl Ear for Deaf {
 
     fn call(&self, _: &IdentityId, _: (String, u64), _: String, _: Bytes) {}
 
-    fn command(&self, _: &IdentityId, _: (u64, u64), _: Message, _: bool) {}
+    fn command(&self, _: &IdentityId, _: (u64, u64), _: Told) {}
 
     fn chain(&self, _: &IdentityId) -> Option<String> {
         None

@@ -1,7 +1,7 @@
 //! Lines to the hub: one for each identity that has something to say or to hear there.
 //!
 //! ```text
-//!  Lines ──► Line (a task) ──► Dialer ──► Carrier: one connection, whatever protocol it speaks
+//!  Lines ──► Line (a task) ──► Dialer ──► Carrier: one identity's way to the hub, whatever is spoken on it
 //!    ▲          │ Ear: up, down, desired properties, calls, commands
 //!    └ pumps, sessions
 //! ```
@@ -13,12 +13,14 @@
 //! 4. An identity that the hub does not let in, or does not listen to while it does to others, is barred for a
 //!    while: its letters come back at once.
 
+mod amqp;
 mod carrier;
 mod lines;
 mod mqtt;
 mod task;
 
-pub use carrier::{Carrier, Heard, Parcel, TwinReply, Wants};
+pub use amqp::{AmqpDialer, AmqpDialerOptions, TokenSource};
+pub use carrier::{Carrier, Heard, Parcel, Told, TwinReply, Wants};
 pub use carrier::{DialError, Dialer, Dialing};
 pub use lines::LinesOptions;
 pub(crate) use lines::{Ear, Lines, State};

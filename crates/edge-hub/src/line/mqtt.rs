@@ -6,15 +6,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use skerry_front::device::Soon;
-use skerry_model::IdentityId;
+use skerry_front::device::{Settlement, Soon};
+use skerry_model::{IdentityId, Timestamp};
 use skerry_model::message::Message;
 use skerry_mqtt::client::{ClientLimits, Ended, Event, NotSent};
 use skerry_mqtt::packet::{Connect, PacketId, Publish, Qos, SubackCode, Text};
 use skerry_mqtt::topic::{Bag, Inbound, Received, Subscription, UserName, client_id};
 use skerry_uplink::{Client, Place};
 
-use super::carrier::{Carrier, DialError, Dialer, Dialing, Heard, Parcel, TwinReply, Wants};
+use super::carrier::{Carrier, DialError, Dialer, Dialing, Heard, Parcel, Told, TwinReply, Wants};
 use crate::ticket::Fate;
 
 /// The version that knows gateways' chains.
@@ -190,7 +190,9 @@ impl MqttCarrier {
                 }
                 let Bag { system, application } = *bag;
                 let message = Message { body: payload, system, application };
-                Heard::Command { number: self.next, message, again: publish.dup }
+                let (again, enqueued) = (publish.dup, Timestamp::NEVER);
+                let command = Box::new(Told { message, again, deliveries: 0, enqueued });
+                Heard::Command { number: self.next, command }
             }
             Ok(Received::Input { .. }) | Err(_) => Heard::Nothing,
         }
@@ -262,10 +264,23 @@ impl Carrier for MqttCarrier {
         self.post(&Inbound::MethodAnswer { status, request: call }, payload);
     }
 
-    fn settle(&mut self, command: u64) {
-        if let Some(id) = self.commands.remove(&command) {
-            self.client.settle(id);
+    fn settle(&mut self, command: u64, how: Settlement) -> bool {
+        match how {
+            // There is one word for both.
+            Settlement::Complete | Settlement::Reject => {
+                if let Some(id) = self.commands.remove(&command) {
+                    self.client.settle(id);
+                }
+                true
+            }
+            // The hub gives it again with the next connection, so that it does not come in a whirl.
+            Settlement::Abandon => true,
+            Settlement::GiveBack => false,
         }
+    }
+
+    fn renews(&self) -> bool {
+        false
     }
 
     fn event(&mut self) -> Pin<Box<dyn Future<Output = Result<Heard, String>> + Send + '_>> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use skerry_front::device::Settlement;
 use skerry_model::{IdentityId, Random};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -31,10 +32,7 @@ pub(super) enum Ask {
     Settle {
         command: u64,
         connection: u64,
-    },
-    /// A command was not delivered: the hub is to give it again.
-    GiveBack {
-        connection: u64,
+        how: Settlement,
     },
 }
 
@@ -177,7 +175,7 @@ impl Task {
             Ask::Recall { .. } => self.waiting.clear(),
             // Whoever asks hears at once that nobody answers.
             Ask::Twin(_) | Ask::Report(..) => {}
-            Ask::Answer { .. } | Ask::Settle { .. } | Ask::GiveBack { .. } => {}
+            Ask::Answer { .. } | Ask::Settle { .. } => {}
         }
     }
 
@@ -274,7 +272,9 @@ impl Task {
         let mut stopping = self.shared.stopping.clone();
         let wants = self.wants.borrow_and_update().unwrap_or_default();
         carrier.listen(wants);
-        let renew_at = Instant::now() + self.shared.options.connection_life;
+        // As good as never.
+        let life = if carrier.renews() { FOR_EVER } else { self.shared.options.connection_life };
+        let renew_at = Instant::now() + life;
         let mut active_at = Instant::now();
         let mut progress_at = Instant::now();
         let mut is_up = false;
@@ -287,7 +287,7 @@ impl Task {
                 carrier.send(parcel);
             }
             let pending = carrier.pending();
-            let is_busy = carrier.pending() > 0 || !self.questions.is_empty();
+            let is_busy = pending > 0 || !self.questions.is_empty();
             let is_wanted = self.is_own || self.wants.borrow().is_some();
             let hears_commands = self.wants.borrow().is_some_and(|wants| wants.commands);
             if self.gives_again && hears_commands && !is_busy {
@@ -377,10 +377,11 @@ impl Task {
             Ask::Answer { call, connection, status, payload } if connection == self.connections => {
                 carrier.answer(&call, status, payload);
             }
-            Ask::Settle { command, connection } if connection == self.connections => carrier.settle(command),
-            Ask::GiveBack { connection } if connection == self.connections => self.gives_again = true,
+            Ask::Settle { command, connection, how } if connection == self.connections => {
+                self.gives_again |= !carrier.settle(command, how);
+            }
             // Of a connection that is gone: the hub has given up, or gives it again.
-            Ask::Answer { .. } | Ask::Settle { .. } | Ask::GiveBack { .. } => {}
+            Ask::Answer { .. } | Ask::Settle { .. } => {}
         }
     }
 
@@ -399,8 +400,8 @@ impl Task {
             Heard::Call { id, method, payload } => {
                 ear.call(&self.id, (id, self.connections), method, payload);
             }
-            Heard::Command { number, message, again } => {
-                ear.command(&self.id, (number, self.connections), message, again);
+            Heard::Command { number, command } => {
+                ear.command(&self.id, (number, self.connections), *command);
             }
             Heard::Twin { request, reply } => {
                 if let Some((waiting, _)) = self.questions.remove(&request) {
@@ -416,6 +417,7 @@ impl Task {
 const FAILURES_MAX: u32 = 3;
 /// So long after a letter came back as barred those behind it do so too: whoever sends knows by then.
 const BARRED_LEAST: Duration = Duration::from_secs(1);
+const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// A line whose token has ended waits so long for what is under way before it looks again.
 const TICK: Duration = Duration::from_millis(200);
 

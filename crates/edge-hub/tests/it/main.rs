@@ -20,3 +20,4 @@ mod routes;
 mod sim;
 mod twins;
 mod week;
+mod wire;

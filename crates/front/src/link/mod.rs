@@ -44,6 +44,16 @@ pub enum SpeaksFor {
     /// The holder of a policy's key: for every device, and for the links here.
     Policy,
     Identity(IdentityId),
+    /// An edge hub, for somebody behind it: those whom the audience may name. Whether they are behind it is asked
+    /// when they connect.
+    Behind(Vec<IdentityId>),
+}
+
+impl SpeaksFor {
+    /// Whether it is somebody behind an edge, who comes by the word of the edge's hub.
+    pub fn is_behind(&self, id: &IdentityId) -> bool {
+        matches!(self, Self::Behind(named) if named.contains(id))
+    }
 }
 
 /// A token that does not count; the status as HTTP has it.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `host`, `sb://host/hub/…`, `host/messages/…`, anything at this host | a policy: the token names it |
 //! | `host/devices/{id}`, with `/modules/{id}` or not | the device or module, by its own key |
+//! | the same | the hub of an edge that it is behind, by that hub's key: the token names it |
 //!
 //! Names that come with a password:
 //!
@@ -18,7 +19,7 @@ use std::time::Duration;
 use percent_encoding::percent_decode_str;
 use skerry_front::device::Proof;
 use skerry_front::link::{NotShown, Shown, SpeaksFor};
-use skerry_model::{ErrorCode, IdentityId, Timestamp};
+use skerry_model::{EDGE_HUB, ErrorCode, IdentityId, Timestamp};
 use skerry_tokens::{Claim, Host, ModuleRule, SasToken, TokenError, covers, identities};
 
 use super::Shared;
@@ -43,15 +44,22 @@ impl Shared {
                 .map_err(|error| refused(&AccessError::Audience { what: error.to_string() }))?;
             return self.shown_policy(&self.authorizer.link_policy(text).map_err(|error| refused(&error))?);
         }
-        let mut named = identities(audience);
-        if named.is_empty() {
-            named = identities(token.resource());
-        }
-        if named.is_empty() {
+        let signed = identities(token.resource());
+        let named = identities(audience);
+        if named.is_empty() && signed.is_empty() {
             let text = "the token names no policy and no device, sign for host/devices/{id} or with skn";
             return Err(not_shown(401, text));
         }
-        self.show_own(&named, text).await
+        let is_of_edge_hub = signed.iter().any(|(_, module)| module.as_deref() == Some(EDGE_HUB));
+        if is_of_edge_hub && !named.is_empty() && !named.iter().any(|name| signed.contains(name)) {
+            let shown = self.show_own(&signed, text).await?;
+            let behind = named.iter().filter_map(|(device, module)| {
+                let module = module.as_deref().map(str::parse).transpose().ok()?;
+                Some(IdentityId { device: device.parse().ok()?, module })
+            });
+            return Ok(Shown { speaks_for: SpeaksFor::Behind(behind.collect()), ..shown });
+        }
+        self.show_own(if named.is_empty() { &signed } else { &named }, text).await
     }
 
     pub(super) async fn log_in(&self, name: &str, password: &str) -> Result<Shown, NotShown> {

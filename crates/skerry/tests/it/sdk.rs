@@ -8,6 +8,8 @@ const LONG_OF_PYTHON: [&str; 1] = ["test_events.py"];
 /// Suites that have an edge beside the hub, and stop both.
 const EDGE_OF_PYTHON: [&str; 1] = ["test_gateway.py"];
 const EDGE_OF_NODE: [&str; 1] = ["gateway.test.js"];
+/// What the edge's hub speaks to its own.
+const UPSTREAM: &str = "SKERRY_TEST_UPSTREAM";
 const LONG_OF_NODE: [&str; 4] =
     ["certificates.test.js", "events.test.js", "faults.test.js", "service.test.js"];
 
@@ -22,6 +24,16 @@ fn the_python_sdks_are_content() {
 #[test]
 fn the_python_sdk_works_behind_an_edge() {
     python(&EDGE_OF_PYTHON);
+}
+
+#[test]
+fn the_python_sdk_works_behind_an_edge_that_speaks_amqp() {
+    python_with(&EDGE_OF_PYTHON, &[(UPSTREAM, "Amqp")]);
+}
+
+#[test]
+fn the_python_sdk_works_behind_an_edge_that_speaks_amqp_inside_a_websocket() {
+    python_with(&EDGE_OF_PYTHON, &[(UPSTREAM, "AmqpWs")]);
 }
 
 #[test]
@@ -48,10 +60,14 @@ fn the_node_sdks_read_events_hear_of_commands_and_stand_faults() {
 }
 
 fn python(files: &[&str]) {
+    python_with(files, &[]);
+}
+
+fn python_with(files: &[&str], more: &[(&str, &str)]) {
     let python = world::provided("SKERRY_TEST_PYTHON");
     let command =
         [python.as_str(), "-m", "pytest", "--quiet", "--no-header", "-p", "no:cacheprovider", "-rfE"];
-    let variables = [("PYTHONDONTWRITEBYTECODE", "1")];
+    let variables = [&[("PYTHONDONTWRITEBYTECODE", "1")], more].concat();
     world::run(&[&command, files].concat(), &variables, &world::suite("python"));
 }
 

@@ -6,6 +6,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use skerry_edge_hub::{Carrier, DialError, Dialer, Dialing, Heard, Parcel, Wants};
+use skerry_front::device::Settlement;
 use skerry_model::IdentityId;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -58,7 +59,7 @@ impl Carrier for SimCarrier {
             let state = self.hub.state();
             state.acks == Acks::Swallowed || state.deaf_to.contains(&self.id)
         };
-        if !is_swallowed && !self.hub.take(&self.id, &parcel) {
+        if !is_swallowed && !self.hub.take(&self.id, parcel.message()) {
             return parcel.refused("it is not to the hub's taste".to_owned());
         }
         self.pending.push_back((parcel, Instant::now()));
@@ -89,8 +90,15 @@ impl Carrier for SimCarrier {
         self.hub.state().answers.insert(call.to_owned(), (status, payload));
     }
 
-    fn settle(&mut self, command: u64) {
-        self.hub.is_settled(&self.id, command);
+    fn settle(&mut self, command: u64, how: Settlement) -> bool {
+        if matches!(how, Settlement::Complete | Settlement::Reject) {
+            self.hub.is_settled(&self.id, command);
+        }
+        how != Settlement::GiveBack
+    }
+
+    fn renews(&self) -> bool {
+        false
     }
 
     fn event(&mut self) -> Pin<Box<dyn Future<Output = Result<Heard, String>> + Send + '_>> {

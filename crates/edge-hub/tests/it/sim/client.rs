@@ -77,6 +77,11 @@ impl Client {
         self.session.publish(messages).await.unwrap();
     }
 
+    /// With everything that it says of itself.
+    pub async fn publish_whole(&self, message: Message) {
+        self.session.publish(vec![message]).await.unwrap();
+    }
+
     pub async fn publish_to(&self, output: &str, body: &str) -> Result<(), PublishRefused> {
         self.session.publish(vec![message(body, Some(output))]).await
     }

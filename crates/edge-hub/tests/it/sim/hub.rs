@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use skerry_edge_hub::{Heard, Parcel, TwinReply};
+use skerry_edge_hub::{Heard, Told, TwinReply};
+use skerry_model::Timestamp;
 use skerry_model::message::Message;
 use skerry_model::twin::merge;
 use skerry_tokens::SharedKey;
@@ -28,28 +29,28 @@ pub enum Acks {
 pub struct Hub(Arc<Inside>);
 
 pub struct Inside {
-    pub(super) state: Mutex<State>,
+    state: Mutex<State>,
     /// Moves on when all connections break.
-    pub(super) cut: watch::Sender<u64>,
+    cut: watch::Sender<u64>,
 }
 
-pub(super) struct State {
-    pub(super) is_away: bool,
-    pub(super) acks: Acks,
-    pub(super) window: usize,
-    pub(super) barred: BTreeSet<String>,
+pub struct State {
+    pub is_away: bool,
+    pub acks: Acks,
+    pub window: usize,
+    pub barred: BTreeSet<String>,
     /// Identities whose letters are never acknowledged.
-    pub(super) deaf_to: BTreeSet<String>,
-    pub(super) identities: BTreeMap<String, Value>,
-    pub(super) dials: BTreeMap<String, u64>,
-    pub(super) lines: BTreeMap<String, mpsc::UnboundedSender<Heard>>,
+    pub deaf_to: BTreeSet<String>,
+    pub identities: BTreeMap<String, Value>,
+    pub dials: BTreeMap<String, u64>,
+    pub lines: BTreeMap<String, mpsc::UnboundedSender<Heard>>,
     letters: Vec<(String, String)>,
     /// Letters are counted, and not kept; they have to come in order.
     counted: Option<u64>,
     /// Bodies that the hub will never take.
     refused: BTreeSet<String>,
     /// Who gets the answer to each call.
-    pub(super) answers: BTreeMap<String, (i64, Bytes)>,
+    pub answers: BTreeMap<String, (i64, Bytes)>,
     settled: Vec<u64>,
     commands: BTreeMap<String, BTreeMap<u64, String>>,
     twins: BTreeMap<String, Twin>,
@@ -95,11 +96,11 @@ impl Hub {
         Self(Arc::new(Inside { state: Mutex::new(state), cut: watch::Sender::new(0) }))
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap()
     }
 
-    pub(super) fn cuts(&self) -> watch::Receiver<u64> {
+    pub fn cuts(&self) -> watch::Receiver<u64> {
         self.0.cut.subscribe()
     }
 
@@ -164,8 +165,8 @@ impl Hub {
     }
 
     /// A letter is here: whose connection it came by, and its body. `false` when it is refused.
-    pub(super) fn take(&self, id: &str, parcel: &Parcel) -> bool {
-        let body = String::from_utf8(parcel.message().body.to_vec()).unwrap();
+    pub fn take(&self, id: &str, message: &Message) -> bool {
+        let body = String::from_utf8(message.body.to_vec()).unwrap();
         let mut state = self.state();
         if state.refused.contains(&body) {
             return false;
@@ -267,13 +268,13 @@ impl Hub {
         state.lines[id].send(command(number, body)).unwrap();
     }
 
-    pub(super) fn commands(&self, id: &str) -> Vec<Heard> {
+    pub fn commands(&self, id: &str) -> Vec<Heard> {
         let state = self.state();
         let waiting = state.commands.get(id).into_iter().flatten();
         waiting.map(|(number, body)| command(*number, body)).collect()
     }
 
-    pub(super) fn is_settled(&self, id: &str, number: u64) {
+    pub fn is_settled(&self, id: &str, number: u64) {
         let mut state = self.state();
         state.commands.entry(id.to_owned()).or_default().remove(&number);
         state.settled.push(number);
@@ -283,7 +284,7 @@ impl Hub {
         self.state().settled.clone()
     }
 
-    pub(super) fn twin(&self, id: &str) -> TwinReply {
+    pub fn twin(&self, id: &str) -> TwinReply {
         let twin = self.state().twins.entry(id.to_owned()).or_default().clone();
         let section = |mut properties: Map<String, Value>, version: u64| {
             properties.insert("$version".to_owned(), json!(version));
@@ -296,7 +297,7 @@ impl Hub {
         TwinReply { status: 200, version: None, body: Bytes::from(body.to_string()) }
     }
 
-    pub(super) fn report(&self, id: &str, patch: &Bytes) -> TwinReply {
+    pub fn report(&self, id: &str, patch: &Bytes) -> TwinReply {
         let patch: Map<String, Value> = serde_json::from_slice(patch).unwrap();
         let mut state = self.state();
         state.reports.entry(id.to_owned()).or_default().push(Value::Object(patch.clone()));
@@ -309,5 +310,6 @@ impl Hub {
 
 fn command(number: u64, body: &str) -> Heard {
     let message = Message { body: Bytes::from(body.to_owned()), ..Message::default() };
-    Heard::Command { number, message, again: false }
+    let told = Told { message, again: false, deliveries: 0, enqueued: Timestamp::NEVER };
+    Heard::Command { number, command: Box::new(told) }
 }

@@ -9,5 +9,6 @@ mod patient;
 mod world;
 
 pub use client::{Client, Settling};
-pub use hub::Acks;
+pub use hub::{Acks, Hub};
+pub use machine::Dice;
 pub use world::{Store, World, desired};

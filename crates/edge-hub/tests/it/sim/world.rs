@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use skerry_edge_hub::{EdgeHub, EdgeHubOptions, LinesOptions, Rules};
+use skerry_edge_hub::{Dialer, EdgeHub, EdgeHubOptions, LinesOptions, Rules};
 use skerry_front::device::{Claim, DeviceService, Proof, Refused, SessionKind};
 use skerry_model::Clock;
 use skerry_store::journal::{Directory, Journal, JournalOptions};
@@ -39,6 +39,8 @@ pub struct World {
     pub machine: Arc<SimMachine>,
     pub rules: Rules,
     pub store: Store,
+    /// The way to the hub; [`World::hub`] itself.
+    pub dialer: Arc<dyn Dialer>,
     documents: MemoryDocuments,
     keys: BTreeMap<String, SharedKey>,
     running: Option<Running>,
@@ -71,6 +73,7 @@ impl World {
             documents: MemoryDocuments::new(MemoryOptions::default()),
             keys: BTreeMap::new(),
             running: None,
+            dialer: Arc::new(hub.clone()),
             hub,
             clock,
         };
@@ -126,7 +129,7 @@ impl World {
             documents: Arc::new(self.documents.clone()),
             log: Arc::clone(&log),
             home: Arc::new(self.hub.clone()),
-            dialer: Arc::new(self.hub.clone()),
+            dialer: Arc::clone(&self.dialer),
             clock: Arc::clone(&self.clock) as _,
             machine: Arc::clone(&self.machine) as _,
             random: Arc::new(Dice::new()),

@@ -57,14 +57,16 @@ impl Tokens {
         self.0.iter().map(|token| token.ends).min()
     }
 
-    /// The token that speaks for an identity: its own, then its device's, then a policy's.
+    /// The token that speaks for an identity: its own, then its edge hub's, then its device's, then a policy's.
     pub(super) fn of(&self, name: &IdentityId) -> Option<(&str, &Arc<str>)> {
-        let device = IdentityId { device: name.device.clone(), module: None };
-        let wanted = [SpeaksFor::Identity(name.clone()), SpeaksFor::Identity(device), SpeaksFor::Policy];
-        wanted.iter().find_map(|wanted| {
-            let found = self.0.iter().find(|token| token.speaks_for == *wanted);
-            found.map(|token| (&*token.audience, &token.text))
-        })
+        let own = SpeaksFor::Identity(name.clone());
+        let device = SpeaksFor::Identity(IdentityId { device: name.device.clone(), module: None });
+        let find = |is_it: &dyn Fn(&SpeaksFor) -> bool| self.0.iter().find(|token| is_it(&token.speaks_for));
+        let found = find(&|speaks_for| *speaks_for == own)
+            .or_else(|| find(&|speaks_for| speaks_for.is_behind(name)))
+            .or_else(|| find(&|speaks_for| *speaks_for == device))
+            .or_else(|| find(&|speaks_for| *speaks_for == SpeaksFor::Policy));
+        found.map(|token| (&*token.audience, &token.text))
     }
 
     /// Those of policies, with their audiences.

@@ -1,11 +1,12 @@
-//! The edge hub's way to its hub: MQTT, in a WebSocket where the protocol that was asked for is one.
+//! The edge hub's way to its hub: MQTT or AMQP, in a WebSocket where the protocol that was asked for is one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use skerry_edge_hub::{Dialer, MqttDialer, MqttDialerOptions, Settings};
+use skerry_edge_agent::link::{Protocol, Upstream};
+use skerry_edge_hub::{AmqpDialer, AmqpDialerOptions, Dialer, MqttDialer, MqttDialerOptions, Settings, Way};
 use skerry_mqtt::client::ClientLimits;
 use skerry_uplink::{Place, Tunnel};
 
@@ -15,10 +16,13 @@ use crate::edge::way::upstream_protocol;
 use crate::failure::Failure;
 
 const WEBSOCKET_PATH: &str = "/$iothub/websocket";
-/// A connection is begun anew before its token ends.
+const PRODUCT: &str = concat!("EdgeHub/", env!("CARGO_PKG_VERSION"));
+/// A connection over MQTT is begun anew before its token ends; over AMQP a new one is shown.
 const TOKEN_LIFE: Duration = Duration::from_secs(3600);
+const RENEW_AFTER: Duration = Duration::from_secs(45 * 60);
 const KEEP_ALIVE_S: u16 = 60;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+const SILENCE_MAX: Duration = Duration::from_secs(15);
 /// Letters of one identity on their way at a time.
 const WINDOW: u16 = 512;
 
@@ -27,17 +31,67 @@ pub(super) fn dialer(
     settings: &Settings,
     home: &DaemonHome,
 ) -> Result<Arc<dyn Dialer>, Failure> {
+    let host = options.daemon.device().hub.name().to_owned();
+    let upstream = chosen(options, settings);
+    tracing::info!(?upstream, "What the edge hub speaks to its hub is chosen.");
+    let way = way(options, upstream, home)?;
+    Ok(match upstream.protocol() {
+        Protocol::Mqtt => Arc::new(MqttDialer::new(MqttDialerOptions {
+            host,
+            way,
+            product: PRODUCT.to_owned(),
+            keep_alive_s: KEEP_ALIVE_S,
+            limits: ClientLimits {
+                window: WINDOW,
+                connect_timeout: CONNECT_TIMEOUT,
+                ping_timeout: Duration::from_secs(20),
+                ..ClientLimits::default()
+            },
+        })),
+        Protocol::Amqp => {
+            let home = home.clone();
+            Arc::new(AmqpDialer::new(AmqpDialerOptions {
+                host,
+                way,
+                token: Arc::new(move || {
+                    let home = home.clone();
+                    Box::pin(async move {
+                        home.token_for(TOKEN_LIFE).await.map_err(|error| error.to_string())
+                    })
+                }),
+                product: PRODUCT.to_owned(),
+                token_life: TOKEN_LIFE,
+                renew_after: RENEW_AFTER,
+                silence_max: SILENCE_MAX,
+            }))
+        }
+    })
+}
+
+/// What the manifest says of the hub, else what the configuration says of the agent.
+fn chosen(options: &HubOptions, settings: &Settings) -> Upstream {
+    let said = [settings.upstream_protocol.clone(), upstream_protocol(&options.config)];
+    let mut readable = said.into_iter().flatten().filter_map(|text| {
+        let told = |error| tracing::warn!(%error, "It is passed over.");
+        text.parse::<Upstream>().map_err(told).ok()
+    });
+    readable.next().unwrap_or(Upstream::Mqtt)
+}
+
+fn way(options: &HubOptions, upstream: Upstream, home: &DaemonHome) -> Result<Arc<Way>, Failure> {
     let device = options.daemon.device();
     let (gateway, own) = (device.gateway.name().to_owned(), &options.config.own);
-    let chosen = settings.upstream_protocol.clone().or_else(|| upstream_protocol(&options.config));
-    let protocol = chosen.unwrap_or_default().to_ascii_lowercase();
-    let is_websocket = protocol.ends_with("ws");
-    let port = if is_websocket { own.hub_https_port } else { own.hub_mqtt_port };
+    let is_websocket = upstream.is_websocket();
+    let port = match (is_websocket, upstream.protocol()) {
+        (true, _) => own.hub_https_port,
+        (false, Protocol::Mqtt) => own.hub_mqtt_port,
+        (false, Protocol::Amqp) => own.hub_amqp_port,
+    };
     let name = ServerName::try_from(gateway.clone()).map_err(Failure::failed)?;
     let (doors, tls, random) =
         (Arc::clone(&options.doors), Arc::clone(&options.tls), Arc::clone(&options.random));
     let (home, tries) = (home.clone(), Arc::new(AtomicUsize::new(0)));
-    let way = move || -> skerry_front::device::Soon<Result<(Place, String), String>> {
+    Ok(Arc::new(move || {
         let (home, tries, gateway) = (home.clone(), Arc::clone(&tries), gateway.clone());
         let (name, tls, random, doors) =
             (name.clone(), Arc::clone(&tls), Arc::clone(&random), Arc::clone(&doors));
@@ -53,17 +107,5 @@ pub(super) fn dialer(
                 Place { address, relay, tls: Some((name, tls)), websocket, connect_timeout: CONNECT_TIMEOUT };
             Ok((place, token))
         })
-    };
-    Ok(Arc::new(MqttDialer::new(MqttDialerOptions {
-        host: device.hub.name().to_owned(),
-        way: Arc::new(way),
-        product: concat!("EdgeHub/", env!("CARGO_PKG_VERSION")).to_owned(),
-        keep_alive_s: KEEP_ALIVE_S,
-        limits: ClientLimits {
-            window: WINDOW,
-            connect_timeout: CONNECT_TIMEOUT,
-            ping_timeout: Duration::from_secs(20),
-            ..ClientLimits::default()
-        },
-    })))
+    }))
 }

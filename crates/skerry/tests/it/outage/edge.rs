@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use skerry_edge_agent::link::Upstream;
 use skerry_tokens::SharedKey;
 use skerry_uplink::{Identity, Place, Proof, TlsOptions};
 use tempfile::TempDir;
@@ -56,7 +57,7 @@ fn identity(device: &str, module: Option<&str>, made: &str) -> Identity {
 
 impl Edge {
     /// Registered and configured, with a module and devices behind it.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(upstream: Upstream) -> Self {
         let folder = tempfile::tempdir().unwrap();
         on_hub(&["device", "create", DEVICE, "--edge"]);
         let content = json!({"modulesContent": {
@@ -85,8 +86,11 @@ impl Edge {
         let config = format!(
             "hostname = \"{NAME}\"\n\
              [provisioning]\nsource = \"manual\"\nconnection_string = \"{}\"\n\
+             [agent]\nname = \"edgeAgent\"\ntype = \"docker\"\n[agent.config]\nimage = \"agent:1\"\n\
+             [agent.env]\nUpstreamProtocol = \"{upstream:?}\"\n\
              [moby_runtime]\nuri = \"unix://{}\"\nnetwork = \"azure-iot-edge\"\n\
-             [skerry]\nhub_ca_cert = \"file://{root}\"\nhub_mqtt_port = {RELAY_PORT}\nedge_hub_listen = [\"{ADDRESS}\"]\n",
+             [skerry]\nhub_ca_cert = \"file://{root}\"\nedge_hub_listen = [\"{ADDRESS}\"]\n\
+             hub_mqtt_port = {RELAY_PORT}\nhub_amqp_port = {RELAY_PORT}\n",
             string.trim(),
             edge.path("no-engine.sock").display(),
         );

@@ -2,7 +2,7 @@
 //! in the order of its sender.
 //!
 //! ```text
-//!  senders ──► edge (127.0.0.2:8883) ──► relay (127.0.0.1:18883, late, cut) ──► hub (127.0.0.1:8883)
+//!  senders ──► edge (127.0.0.2:8883) ──► relay (127.0.0.1:18883, late, cut) ──► hub (127.0.0.1:8883, or 5671)
 //! ```
 //!
 //! The test runs itself once more inside of a world of its own. There `SKERRY_TEST_SOAK_MINUTES` makes another
@@ -16,6 +16,7 @@ mod soak;
 
 use std::time::Duration;
 
+use skerry_edge_agent::link::Upstream;
 use tokio::time::sleep;
 
 use crate::world;
@@ -27,26 +28,35 @@ const MINUTES: &str = "SKERRY_TEST_SOAK_MINUTES";
 
 #[test]
 fn what_an_edge_acknowledged_reaches_the_hub_whatever_fails() {
+    in_a_world("what_an_edge_acknowledged_reaches_the_hub_whatever_fails", Upstream::Mqtt);
+}
+
+#[test]
+fn what_an_edge_acknowledged_reaches_the_hub_whatever_fails_over_amqp() {
+    in_a_world("what_an_edge_acknowledged_reaches_the_hub_whatever_fails_over_amqp", Upstream::Amqp);
+}
+
+fn in_a_world(name: &str, upstream: Upstream) {
     if std::env::var_os("WORLD").is_some() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let minutes = std::env::var(MINUTES).ok().map(|minutes| minutes.parse().unwrap());
         match minutes {
-            Some(minutes) => runtime.block_on(soak::run(minutes)),
-            None => runtime.block_on(everything_fails()),
+            Some(minutes) => runtime.block_on(soak::run(minutes, upstream)),
+            None => runtime.block_on(everything_fails(upstream)),
         }
         return;
     }
     let own = std::env::current_exe().unwrap();
-    let name = "outage::what_an_edge_acknowledged_reaches_the_hub_whatever_fails";
-    let command = [own.to_str().unwrap(), "--exact", name, "--nocapture"];
+    let name = format!("outage::{name}");
+    let command = [own.to_str().unwrap(), "--exact", &name, "--nocapture"];
     let minutes: u64 = std::env::var(MINUTES).map_or(0, |minutes| minutes.parse().unwrap());
     let seconds = (240 + minutes * 90).to_string();
     world::run(&command, &[("WORLD_SECONDS", seconds.as_str())], &std::env::temp_dir());
 }
 
-async fn everything_fails() {
-    let relay = Relay::start().await;
-    let mut edge = Edge::new();
+async fn everything_fails(upstream: Upstream) {
+    let relay = Relay::start(upstream).await;
+    let mut edge = Edge::new(upstream);
     edge.start().await;
     let senders = Senders::start(&edge, 100).await;
     sleep(Duration::from_secs(1)).await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use skerry_edge_agent::link::Upstream;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -13,7 +14,6 @@ use tokio::time::{Instant, sleep_until};
 
 use super::edge::RELAY_PORT;
 
-const HUB: (&str, u16) = ("127.0.0.1", 8883);
 const BLOCK: usize = 16 << 10;
 /// Blocks on their way in one direction.
 const BLOCKS: usize = 256;
@@ -23,7 +23,8 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    pub(super) async fn start() -> Self {
+    pub(super) async fn start(upstream: Upstream) -> Self {
+        let port = if upstream == Upstream::Mqtt { 8883 } else { 5671 };
         let listener = TcpListener::bind(("127.0.0.1", RELAY_PORT)).await.unwrap();
         let delay_ms = Arc::new(AtomicU64::new(0));
         let delay = Arc::clone(&delay_ms);
@@ -32,7 +33,7 @@ impl Relay {
                 let Ok((edge, _)) = listener.accept().await else { return };
                 let delay = Arc::clone(&delay);
                 tokio::spawn(async move {
-                    let Ok(hub) = TcpStream::connect(HUB).await else { return };
+                    let Ok(hub) = TcpStream::connect(("127.0.0.1", port)).await else { return };
                     let ((from_edge, to_edge), (from_hub, to_hub)) = (edge.into_split(), hub.into_split());
                     // One that ends ends the other.
                     tokio::select! {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use skerry_edge_agent::link::Upstream;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::edge::Edge;
@@ -15,9 +16,9 @@ const OUTAGE: Duration = Duration::from_secs(10);
 /// Until then caches fill.
 const FIRST: u64 = 2;
 
-pub(super) async fn run(minutes: u64) {
-    let _relay = Relay::start().await;
-    let mut edge = Edge::new();
+pub(super) async fn run(minutes: u64, upstream: Upstream) {
+    let _relay = Relay::start(upstream).await;
+    let mut edge = Edge::new(upstream);
     edge.start().await;
     let senders = Senders::start(&edge, PER_SECOND).await;
     let began = Instant::now();
