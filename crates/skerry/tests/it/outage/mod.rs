@@ -11,6 +11,7 @@
 mod edge;
 mod received;
 mod relay;
+mod renewal;
 mod sender;
 mod soak;
 
@@ -36,19 +37,22 @@ fn what_an_edge_acknowledged_reaches_the_hub_whatever_fails() {
         }
         return;
     }
-    let own = std::env::current_exe().unwrap();
-    let name = "outage::what_an_edge_acknowledged_reaches_the_hub_whatever_fails";
-    let command = [own.to_str().unwrap(), "--exact", name, "--nocapture"];
     let minutes: u64 = std::env::var(MINUTES).map_or(0, |minutes| minutes.parse().unwrap());
-    let seconds = (240 + minutes * 90).to_string();
-    world::run(&command, &[("WORLD_SECONDS", seconds.as_str())], &std::env::temp_dir());
+    in_a_world("outage::what_an_edge_acknowledged_reaches_the_hub_whatever_fails", 240 + minutes * 90);
+}
+
+/// Runs a test of this program once more, beside a hub.
+fn in_a_world(name: &str, seconds: u64) {
+    let own = std::env::current_exe().unwrap();
+    let command = [own.to_str().unwrap(), "--exact", name, "--nocapture"];
+    world::run(&command, &[("WORLD_SECONDS", seconds.to_string().as_str())], &std::env::temp_dir());
 }
 
 async fn everything_fails() {
     let relay = Relay::start().await;
     let mut edge = Edge::new();
     edge.start().await;
-    let senders = Senders::start(&edge, 100).await;
+    let senders = Senders::start(&edge.place(Duration::ZERO), &edge.identities, 100);
     sleep(Duration::from_secs(1)).await;
 
     relay.delay(Duration::from_millis(150));
