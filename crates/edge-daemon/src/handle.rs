@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use skerry_keys::{
-    CertificateError, EdgeCa, Issued, KeyError, KeyStore, PairAlgorithm, ServerRequest, TrustBundle, open,
-    seal,
+    CertificateError, Chain, EdgeCa, Issued, KeyError, KeyStore, PairAlgorithm, ServerRequest, TrustBundle,
+    open, seal,
 };
 use skerry_model::{Clock, ModuleId};
 use skerry_runtime::{EngineError, Runtime};
@@ -170,6 +170,11 @@ impl Handle {
     pub async fn manifest_trust_bundle(&self) -> Result<String, CertificateError> {
         let shared = Arc::clone(&self.shared);
         certificates(move || shared.trust.manifest_pem()).await
+    }
+
+    /// The Edge CA as it is now; a renewed one is another.
+    pub fn edge_ca(&self) -> Arc<Chain> {
+        self.shared.edge_ca.chain()
     }
 
     /// A server certificate for a module under all names of this device, with a fast key.

@@ -3,7 +3,8 @@
 //! A file is opened, and its blocks are looked for, once for many pages then. A reader is whoever
 //! goes on where a page ended: it has nothing read ahead the first time, then more each time, so
 //! that those who only look in cost nothing. When it begins to use what was read ahead, a thread
-//! reads what follows, beside the reader. Who was not back for longest gives way.
+//! reads what follows, beside the reader. Who was not back for longest gives way, and who has caught
+//! up with what is in memory anyway leaves nothing behind.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -68,6 +69,8 @@ struct State {
     wishes: VecDeque<Wish>,
     /// What it reads now.
     reading: Option<(Kin, u64)>,
+    /// Its reader left meanwhile.
+    is_left: bool,
     closed: bool,
 }
 
@@ -162,6 +165,14 @@ impl Ahead {
         }
     }
 
+    /// The reader found what lies at `at` in memory, with all that follows: nobody asks for it here.
+    pub(super) fn leave(&self, kin: Kin, at: u64) {
+        let mut state = self.lock();
+        state.runs.retain(|run| run.kin != kin || run.at < at);
+        state.wishes.retain(|wish| wish.kin != kin || wish.at < at);
+        state.is_left |= state.reading.is_some_and(|(of, from)| of == kin && from >= at);
+    }
+
     fn next_wish(&self) -> Option<Wish> {
         let mut state = self.lock();
         loop {
@@ -169,7 +180,7 @@ impl Ahead {
                 return None;
             }
             if let Some(wish) = state.wishes.pop_front() {
-                state.reading = Some((wish.kin, wish.at));
+                (state.reading, state.is_left) = (Some((wish.kin, wish.at)), false);
                 return Some(wish);
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -179,7 +190,7 @@ impl Ahead {
     fn deliver(&self, kin: Kin, at: u64, read: Option<Beyond>) {
         let mut state = self.lock();
         state.reading = None;
-        if let Some(beyond) = read {
+        if let Some(beyond) = read.filter(|_| !state.is_left) {
             state.put(Run { kin, at, beyond }, self.bytes_max);
         }
         self.changed.notify_all();
@@ -298,6 +309,35 @@ mod tests {
         assert!(ahead.lock().wishes.is_empty());
         ahead.close();
         assert!(ahead.next_wish().is_none());
+    }
+
+    #[test]
+    fn who_has_caught_up_leaves_nothing_behind() {
+        let ahead = Ahead::new(16 << 20);
+        let run = |first| {
+            let mut beyond = Beyond { window: 1000, ..Beyond::default() };
+            beyond.push(piece(first, 300));
+            beyond
+        };
+        let other = Kin { partition: 4, ..KIN };
+        // A slower one of the same kin, one of another, and the one that has caught up: with what it has, what is
+        // being read for it, and what is to be.
+        ahead.put(KIN, 5, Beyond { is_followed: true, ..run(5) });
+        ahead.put(other, 50, Beyond { is_followed: true, ..run(50) });
+        ahead.put(KIN, 20, run(20));
+        let under_way = ahead.next_wish().unwrap();
+        ahead.put(KIN, 40, run(40));
+        ahead.leave(KIN, 20);
+        ahead.deliver(KIN, under_way.at, Some(run(30)));
+        assert!(ahead.lock().wishes.is_empty());
+        let held = |kin, at| ahead.take(kin, at).is_some();
+        assert_eq!([20, 30, 40].map(|at| held(KIN, at)), [false; 3]);
+        assert!(held(KIN, 5) && held(other, 50));
+        // It is behind again, and nothing is left of that.
+        ahead.put(KIN, 60, run(60));
+        let again = ahead.next_wish().unwrap();
+        ahead.deliver(KIN, again.at, Some(run(70)));
+        assert!(held(KIN, 70));
     }
 
     #[test]

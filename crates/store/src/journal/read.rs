@@ -93,6 +93,7 @@ impl<'a> Paging<'a> {
     pub(super) fn fill_from_memory(&mut self) -> bool {
         let slices = self.shared.recent().from(self.partition.number(), self.at, self.bytes_left);
         let Some(slices) = slices else { return false };
+        self.shared.ahead.leave(self.kin(), self.at);
         for (time, slice, bytes) in slices {
             if self.take(&Piece { time, slice, bytes }) == Step::Full {
                 break;

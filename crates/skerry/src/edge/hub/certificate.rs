@@ -2,27 +2,30 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use skerry_edge_daemon::Handle;
-use skerry_front::{OperatorFiles, SERVER_LIFETIME, TlsMaterial, TlsOptions};
-use skerry_model::{Clock, Random, Timestamp};
+use skerry_front::{Check, OperatorFiles, SERVER_LIFETIME, TlsMaterial, TlsOptions};
+use skerry_keys::Chain;
+use skerry_model::{Clock, Random};
 
 use super::hub_id;
+use super::life::{Authority, Life, Source, keep_good};
 use crate::failure::Failure;
 
 /// Where it lies in the hub's folder.
 pub const CERTIFICATE: &str = "tls/server.pem";
-/// Between looks; clocks jump.
-const LOOK_EVERY: Duration = Duration::from_secs(3600);
-const PAUSE: Duration = Duration::from_secs(60);
 
 pub(super) struct Certificate {
+    life: Life,
+    source: OfDaemon,
+}
+
+/// Issues them, writes them, and shows them.
+struct OfDaemon {
     daemon: Handle,
     files: OperatorFiles,
     tls: TlsMaterial,
     clock: Arc<dyn Clock>,
-    due: Timestamp,
 }
 
 impl Certificate {
@@ -37,7 +40,7 @@ impl Certificate {
         super::super::running::private_folder(&directory).map_err(Failure::failed)?;
         let files =
             OperatorFiles { certificate: folder.join(CERTIFICATE), key: directory.join("server.key.pem") };
-        let due = write(daemon, &files, clock.as_ref()).await?;
+        let life = write(daemon, &files, clock.as_ref()).await?;
         let options = TlsOptions {
             directory,
             names: vec![daemon.host_name().to_owned()],
@@ -49,48 +52,50 @@ impl Certificate {
         };
         let opened = tokio::task::spawn_blocking(move || TlsMaterial::open(options)).await;
         let tls = opened.map_err(Failure::failed)?.map_err(Failure::failed)?;
-        Ok(Self { daemon: daemon.clone(), files, tls, clock: Arc::clone(clock), due })
+        let source = OfDaemon { daemon: daemon.clone(), files, tls, clock: Arc::clone(clock) };
+        Ok(Self { life, source })
     }
 
     pub(super) fn tls(&self) -> TlsMaterial {
-        self.tls.clone()
+        self.source.tls.clone()
     }
 
     /// Renews it ahead of its end, for as long as this is awaited. Whoever is connected stays so.
-    pub(super) async fn keep(mut self) {
-        loop {
-            tokio::time::sleep(self.due.since(self.clock.now()).min(LOOK_EVERY)).await;
-            if self.clock.now() < self.due {
-                continue;
-            }
-            match write(&self.daemon, &self.files, self.clock.as_ref()).await {
-                Ok(due) => {
-                    self.due = due;
-                    let tls = self.tls.clone();
-                    // What it finds it tells by itself.
-                    drop(tokio::task::spawn_blocking(move || tls.check()).await);
-                }
-                Err(failure) => {
-                    tracing::warn!("The edge hub's certificate is not renewed yet: {failure}");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
+    pub(super) async fn keep(self) {
+        keep_good(self.life, self.source.clock.as_ref(), &self.source).await;
+    }
+}
+
+impl Source for OfDaemon {
+    fn authority(&self) -> Authority {
+        Authority::of(&self.daemon.edge_ca())
+    }
+
+    async fn replace(&self) -> Result<Life, Failure> {
+        let life = write(&self.daemon, &self.files, self.clock.as_ref()).await?;
+        let tls = self.tls.clone();
+        match tokio::task::spawn_blocking(move || tls.check()).await.map_err(Failure::failed)? {
+            Check::Kept { error } => Err(Failure::failed(error)),
+            Check::Swapped { .. } | Check::Unchanged => Ok(life),
         }
     }
 }
 
-/// Issues one and writes it, the key first. When the next one is due: when a third of its life is left.
-async fn write(daemon: &Handle, files: &OperatorFiles, clock: &dyn Clock) -> Result<Timestamp, Failure> {
+/// Issues one and writes it, the key first.
+async fn write(daemon: &Handle, files: &OperatorFiles, clock: &dyn Clock) -> Result<Life, Failure> {
+    // Asked first: one that is renewed meanwhile issues the next certificate.
+    let authority = Authority::of(&daemon.edge_ca());
     let issued = daemon.server_certificate(&hub_id()).await.map_err(Failure::failed)?;
     let now = clock.now();
-    let due = now.plus(issued.not_after.since(now).mul_f64(2.0 / 3.0));
+    let chain = Chain::from_pem(issued.chain_pem.as_bytes(), "the edge hub's certificate");
+    let chain = chain.map_err(Failure::failed)?;
     let files = files.clone();
     let written = tokio::task::spawn_blocking(move || {
         replace(&files.key, issued.key_pem.as_bytes())?;
         replace(&files.certificate, issued.chain_pem.as_bytes())
     });
     written.await.map_err(Failure::failed)?.map_err(Failure::failed)?;
-    Ok(due)
+    Ok(Life { issued: now, validity: chain.validity, authority })
 }
 
 /// For its owner alone, and never half of it.

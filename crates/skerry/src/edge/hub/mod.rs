@@ -9,6 +9,7 @@
 mod certificate;
 mod doors;
 mod home;
+mod life;
 mod store;
 mod way;
 

@@ -5,12 +5,18 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::client::Resumption;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::time_provider::TimeProvider;
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use skerry_edge_agent::link::Upstream;
 use skerry_tokens::SharedKey;
-use skerry_uplink::{Identity, Place, Proof, TlsOptions};
+use skerry_uplink::{Identity, Place, Proof};
 use tempfile::TempDir;
 
 use crate::process::skerry;
@@ -27,6 +33,8 @@ const TRIES: usize = 300;
 pub(super) struct Edge {
     folder: TempDir,
     process: Option<Child>,
+    /// Of its environment.
+    variables: Vec<(&'static str, PathBuf)>,
     pub(super) identities: Vec<Identity>,
 }
 
@@ -80,7 +88,7 @@ impl Edge {
             .collect();
         let module = on_hub(&["module", "create", DEVICE, MODULE, "--json"]);
         identities.push(identity(DEVICE, Some(MODULE), &module));
-        let edge = Self { folder, process: None, identities };
+        let edge = Self { folder, process: None, variables: Vec::new(), identities };
         let string = on_hub(&["device", "connection-string", DEVICE]);
         let (path, root) = (edge.path("config.toml"), std::env::var("SKERRY_TEST_CA").unwrap());
         let config = format!(
@@ -100,7 +108,11 @@ impl Edge {
         edge
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn set_variables(&mut self, variables: &[(&'static str, PathBuf)]) {
+        self.variables = variables.to_vec();
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -115,6 +127,7 @@ impl Edge {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path("edge.log")).unwrap();
         let mut command = self.command(&["edge", "run", "--metrics", "off"]);
         command.arg("--config").arg(self.path("config.toml")).stdout(Stdio::null()).stderr(log);
+        command.envs(self.variables.iter().cloned());
         self.process = Some(command.spawn().unwrap());
         for _ in 0..TRIES {
             if tokio::net::TcpStream::connect((ADDRESS, 8883)).await.is_ok() {
@@ -162,8 +175,27 @@ impl Edge {
         (of("Pss:"), of("Rss:"))
     }
 
-    /// The way in, for who trusts the edge.
-    pub(super) fn place(&self) -> Place {
+    /// The way in, for who trusts the edge, and whose clock is so far ahead.
+    pub(super) fn place(&self, ahead: Duration) -> Place {
+        let mut roots = RootCertStore::empty();
+        for root in CertificateDer::pem_slice_iter(self.trust_bundle().as_bytes()) {
+            roots.add(root.unwrap()).unwrap();
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut tls = ClientConfig::builder_with_details(provider, Arc::new(Ahead(ahead)))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        tls.resumption = Resumption::disabled();
+        let name = NAME.to_owned().try_into().unwrap();
+        let address = format!("{ADDRESS}:8883").parse().unwrap();
+        let connect_timeout = Duration::from_secs(5);
+        Place { address, relay: None, tls: Some((name, Arc::new(tls))), websocket: None, connect_timeout }
+    }
+
+    /// What modules are told to trust.
+    fn trust_bundle(&self) -> String {
         let mut socket = UnixStream::connect(self.path("run").join("workload.sock")).unwrap();
         let request = "GET /trust-bundle?api-version=2019-01-30 HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
         socket.write_all(request.as_bytes()).unwrap();
@@ -171,21 +203,21 @@ impl Edge {
         socket.read_to_string(&mut answer).unwrap();
         let body = answer.find('{').map(|start| &answer[start..=answer.rfind('}').unwrap()]).unwrap();
         let body: Value = serde_json::from_str(body).unwrap();
-        let roots = body["certificate"].as_str().unwrap().as_bytes();
-        let tls = TlsOptions { roots, certificate: None, resumption: false }.build().unwrap();
-        let name = NAME.to_owned().try_into().unwrap();
-        let address = format!("{ADDRESS}:8883").parse().unwrap();
-        Place {
-            address,
-            relay: None,
-            tls: Some((name, tls)),
-            websocket: None,
-            connect_timeout: Duration::from_secs(5),
-        }
+        body["certificate"].as_str().unwrap().to_owned()
     }
 
     pub(super) fn log(&self) -> String {
         fs::read_to_string(self.path("edge.log")).unwrap_or_default()
+    }
+}
+
+/// The clock of a client.
+#[derive(Debug)]
+struct Ahead(Duration);
+
+impl TimeProvider for Ahead {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(UnixTime::now().as_secs()) + self.0))
     }
 }
 

@@ -11,6 +11,7 @@
 mod edge;
 mod received;
 mod relay;
+mod renewal;
 mod sender;
 mod soak;
 
@@ -28,15 +29,15 @@ const MINUTES: &str = "SKERRY_TEST_SOAK_MINUTES";
 
 #[test]
 fn what_an_edge_acknowledged_reaches_the_hub_whatever_fails() {
-    in_a_world("what_an_edge_acknowledged_reaches_the_hub_whatever_fails", Upstream::Mqtt);
+    outage("what_an_edge_acknowledged_reaches_the_hub_whatever_fails", Upstream::Mqtt);
 }
 
 #[test]
 fn what_an_edge_acknowledged_reaches_the_hub_whatever_fails_over_amqp() {
-    in_a_world("what_an_edge_acknowledged_reaches_the_hub_whatever_fails_over_amqp", Upstream::Amqp);
+    outage("what_an_edge_acknowledged_reaches_the_hub_whatever_fails_over_amqp", Upstream::Amqp);
 }
 
-fn in_a_world(name: &str, upstream: Upstream) {
+fn outage(name: &str, upstream: Upstream) {
     if std::env::var_os("WORLD").is_some() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let minutes = std::env::var(MINUTES).ok().map(|minutes| minutes.parse().unwrap());
@@ -46,19 +47,22 @@ fn in_a_world(name: &str, upstream: Upstream) {
         }
         return;
     }
-    let own = std::env::current_exe().unwrap();
-    let name = format!("outage::{name}");
-    let command = [own.to_str().unwrap(), "--exact", &name, "--nocapture"];
     let minutes: u64 = std::env::var(MINUTES).map_or(0, |minutes| minutes.parse().unwrap());
-    let seconds = (240 + minutes * 90).to_string();
-    world::run(&command, &[("WORLD_SECONDS", seconds.as_str())], &std::env::temp_dir());
+    in_a_world(&format!("outage::{name}"), 240 + minutes * 90);
+}
+
+/// Runs a test of this program once more, beside a hub.
+fn in_a_world(name: &str, seconds: u64) {
+    let own = std::env::current_exe().unwrap();
+    let command = [own.to_str().unwrap(), "--exact", name, "--nocapture"];
+    world::run(&command, &[("WORLD_SECONDS", seconds.to_string().as_str())], &std::env::temp_dir());
 }
 
 async fn everything_fails(upstream: Upstream) {
     let relay = Relay::start(upstream).await;
     let mut edge = Edge::new(upstream);
     edge.start().await;
-    let senders = Senders::start(&edge, 100).await;
+    let senders = Senders::start(&edge.place(Duration::ZERO), &edge.identities, 100);
     sleep(Duration::from_secs(1)).await;
 
     relay.delay(Duration::from_millis(150));

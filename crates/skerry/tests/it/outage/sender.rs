@@ -1,6 +1,8 @@
 //! Devices and modules that send as fast as they are told, and again what was not acknowledged.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -12,31 +14,54 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::edge::Edge;
-
 const TICK: Duration = Duration::from_millis(10);
 const PAUSE: Duration = Duration::from_millis(200);
 const WINDOW: u16 = 100;
+const TOKEN_LIFE: Duration = Duration::from_secs(60 * 86_400);
 
 pub(super) struct Senders {
     tasks: JoinSet<(String, u64)>,
     stop: watch::Sender<bool>,
+    figures: Arc<Figures>,
+}
+
+/// Of all of them.
+#[derive(Default)]
+struct Figures {
+    acknowledged: AtomicU64,
+    /// Connections that ended, and were made again.
+    ended: AtomicU64,
 }
 
 /// How many messages each sender has had acknowledged; they are numbered from 0.
 pub(super) type Sent = BTreeMap<String, u64>;
 
 impl Senders {
-    /// Everybody behind the edge, with so many messages in a second.
-    pub(super) async fn start(edge: &Edge, per_second: u64) -> Self {
+    /// Each with so many messages in a second.
+    pub(super) fn start(place: &Place, identities: &[Identity], per_second: u64) -> Self {
         let (stop, stopping) = watch::channel(false);
-        let place = edge.place();
+        let figures = Arc::<Figures>::default();
         let mut tasks = JoinSet::new();
-        for identity in edge.identities.clone() {
-            let sender = Sender { place: place.clone(), identity, per_second, stopping: stopping.clone() };
+        for identity in identities {
+            let sender = Sender {
+                place: place.clone(),
+                identity: identity.clone(),
+                per_second,
+                stopping: stopping.clone(),
+                figures: Arc::clone(&figures),
+            };
             tasks.spawn(sender.run());
         }
-        Self { tasks, stop }
+        Self { tasks, stop, figures }
+    }
+
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.figures.acknowledged.load(Relaxed)
+    }
+
+    /// How many connections ended under them.
+    pub(super) fn ended(&self) -> u64 {
+        self.figures.ended.load(Relaxed)
     }
 
     /// Done when everything that was sent is acknowledged.
@@ -51,6 +76,7 @@ struct Sender {
     identity: Identity,
     per_second: u64,
     stopping: watch::Receiver<bool>,
+    figures: Arc<Figures>,
 }
 
 impl Sender {
@@ -80,7 +106,7 @@ impl Sender {
             }
             tokio::select! {
                 event = client.event() => match event {
-                    Ok(Event::Published(_)) => {}
+                    Ok(Event::Published(_)) => drop(self.figures.acknowledged.fetch_add(1, Relaxed)),
                     Ok(other) => panic!("{other:?}"),
                     Err(_) => self.come_again(&mut client, &topic).await,
                 },
@@ -95,6 +121,7 @@ impl Sender {
     }
 
     async fn come_again(&self, client: &mut Client<u64>, topic: &Text) {
+        self.figures.ended.fetch_add(1, Relaxed);
         while client.reconnect(&self.place, self.greeting()).await.is_err() {
             sleep(PAUSE).await;
         }
@@ -103,7 +130,7 @@ impl Sender {
 
     fn greeting(&self) -> Connect {
         let now = Timestamp::from_unix(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap());
-        Connect { clean_session: true, ..self.identity.connect(now, Duration::from_secs(6 * 3600), 60) }
+        Connect { clean_session: true, ..self.identity.connect(now, TOKEN_LIFE, 60) }
     }
 
     fn topic(&self) -> String {

@@ -20,7 +20,7 @@ pub(super) async fn run(minutes: u64, upstream: Upstream) {
     let _relay = Relay::start(upstream).await;
     let mut edge = Edge::new(upstream);
     edge.start().await;
-    let senders = Senders::start(&edge, PER_SECOND).await;
+    let senders = Senders::start(&edge.place(Duration::ZERO), &edge.identities, PER_SECOND);
     let began = Instant::now();
     let mut first = None;
     let mut last = 0;
