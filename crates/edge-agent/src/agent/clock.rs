@@ -25,7 +25,11 @@ impl Agent {
         self.clock_apart = apart;
         match self.clock_trouble() {
             Some(trouble) => tracing::warn!("{trouble}"),
-            None => tracing::info!("This machine's clock is right again."),
+            None => {
+                tracing::info!("This machine's clock is right again.");
+                // A hub that refused what a wrong clock had signed is not kept waiting.
+                self.link.try_now();
+            }
         }
     }
 

@@ -247,6 +247,13 @@ impl HubLink for Line {
         })
     }
 
+    fn try_now(&mut self) {
+        if matches!(self.state, State::Pausing(_)) {
+            self.backoff.reset();
+            self.connect();
+        }
+    }
+
     fn ask_twin(&mut self) {
         if self.twin.is_none() && matches!(self.state, State::Up { .. }) {
             let question = self.question();

@@ -37,6 +37,9 @@ pub trait HubLink: Send {
     /// What happens next; the line lives while this is awaited.
     fn next(&mut self) -> Pin<Box<dyn Future<Output = HubEvent> + Send + '_>>;
 
+    /// What kept the hub from letting us in may be over: a pause between tries ends.
+    fn try_now(&mut self);
+
     /// Asks for the whole twin; [`HubEvent::Twin`] answers.
     fn ask_twin(&mut self);
 

@@ -135,6 +135,10 @@ async fn welcome(listener: &TcpListener) -> Hub {
 }
 
 async fn open(renew_after: Duration) -> (TcpListener, Line) {
+    open_with_pauses_of(Duration::from_millis(10), renew_after).await
+}
+
+async fn open_with_pauses_of(pause_first: Duration, renew_after: Duration) -> (TcpListener, Line) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let place = Place {
         address: listener.local_addr().unwrap(),
@@ -146,8 +150,8 @@ async fn open(renew_after: Duration) -> (TcpListener, Line) {
     let link = Line::new(LineOptions {
         way_in: Arc::new(Guide { place, asked: AtomicU32::new(0), renew_after }),
         random: Arc::new(Even),
-        pause_first: Duration::from_millis(10),
-        pause_last: Duration::from_millis(100),
+        pause_first,
+        pause_last: pause_first * 10,
         answer_timeout: Duration::from_millis(500),
     });
     (listener, link)
@@ -235,6 +239,18 @@ async fn a_line_that_breaks_comes_back_by_itself() {
     };
     let ((), event) = tokio::join!(hubs, next(&mut link));
     assert!(matches!(event, HubEvent::Twin { .. }), "{event:?}");
+}
+
+#[tokio::test]
+async fn a_pause_ends_when_there_is_hope() {
+    let (listener, mut link) = open_with_pauses_of(PATIENCE * 10, PATIENCE).await;
+    assert!(matches!(next(&mut link).await, HubEvent::Down { .. }));
+    link.try_now();
+    let (_hub, event) = tokio::join!(welcome(&listener), next(&mut link));
+    assert_eq!(event, HubEvent::Up);
+    // One that stands is left alone.
+    link.try_now();
+    assert!(timeout(Duration::from_millis(50), link.next()).await.is_err());
 }
 
 #[tokio::test]

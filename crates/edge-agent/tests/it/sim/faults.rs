@@ -284,7 +284,9 @@ async fn a_clock_that_is_not_the_hubs_is_told_and_is_no_reason_for_another_ident
         sleep(Duration::from_secs(10)).await;
     }
     assert_eq!(*world.office.0.lock().unwrap(), 0);
+    assert_eq!(world.hub.hurries(), 0);
     set(0);
+    world.until("it does not wait for the next try", async |world| world.hub.hurries() == 1).await;
     world.hub.go_up();
     sleep(Duration::from_secs(60)).await;
     assert_eq!((trouble().await, &world.hub.reported()["skerry"]), (None, &Value::Null));

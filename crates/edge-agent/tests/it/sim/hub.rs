@@ -32,6 +32,8 @@ struct State {
     is_slow: bool,
     late: Option<HubEvent>,
     twins: u32,
+    /// How often the agent would not wait for the next try.
+    hurries: u32,
     messages: Vec<(&'static str, Bytes)>,
     events: VecDeque<HubEvent>,
     calls: BTreeMap<String, oneshot::Sender<(u16, Bytes)>>,
@@ -59,6 +61,10 @@ impl Hub {
                 state.events.push_back(HubEvent::Up);
             }
         });
+    }
+
+    pub(crate) fn hurries(&self) -> u32 {
+        self.state.lock().unwrap().hurries
     }
 
     pub(crate) fn go_down(&self) {
@@ -146,6 +152,10 @@ impl HubLink for Line {
                 self.0.news.notified().await;
             }
         })
+    }
+
+    fn try_now(&mut self) {
+        self.0.change(|state| state.hurries += 1);
     }
 
     fn ask_twin(&mut self) {
