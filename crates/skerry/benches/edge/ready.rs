@@ -34,7 +34,7 @@ fn start(program: &Path, folder: &Path) -> f64 {
     let notify = UnixDatagram::bind(&door).unwrap();
     notify.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut command = Command::new(program);
-    command.args(["edge", "run", "--metrics", "off", "--config"]).arg(folder.join("config.toml"));
+    command.args(["run", "--metrics", "off", "--config"]).arg(folder.join("config.toml"));
     command.arg("--data").arg(folder.join("data")).arg("--sockets").arg(folder.join("run"));
     command.env("NOTIFY_SOCKET", &door).stdin(Stdio::null()).stdout(Stdio::null());
     let log = folder.join("log");
