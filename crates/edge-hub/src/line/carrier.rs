@@ -6,8 +6,8 @@ use std::pin::Pin;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use skerry_front::device::{Settlement, Soon, Subscriptions};
-use skerry_model::{IdentityId, Timestamp};
 use skerry_model::message::Message;
+use skerry_model::{IdentityId, Timestamp};
 use skerry_mqtt::topic::Subscription;
 
 use crate::letter::Letter;

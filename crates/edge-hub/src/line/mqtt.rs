@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use skerry_front::device::{Settlement, Soon};
-use skerry_model::{IdentityId, Timestamp};
 use skerry_model::message::Message;
+use skerry_model::{IdentityId, Timestamp};
 use skerry_mqtt::client::{ClientLimits, Ended, Event, NotSent};
 use skerry_mqtt::packet::{Connect, PacketId, Publish, Qos, SubackCode, Text};
 use skerry_mqtt::topic::{Bag, Inbound, Received, Subscription, UserName, client_id};

@@ -119,7 +119,9 @@ impl Branch {
                 self.pending.remove(&number).into_iter().for_each(|parcel| parcel.refused(why.clone()));
                 Ok(())
             }
-            Outcome::Rejected(Some(fault)) => Err(format!("the hub does not take a letter now: {}", told(&fault))),
+            Outcome::Rejected(Some(fault)) => {
+                Err(format!("the hub does not take a letter now: {}", told(&fault)))
+            }
             _ => Err("the hub does not take a letter now".to_owned()),
         }
     }
@@ -207,7 +209,11 @@ impl Carrier for Branch {
                 None => {
                     // Nobody is waited for any more.
                     self.has_left = true;
-                    Err(self.why.get().cloned().unwrap_or_else(|| "the connection to the hub is gone".to_owned()))
+                    Err(self
+                        .why
+                        .get()
+                        .cloned()
+                        .unwrap_or_else(|| "the connection to the hub is gone".to_owned()))
                 }
             }
         })

@@ -306,7 +306,9 @@ impl Member {
                     if self.subscribing.as_ref() == Some(&name) {
                         if reply.status >= 300 {
                             let status = reply.status;
-                            return Err(Gone::passing(format!("the hub tells of no changes (status {status})")));
+                            return Err(Gone::passing(format!(
+                                "the hub tells of no changes (status {status})"
+                            )));
                         }
                         self.subscribing = None;
                         return self.tell_listening();
@@ -360,7 +362,9 @@ impl Member {
                 && let Some(message) = waiting.pop_front()
             {
                 if !client.send_settled(to, Outgoing::from(message)) {
-                    return Err(Gone::passing("the hub takes no message as large as one about a twin or method"));
+                    return Err(Gone::passing(
+                        "the hub takes no message as large as one about a twin or method",
+                    ));
                 }
             }
         }

@@ -104,7 +104,8 @@ impl Dialer for AmqpDialer {
     fn dial(&self, id: IdentityId, chain: Option<String>) -> Dialing {
         let mail = self.trunk();
         Box::pin(async move {
-            let gone = || DialError::Unreachable { why: "the connection to the hub has just ended".to_owned() };
+            let gone =
+                || DialError::Unreachable { why: "the connection to the hub has just ended".to_owned() };
             let (reply, replied) = oneshot::channel();
             let join = Join { id, chain, mail: mail.clone(), reply };
             mail.send(Mail::Join(Box::new(join))).await.map_err(|_| gone())?;

@@ -92,7 +92,8 @@ pub(super) fn command(payload: Bytes) -> Result<Told, MessageInvalid> {
     let sections = Sections::decode(payload, CodecLimits::default())?;
     let number = |name| sections.annotation(name).and_then(Value::as_integer);
     let counted = number("iothub-deliverycount").and_then(|count| u32::try_from(count).ok());
-    let deliveries = counted.or(sections.header.as_ref().map(|header| header.delivery_count)).unwrap_or_default();
+    let deliveries =
+        counted.or(sections.header.as_ref().map(|header| header.delivery_count)).unwrap_or_default();
     let enqueued = match sections.annotation("iothub-enqueuedtime") {
         Some(Value::Timestamp(milliseconds)) => time(*milliseconds),
         _ => Timestamp::NEVER,

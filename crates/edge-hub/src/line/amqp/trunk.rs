@@ -228,8 +228,7 @@ impl Trunk {
         let (news, heard) = mpsc::channel(NEWS_MAX);
         let branch = Branch::new(key, mail, heard, Arc::new(OnceLock::new()));
         let chain = chain.as_deref();
-        let member =
-            Member::new(id.clone(), audience, chain, &self.options.product, news, (reply, branch));
+        let member = Member::new(id.clone(), audience, chain, &self.options.product, news, (reply, branch));
         self.members.insert(key, member);
         self.by_id.insert(id, key);
         self.to_show.push_back(key);

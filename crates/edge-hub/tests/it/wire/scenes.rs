@@ -31,7 +31,8 @@ pub async fn letters_arrive_as_they_were_sent(spoken: Spoken) {
         output: text("alerts"),
         ..SystemProperties::default()
     };
-    let application = vec![("level".to_owned(), "high & low".to_owned()), ("\u{fc}".to_owned(), String::new())];
+    let application =
+        vec![("level".to_owned(), "high & low".to_owned()), ("\u{fc}".to_owned(), String::new())];
     let bodies = [r#"{"n": 1}"#.to_owned(), String::new(), "x".repeat(200_000)];
     let messages = bodies.map(|body| Message {
         body: body.into(),
@@ -53,7 +54,10 @@ pub async fn letters_arrive_as_they_were_sent(spoken: Spoken) {
     }
     let chains = &bed.door.state().chains;
     let chain = |id: &str| chains[id].as_deref();
-    assert_eq!((chain("a"), chain("edge/m"), chain("edge/$edgeHub")), (Some("a;edge"), Some("edge/m;edge"), None));
+    assert_eq!(
+        (chain("a"), chain("edge/m"), chain("edge/$edgeHub")),
+        (Some("a;edge"), Some("edge/m;edge"), None)
+    );
 }
 
 pub async fn letters_keep_their_order_over_a_line_that_flaps(spoken: Spoken) {

@@ -55,9 +55,9 @@ pub(super) fn dialer(
                 way,
                 token: Arc::new(move || {
                     let home = home.clone();
-                    Box::pin(async move {
-                        home.token_for(TOKEN_LIFE).await.map_err(|error| error.to_string())
-                    })
+                    Box::pin(
+                        async move { home.token_for(TOKEN_LIFE).await.map_err(|error| error.to_string()) },
+                    )
                 }),
                 product: PRODUCT.to_owned(),
                 token_life: TOKEN_LIFE,
