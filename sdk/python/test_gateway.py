@@ -50,17 +50,21 @@ class UnixConnection(http.client.HTTPConnection):
 class Edge:
     """An edge device beside the hub, without a container engine."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, name=NAME, address=ADDRESS, parent=None):
+        self.folder, self.name, self.address, self.parent = folder, name, address, parent
         self.process = None
 
     def configure(self, string):
         config = self.folder / "config.toml"
+        parent, root = "", provided("SKERRY_TEST_CA")
+        if self.parent:
+            parent, root = f'parent_hostname = "{self.parent.name}"\n', str(self.folder / "parent.pem")
+            (self.folder / "parent.pem").write_text(self.parent.trust())
         config.write_text(
-            f'hostname = "{NAME}"\n'
+            f'hostname = "{self.name}"\n{parent}'
             f'[provisioning]\nsource = "manual"\nconnection_string = "{string}"\n'
             f'[moby_runtime]\nuri = "unix://{self.folder}/no-engine.sock"\nnetwork = "azure-iot-edge"\n'
-            f'[skerry]\nhub_ca_cert = "file://{provided("SKERRY_TEST_CA")}"\nedge_hub_listen = ["{ADDRESS}"]\n'
+            f'[skerry]\nhub_ca_cert = "file://{root}"\nedge_hub_listen = ["{self.address}"]\n'
         )
         self.iotedge("config", "apply", "-c", str(config))
 
@@ -84,7 +88,7 @@ class Edge:
     def is_open(self):
         assert self.process.poll() is None, self.log()
         with socket.socket() as probe:
-            return probe.connect_ex((ADDRESS, 8883)) == 0
+            return probe.connect_ex((self.address, 8883)) == 0
 
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use skerry_amqp::performative::{Fault, condition};
 use skerry_front::device::{Proof, Soon};
 use skerry_front::link::{LinkService, NotShown, Opened, Shown, SpeaksFor, Wanted};
-use skerry_model::IdentityId;
+use skerry_model::{EDGE_HUB, IdentityId};
 use skerry_tokens::{SasToken, identities};
 
 use crate::scope::NotAdmitted;
@@ -56,14 +56,20 @@ impl Shared {
             return Err(not_shown(400, "the audience is far too long"));
         }
         let token = SasToken::parse(text).map_err(|error| not_shown(401, error.to_string()))?;
-        let mut named = identities(audience);
-        if named.is_empty() {
-            named = identities(token.resource());
-        }
-        if named.is_empty() {
+        let (named, signed) = (identities(audience), identities(token.resource()));
+        if named.is_empty() && signed.is_empty() {
             return Err(not_shown(401, "the token names no device, sign for host/devices/{id}"));
         }
-        self.show_own(&named, text).await
+        let is_of_edge_hub = signed.iter().any(|(_, module)| module.as_deref() == Some(EDGE_HUB));
+        if is_of_edge_hub && !named.is_empty() && !named.iter().any(|name| signed.contains(name)) {
+            let shown = self.show_own(&signed, text).await?;
+            let behind = named.iter().filter_map(|(device, module)| {
+                let module = module.as_deref().map(str::parse).transpose().ok()?;
+                Some(IdentityId { device: device.parse().ok()?, module })
+            });
+            return Ok(Shown { speaks_for: SpeaksFor::Behind(behind.collect()), ..shown });
+        }
+        self.show_own(if named.is_empty() { &signed } else { &named }, text).await
     }
 
     /// Whose key signed, of those that may be meant.
@@ -75,7 +81,7 @@ impl Shared {
                 continue;
             };
             let id = IdentityId { device, module };
-            match self.admit(&id, &Proof::Token(text.to_owned())).await {
+            match self.admit(&id, &Proof::Token(text.to_owned()), None).await {
                 Ok(admitted) => {
                     let now = self.clock.now();
                     let lasts = admitted.ends.map_or(LASTS_MAX, |ends| ends.since(now).min(LASTS_MAX));

@@ -9,8 +9,9 @@ pub trait Home: Send + Sync + 'static {
     /// A token of `$edgeHub` for the hub, good until then. It is signed where the key is.
     fn token(&self, until: Timestamp) -> Soon<Result<String, HomeError>>;
 
-    /// Asks the hub over HTTPS as `$edgeHub`: the path below the hub, and a body in JSON. One try.
-    fn ask(&self, path: String, body: Bytes) -> Soon<Result<Reply, HomeError>>;
+    /// Asks the hub over HTTPS as `$edgeHub`: the path below the hub, whether it replaces something (`If-Match: *`),
+    /// and a body in JSON. One try.
+    fn ask(&self, path: String, replaces: bool, body: Bytes) -> Soon<Result<Reply, HomeError>>;
 
     /// Encrypts for `$edgeHub`, so that it can be opened without a hub.
     fn seal(&self, plain: Vec<u8>) -> Soon<Result<Vec<u8>, HomeError>>;

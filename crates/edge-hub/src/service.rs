@@ -301,7 +301,7 @@ impl Shared {
                 changed = changes.changed() => if changed.is_err() { return },
             }
             for live in self.directory.all() {
-                live.look_again().await;
+                live.look_again();
             }
         }
     }

@@ -1,5 +1,7 @@
-//! What modules ask over HTTPS: methods of each other and of devices behind the edge, and figures.
+//! What modules ask over HTTPS: methods of each other and of devices behind the edge, and figures. What edge devices
+//! behind this one ask is in `children`.
 
+mod children;
 mod methods;
 
 use std::future::Future;
@@ -80,6 +82,7 @@ impl Shared {
             (&Method::GET, ["metrics"]) => {
                 Ok(text(StatusCode::OK, "text/plain; version=0.0.4", self.metrics()))
             }
+            _ if let Some(answer) = self.answer_child(head, &body, &segments).await => answer,
             _ => Err(Problem(StatusCode::NOT_FOUND, format!("{} {path} is not there", head.method))),
         }
     }
@@ -105,7 +108,7 @@ impl Shared {
             (None, Some(chain)) => Proof::Certificate(chain.clone()),
             (None, None) => Proof::Nothing,
         };
-        match self.admit(&id, &proof).await {
+        match self.admit(&id, &proof, None).await {
             Ok(_) => Ok(id),
             Err(error) => Err(unauthorised(error.to_string())),
         }

@@ -215,6 +215,14 @@ impl Lines {
         self.ask(id, Ask::Settle { command, connection, how });
     }
 
+    /// Waits until a line is up, or is not let in, or for so long.
+    pub(crate) async fn up_within(&self, id: &IdentityId, most: Duration) {
+        let state = self.shared.lines().get(id).map(|line| line.state.clone());
+        let Some(mut state) = state else { return };
+        // Whatever came of it, whoever asks looks at it.
+        drop(tokio::time::timeout(most, state.wait_for(|state| *state != State::Down)).await);
+    }
+
     pub(crate) fn state(&self, id: &IdentityId) -> State {
         self.shared.lines().get(id).map_or(State::Down, |line| *line.state.borrow())
     }

@@ -20,6 +20,7 @@ use skerry_front::device::{
     CallReply, Caller, Calls, CloseReason, Desired, Order, Post, Proof, Subscriptions, WantedCall,
 };
 use skerry_model::IdentityId;
+use skerry_model::identity::AuthChain;
 use skerry_mqtt::topic::Subscription;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -38,6 +39,8 @@ pub(crate) struct Live {
     generation: String,
     /// What the client showed; looked at again when its identity changes.
     proof: Mutex<Proof>,
+    /// On whose word it came.
+    chain: Option<AuthChain>,
     ends: Mutex<Option<Instant>>,
     letterhead: Letterhead,
     /// Of its letters.
@@ -99,9 +102,9 @@ impl Live {
     }
 
     /// Looks again whether it may stay.
-    pub(crate) async fn look_again(&self) {
+    pub(crate) fn look_again(&self) {
         let proof = self.proof.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let counts = self.shared.check(&self.id, &proof).await;
+        let counts = self.shared.check(&self.id, &proof, self.chain.as_ref());
         match counts {
             Ok(admitted) if admitted.generation == self.generation => {}
             Ok(_) => self.close(CloseReason::Revoked),

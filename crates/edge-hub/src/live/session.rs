@@ -19,7 +19,7 @@ impl Live {
     /// Something new to stay in by, if it counts as much as what was shown before.
     async fn renew(&self, proof: Proof) -> Result<(), Refused> {
         let unauthorised = |what: String| Refused::Unauthorised { what };
-        let admitted = self.shared.admit(&self.id, &proof).await;
+        let admitted = self.shared.admit(&self.id, &proof, self.chain.as_ref()).await;
         let admitted = admitted.map_err(|error| unauthorised(error.to_string()))?;
         if admitted.generation != self.generation {
             return Err(unauthorised("the identity was registered anew".to_owned()));

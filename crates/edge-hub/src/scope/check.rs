@@ -37,6 +37,8 @@ pub(crate) enum NotAdmitted {
     Token { id: IdentityId, what: String },
     #[error("the certificate of {id} does not count: {what}")]
     Certificate { id: IdentityId, what: String },
+    #[error("{id} comes by the word of an edge hub that does not count: {what}")]
+    Behalf { id: IdentityId, what: String },
 }
 
 impl NotAdmitted {
@@ -82,7 +84,7 @@ impl Scope {
 }
 
 /// By the keys of the module, or those of its device where the token is the device's.
-fn check_token(
+pub(super) fn check_token(
     text: &str,
     (known, device): (&Known, &Known),
     hosts: &[String],

@@ -21,7 +21,7 @@ pub(crate) struct Known {
 /// The wire's form, which is kept as well.
 #[derive(Clone, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Item {
+pub(crate) struct Item {
     device_id: String,
     module_id: Option<String>,
     generation_id: Option<String>,
@@ -97,7 +97,7 @@ impl Item {
     }
 
     /// The form in which it is kept.
-    pub(super) fn of(known: &Known) -> Self {
+    pub(crate) fn of(known: &Known) -> Self {
         let symmetric_key = match &known.authentication {
             Authentication::Sas(keys) => Some(Keys {
                 primary_key: Some(keys.primary().to_owned()),
@@ -123,7 +123,8 @@ impl Item {
                 x509_thumbprint,
             }),
             capabilities: Some(Capabilities { iot_edge: known.is_edge }),
-            device_scope: known.scope.clone(),
+            // Of a leaf it is that of whom it is behind.
+            device_scope: known.scope.clone().or_else(|| known.parents.first().cloned()),
             parent_scopes: Some(known.parents.clone()),
         }
     }

@@ -7,6 +7,7 @@
 //!       or whose proof does not fit) ────────┘        └──► kept, sealed
 //! ```
 
+mod behalf;
 mod check;
 mod known;
 
@@ -26,9 +27,10 @@ use tokio::time::Instant;
 
 use crate::cabinet::{Cabinet, CabinetError, IDENTITIES};
 use crate::home::{Home, HomeError};
+pub(crate) use behalf::{hub_of, is_of_another};
 pub(crate) use check::{Admitted, NotAdmitted};
-pub(crate) use known::Known;
-use known::{Item, Page};
+use known::Page;
+pub(crate) use known::{Item, Known};
 
 const API_VERSION: &str = "2020-06-30-preview";
 /// So many identities are known at most; the hub says of more that they are too many.
@@ -102,22 +104,10 @@ impl Scope {
 
     /// From an identity up to this device, as hubs want it; `None` for one that is not behind it.
     pub(crate) fn chain(&self, id: &IdentityId) -> Option<String> {
-        let mut chain: Vec<String> =
-            id.module.iter().map(|module| format!("{}/{module}", id.device)).collect();
-        let mut device = id.device.clone();
-        let known = self.known.load();
-        for _ in 0..=EDGE_GENERATIONS_MAX {
-            chain.push(device.to_string());
-            if device == self.own {
-                return Some(chain.join(";"));
-            }
-            let this = known.get(&IdentityId { device, module: None })?;
-            let above = known.values().find(|above| {
-                above.scope.as_ref().is_some_and(|scope| above.is_edge && this.parents.contains(scope))
-            })?;
-            device = above.id.device.clone();
-        }
-        None
+        let path = self.path(&id.device)?;
+        let module = id.module.iter().map(|module| format!("{}/{module}", id.device));
+        let chain: Vec<String> = module.chain(path.iter().map(ToString::to_string)).collect();
+        Some(chain.join(";"))
     }
 
     /// Asks for everything, and forgets what is not told any more.
@@ -155,6 +145,12 @@ impl Scope {
             }
         }
         self.take(found).await
+    }
+
+    /// Something was just changed that is known otherwise.
+    pub(crate) async fn look_at(&self, id: &IdentityId) -> Result<bool, ScopeError> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        self.ask_for(id).await
     }
 
     /// Asks about one identity, unless that was done a moment ago. `true` when what is known of it changed.
@@ -211,7 +207,7 @@ impl Scope {
     async fn ask(&self, question: &str, body: String) -> Result<Page, ScopeError> {
         let own = utf8_percent_encode(self.own.as_str(), NON_ALPHANUMERIC);
         let path = format!("/devices/{own}/modules/{EDGE_HUB}/{question}?api-version={API_VERSION}");
-        let reply = self.home.ask(path, Bytes::from(body)).await?;
+        let reply = self.home.ask(path, false, Bytes::from(body)).await?;
         if reply.status != 200 {
             let text = String::from_utf8_lossy(&reply.body).chars().take(300).collect();
             return Err(ScopeError::Refused { status: reply.status, text });

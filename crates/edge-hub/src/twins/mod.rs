@@ -30,6 +30,9 @@ const REPORT_PAUSE: Duration = Duration::from_secs(5);
 /// Reports that could not be sent are looked at again after this, if nothing happens before.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
+/// A twin of which nothing is known here is waited for so long, where the hub is reached.
+const FIRST_WITHIN: Duration = Duration::from_secs(10);
+
 /// Whoever reads or changes a twin has its turn.
 type Turn = Arc<tokio::sync::Mutex<Option<Record>>>;
 
@@ -190,7 +193,13 @@ impl Shared {
             self.figures.twin_gets.add(&labels, 1);
             self.figures.twin_get_took.record(&labels, asked.elapsed());
         };
-        match self.lines.twin(id).await {
+        let mut reply = self.lines.twin(id).await;
+        if reply.is_none() && self.lines.is_reached() && self.known_desired(id).await.is_none() {
+            // Somebody who has just come for the first time.
+            self.lines.up_within(id, FIRST_WITHIN).await;
+            reply = self.lines.twin(id).await;
+        }
+        match reply {
             Some(reply) if reply.status == 200 => {
                 took("upstream");
                 if let Ok(twin) = serde_json::from_slice::<Value>(&reply.body) {
@@ -202,7 +211,7 @@ impl Shared {
             }
             _ => took("edge_hub"),
         }
-        let document = self.twins.with(id, |record| record.document()).await;
+        let document = self.twins.with(id, Record::show).await;
         document.map(|twin| Bytes::from(twin.to_string())).map_err(|error| unavailable(&error))
     }
 

@@ -19,6 +19,9 @@ pub(crate) struct Record {
     pending: VecDeque<Map<String, Value>>,
     /// The first of them may be with the hub already.
     is_sending: bool,
+    /// The client was shown a twin without anything of the hub's, because nothing was known.
+    #[serde(default)]
+    was_blank: bool,
 }
 
 /// Patches that could not be joined; with one more the client has to wait for the hub.
@@ -82,7 +85,8 @@ impl Record {
         }
         let desired = properties(desired);
         let before = std::mem::replace(&mut self.desired, desired);
-        let is_first = self.desired_version == 0;
+        // Who was shown nothing has not seen what was there from the first.
+        let is_first = self.desired_version == 0 && !std::mem::take(&mut self.was_blank);
         let is_same = std::mem::replace(&mut self.desired_version, new_version) == new_version;
         let change = difference(&before, &self.desired);
         let is_news = !is_same || !change.is_empty();
@@ -120,7 +124,12 @@ impl Record {
     }
 
     /// The document as its client sees it.
-    pub(crate) fn document(&self) -> Value {
+    pub(crate) fn show(&mut self) -> Value {
+        self.was_blank |= !self.is_told();
+        self.document()
+    }
+
+    fn document(&self) -> Value {
         let section = |properties: &Map<String, Value>, version: u64| {
             let mut section = properties.clone();
             section.insert("$version".to_owned(), json!(version.max(1)));
@@ -184,6 +193,12 @@ mod tests {
         let told = record.replace(&json!({"desired": {"c": 3, "$version": 8}, "reported": {}}));
         assert_eq!(told, Some((8, map(&json!({"c": 3, "b": null})))));
         assert_eq!(record.replace(&json!({"desired": {"c": 3, "$version": 8}, "reported": {}})), None);
+        // Who asked before the hub said anything hears of all of it.
+        let mut blank = Record::default();
+        assert_eq!(blank.show()["desired"], json!({"$version": 1}));
+        let first = json!({"desired": {"a": 1, "$version": 4}, "reported": {}});
+        assert_eq!(blank.replace(&first), Some((4, map(&json!({"a": 1})))));
+        assert_eq!(blank.replace(&first), None);
         // An identity that was made anew counts from the beginning.
         assert!(record.replace(&json!({"desired": {"c": 3, "$version": 1}, "reported": {}})).is_some());
     }

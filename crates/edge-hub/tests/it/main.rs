@@ -9,6 +9,7 @@
 mod access;
 mod backlog;
 mod barred;
+mod children;
 mod crash;
 mod disk;
 mod ends;

@@ -52,6 +52,24 @@ async fn a_twin_is_there_without_the_hub_and_joins_it_later() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_comes_for_the_first_time_sees_what_the_hub_wants() {
+    let world = world().await;
+    world.hub.desire("a", &json!({"colour": "red"}));
+    // At once: its line is not up yet.
+    let client = world.connect("a").await;
+    assert_eq!(client.twin().await["desired"]["colour"], "red");
+    // And where the hub is away it hears of it as soon as the hub is back.
+    world.hub.go_away();
+    sleep(Duration::from_secs(1)).await;
+    world.hub.desire("edge/m", &json!({"colour": "green"}));
+    let client = world.connect("edge/m").await;
+    client.subscribe(&[Subscription::Desired]).await;
+    assert_eq!(client.twin().await["desired"], json!({"$version": 1}));
+    world.hub.come_back();
+    world.until("it is told", |_| client.desired() == [json!({"colour": "green", "$version": 2})]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn patches_come_in_order_and_what_was_missed_is_made_up_for() {
     let world = world().await;
     let client = world.connect("a").await;

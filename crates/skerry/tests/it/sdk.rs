@@ -7,6 +7,8 @@ use crate::world;
 const LONG_OF_PYTHON: [&str; 1] = ["test_events.py"];
 /// Suites that have an edge beside the hub, and stop both.
 const EDGE_OF_PYTHON: [&str; 1] = ["test_gateway.py"];
+/// Suites that have two, one behind the other.
+const NESTED_OF_PYTHON: [&str; 1] = ["test_nested.py"];
 const EDGE_OF_NODE: [&str; 1] = ["gateway.test.js"];
 /// What the edge's hub speaks to its own.
 const UPSTREAM: &str = "SKERRY_TEST_UPSTREAM";
@@ -15,8 +17,10 @@ const LONG_OF_NODE: [&str; 4] =
 
 #[test]
 fn the_python_sdks_are_content() {
-    let others =
-        [LONG_OF_PYTHON, EDGE_OF_PYTHON].as_flattened().iter().map(|file| format!("--ignore={file}"));
+    let others = [LONG_OF_PYTHON, EDGE_OF_PYTHON, NESTED_OF_PYTHON]
+        .as_flattened()
+        .iter()
+        .map(|file| format!("--ignore={file}"));
     let others: Vec<String> = others.collect();
     python(&others.iter().map(String::as_str).collect::<Vec<_>>());
 }
@@ -34,6 +38,16 @@ fn the_python_sdk_works_behind_an_edge_that_speaks_amqp() {
 #[test]
 fn the_python_sdk_works_behind_an_edge_that_speaks_amqp_inside_a_websocket() {
     python_with(&EDGE_OF_PYTHON, &[(UPSTREAM, "AmqpWs")]);
+}
+
+#[test]
+fn the_python_sdk_works_behind_an_edge_behind_an_edge() {
+    python(&NESTED_OF_PYTHON);
+}
+
+#[test]
+fn the_python_sdk_works_behind_an_edge_behind_an_edge_over_amqp() {
+    python_with(&NESTED_OF_PYTHON, &[(UPSTREAM, "Amqp")]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ set -u
 
 ip link set lo up || exit 97
 # The edge of suites that have one has an address of its own.
-printf '127.0.0.1 localhost %s\n127.0.0.2 edge1.plant.test\n' "$SKERRY_HOST" >"$WORLD/hosts"
+printf '127.0.0.1 localhost %s\n127.0.0.2 edge1.plant.test\n127.0.0.3 edge2.plant.test\n' "$SKERRY_HOST" >"$WORLD/hosts"
 mount --bind "$WORLD/hosts" /etc/hosts || exit 97
 
 sh "$WORLD/hub.sh" start || exit 98

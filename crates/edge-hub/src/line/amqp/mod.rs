@@ -9,8 +9,8 @@
 //! 1. An identity comes with a token that is shown for it and says who speaks: the edge hub. Its links say by the
 //!    chain that they carry for whom. What the hub has against one costs the others nothing.
 //! 2. Tokens are shown anew before they end; nobody is dropped for it.
-//! 3. Where the edge hub's own line finds that the hub is stuck, or the hub answers nobody at all for
-//!    `silence_max`, the connection is given up, and all begin anew.
+//! 3. Where the edge hub's own line finds that the hub is stuck, or another one does while nothing comes at all, or
+//!    the hub answers nobody for `silence_max`, the connection is given up, and all begin anew.
 //! 4. A letter that the hub turns away for good is refused; for one that it does not take now its line begins anew, and
 //!    sends it again with all behind it.
 //!

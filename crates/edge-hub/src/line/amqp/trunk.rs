@@ -21,6 +21,8 @@ use crate::line::carrier::DialError;
 const MAIL_AT_ONCE: usize = 256;
 /// Where no new token was to be had, or the hub could not look at it.
 const RENEW_AGAIN: Duration = Duration::from_secs(60);
+/// Where somebody finds that the hub is stuck, and nobody has heard anything for so long, it is so for all.
+const QUIET: Duration = Duration::from_secs(2);
 /// A connection that nobody needs is closed after this.
 const EMPTY_MAX: Duration = Duration::from_secs(30);
 
@@ -193,8 +195,9 @@ impl Trunk {
             Mail::Join(join) => self.come(*join),
             Mail::Of(key, Order::Leave { is_stuck }) => {
                 let Some(member) = self.members.get(&key) else { return Ok(()) };
-                if member.is_own && is_stuck {
-                    return Err("the hub does not answer the edge hub".to_owned());
+                let is_silent = self.heard_at.elapsed() >= QUIET;
+                if is_stuck && (member.is_own || is_silent) {
+                    return Err("the hub does not answer".to_owned());
                 }
                 self.part(key, Gone::passing("it has left"));
             }

@@ -28,7 +28,11 @@ impl Dialer for Hub {
             if state.barred.contains(&id) {
                 return Err(DialError::Refused { why: "not authorised".to_owned() });
             }
-            assert!(id == "edge/$edgeHub" || chain.is_some_and(|chain| chain.ends_with("edge")), "{id}");
+            assert_eq!(chain.is_none(), id == "edge/$edgeHub", "{id}");
+            if let Some(chain) = chain {
+                assert!(chain.ends_with("edge"), "{id}: {chain}");
+                state.chains.insert(id.clone(), chain);
+            }
             state.lines.insert(id.clone(), line);
             drop(state);
             let (pending, said) = (VecDeque::new(), VecDeque::new());

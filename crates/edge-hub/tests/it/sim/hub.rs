@@ -43,6 +43,8 @@ pub struct State {
     pub deaf_to: BTreeSet<String>,
     pub identities: BTreeMap<String, Value>,
     pub dials: BTreeMap<String, u64>,
+    pub chains: BTreeMap<String, String>,
+    pub asked: Vec<(String, bool, Value)>,
     pub lines: BTreeMap<String, mpsc::UnboundedSender<Heard>>,
     letters: Vec<(String, String)>,
     /// Letters are counted, and not kept; they have to come in order.
@@ -82,6 +84,8 @@ impl Hub {
             deaf_to: BTreeSet::new(),
             identities: BTreeMap::new(),
             dials: BTreeMap::new(),
+            chains: BTreeMap::new(),
+            asked: Vec::new(),
             lines: BTreeMap::new(),
             letters: Vec::new(),
             counted: None,
@@ -158,6 +162,27 @@ impl Hub {
             "deviceScope": "ms-azure-iot-edge://edge-1",
         });
         self.state().identities.insert(id.to_owned(), item);
+    }
+
+    /// Behind another edge, or an edge device itself.
+    pub fn places(&self, id: &str, is_edge: bool, parent: &str) {
+        let device = id.split('/').next().unwrap();
+        let mut state = self.state();
+        let item = state.identities.get_mut(id).unwrap();
+        let scope = |edge: &str| format!("ms-azure-iot-edge://{edge}-1");
+        item["capabilities"] = json!({"iotEdge": is_edge});
+        item["deviceScope"] = json!(if is_edge { scope(device) } else { scope(parent) });
+        item["parentScopes"] = json!([scope(parent)]);
+    }
+
+    /// What was asked of modules on somebody's behalf: the path, whether it replaces something, and the body.
+    pub fn asked(&self) -> Vec<(String, bool, Value)> {
+        self.state().asked.clone()
+    }
+
+    /// The chain of an identity's last connection.
+    pub fn chain(&self, id: &str) -> Option<String> {
+        self.state().chains.get(id).cloned()
     }
 
     pub fn disable(&self, id: &str) {

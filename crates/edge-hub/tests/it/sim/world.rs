@@ -195,11 +195,17 @@ impl World {
     /// As the front door shows who comes over AMQP.
     pub async fn connect_passing(&self, id: &str) -> Client {
         let proof = self.token(id, LONG);
-        self.claim(id, Settling::Complete, proof, SessionKind::Passing).await.unwrap()
+        self.claim(id, Settling::Complete, proof, SessionKind::Passing, None).await.unwrap()
+    }
+
+    /// By the token of the edge hub of `actor`, with the chain that leads to it.
+    pub async fn connect_behind(&self, id: &str, actor: &str, chain: &str) -> Result<Client, Refused> {
+        let proof = self.token(&format!("{actor}/$edgeHub"), LONG);
+        self.claim(id, Settling::Complete, proof, SessionKind::Passing, Some(chain)).await
     }
 
     pub async fn try_connect(&self, id: &str, settling: Settling, proof: Proof) -> Result<Client, Refused> {
-        self.claim(id, settling, proof, SessionKind::Clean).await
+        self.claim(id, settling, proof, SessionKind::Clean, None).await
     }
 
     async fn claim(
@@ -208,6 +214,7 @@ impl World {
         settling: Settling,
         proof: Proof,
         session: SessionKind,
+        chain: Option<&str>,
     ) -> Result<Client, Refused> {
         let (device, module) =
             id.split_once('/').map_or((id, None), |(device, module)| (device, Some(module)));
@@ -218,7 +225,7 @@ impl World {
             proof,
             model: None,
             client: None,
-            chain: None,
+            chain: chain.map(str::to_owned),
             session,
             peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
         };

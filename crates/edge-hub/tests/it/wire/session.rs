@@ -46,6 +46,8 @@ struct Seat {
     ends: Instant,
     listens: Subscriptions,
     has_room: bool,
+    /// A letter was swallowed: what comes behind it must not be here before it.
+    swallows: bool,
     /// Commands that wait for room.
     commands: VecDeque<(u64, Told)>,
     waker: Option<Waker>,
@@ -57,6 +59,7 @@ impl Default for Seat {
             ends: Instant::now(),
             listens: Subscriptions::default(),
             has_room: false,
+            swallows: false,
             commands: VecDeque::new(),
             waker: None,
         }
@@ -86,9 +89,12 @@ impl Session for TestSession {
             let state = hub.state();
             (state.acks, state.deaf_to.contains(&self.id))
         };
-        if is_deaf || acks == Acks::Swallowed {
+        let mut seat = self.seat.lock().unwrap();
+        seat.swallows |= is_deaf || acks == Acks::Swallowed;
+        if seat.swallows {
             return Box::pin(std::future::pending());
         }
+        drop(seat);
         let mut state = self.inside.state();
         if state.throttles > 0 {
             state.throttles -= 1;

@@ -50,6 +50,11 @@ impl Question {
             _ => Method::POST,
         }
     }
+
+    /// Modules are put by either.
+    fn is_asked_by(self, method: &Method) -> bool {
+        *method == self.method() || (matches!(self, Self::PutModule) && *method == Method::PUT)
+    }
 }
 
 impl<'a> EdgePath<'a> {
@@ -72,7 +77,7 @@ impl Hub {
     pub(super) async fn edge(&self, request: &Request, path: &EdgePath<'_>) -> Result<Reply, Problem> {
         check_version(request)?;
         let (method, allowed) = (&request.head.method, path.question.map_or(Method::POST, Question::method));
-        if *method != allowed {
+        if !path.question.map_or(*method == allowed, |question| question.is_asked_by(method)) {
             return Err(not_allowed(method, allowed.as_str()));
         }
         let device = path.device.parse()?;

@@ -29,7 +29,12 @@ fn a_parent_manages_modules_for_what_is_behind_it() {
         let key = "AAAAAAAAAAAAAAAAAAAAAA==";
         let keys = json!({"type": "sas", "symmetricKey": {"primaryKey": key, "secondaryKey": key}});
         let put = json!({"authChain": chain, "module": module(keys)});
-        let updated = ask("putModuleOnBehalfOf", put, &[("if-match", "*")]).await.expect(200);
+        let updated = ask("putModuleOnBehalfOf", put.clone(), &[("if-match", "*")]).await.expect(200);
+        let uri = "/devices/top/modules/$edgeHub/putModuleOnBehalfOf";
+        let if_match = [("if-match", "*")];
+        let again = with_headers(&world, Method::PUT, uri, Some(put), &token, &if_match).await.expect(200);
+        assert_eq!(again["authentication"], updated["authentication"]);
+        let updated = again;
         assert_eq!(updated["authentication"]["symmetricKey"]["primaryKey"], key);
         assert_eq!(ask("getModuleOnBehalfOf", get.clone(), &[]).await.expect(200), updated);
         assert_eq!(world.get("/devices/low/modules/m1").await.expect(200), updated);

@@ -87,6 +87,49 @@ fn policies_are_shown_for_anything_at_this_host() {
 }
 
 #[test]
+fn an_edge_hub_shows_its_token_for_those_behind_it() {
+    everywhere(|world| async move {
+        let edge = json!({"deviceId": "edge", "capabilities": {"iotEdge": true}});
+        world.put("/devices/edge", edge).await.expect(200);
+        world.put("/devices/edge/modules/m", json!({"deviceId": "edge", "moduleId": "m"})).await.expect(200);
+        // Its runtime gives it keys.
+        let keys = json!({"authentication": {"type": "sas"}, "managedBy": "iotEdge"});
+        let path = "/devices/edge/modules/$edgeHub";
+        world.call_with(Method::PUT, path, Some(keys), &[("if-match", "*")]).await.expect(200);
+        let hub = key(&world, path).await;
+        let own = format!("{HOST}/devices/edge/modules/$edgeHub");
+        let token = world.token_signed_with(None, hub.clone(), &own);
+        let of_itself = show(&world, &own, &token).await.unwrap();
+        assert_eq!(of_itself.speaks_for, identity("edge", Some("$edgeHub")));
+        for (audience, behind) in [
+            (format!("{HOST}/devices/leaf"), "leaf"),
+            (format!("amqps://{HOST}:5671/devices/edge/modules/m"), "edge/m"),
+        ] {
+            let shown = show(&world, &audience, &token).await.unwrap();
+            assert_eq!(shown.lasts, HOUR + SKEW);
+            // Whether it is behind it is asked when it connects.
+            let SpeaksFor::Behind(ids) = &shown.speaks_for else { panic!("{shown:?}") };
+            assert_eq!(ids.iter().map(ToString::to_string).collect::<Vec<_>>(), [behind]);
+            assert!(shown.speaks_for.is_behind(&ids[0]));
+        }
+        let leaf = format!("{HOST}/devices/leaf");
+        let other = key(&world, "/devices/edge/modules/m").await;
+        let of_module =
+            world.token_signed_with(None, other.clone(), &format!("{HOST}/devices/edge/modules/m"));
+        world.put("/devices/leaf", json!({"deviceId": "leaf"})).await.expect(200);
+        assert_eq!(
+            status(show(&world, &leaf, &of_module).await),
+            401,
+            "only an edge's hub speaks for others"
+        );
+        let forged = world.token_signed_with(None, other, &own);
+        assert_eq!(status(show(&world, &leaf, &forged).await), 401);
+        world.clock.advance(HOUR + SKEW + Duration::from_secs(1));
+        assert_eq!(status(show(&world, &leaf, &token).await), 401);
+    });
+}
+
+#[test]
 fn devices_and_modules_are_shown_by_their_own_keys() {
     everywhere(|world| async move {
         world.put("/devices/d%231", json!({"deviceId": "d#1"})).await.expect(200);

@@ -66,11 +66,11 @@ impl Home for DaemonHome {
         Box::pin(async move { inside.token(until).await })
     }
 
-    fn ask(&self, path: String, body: Bytes) -> Soon<Result<Reply, HomeError>> {
+    fn ask(&self, path: String, replaces: bool, body: Bytes) -> Soon<Result<Reply, HomeError>> {
         let this = self.clone();
         Box::pin(async move {
             let token = this.token_for(QUESTION_LIFE).await?;
-            let request = CloudRequest { method: Method::POST, path, replaces: false, body };
+            let request = CloudRequest { method: Method::POST, path, replaces, body };
             let answered = this.0.https.send(&request, Some(&token)).await;
             let answered = answered.map_err(|error| failed(&error))?;
             Ok(Reply { status: answered.status.as_u16(), body: answered.body })
