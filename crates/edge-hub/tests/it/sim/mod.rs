@@ -6,8 +6,10 @@ mod home;
 mod hub;
 mod machine;
 mod patient;
+mod plug;
 mod world;
 
 pub use client::{Client, Settling};
 pub use hub::Acks;
+pub use plug::Syncs;
 pub use world::{Store, World, desired};
