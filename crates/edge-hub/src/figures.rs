@@ -135,7 +135,7 @@ pub struct Figures {
     pub report_took: Family<Summary>,
     pub method_took: Family<Summary>,
     pub offline_took: Family<Summary>,
-    /// From letters that came together until they are durable.
+    /// From letters that came together until they are durable, or settled by every endpoint.
     pub durable: Durations,
     /// From a letter that is handed to its line until the hub has it.
     pub upstream: Durations,

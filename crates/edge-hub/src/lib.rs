@@ -30,6 +30,7 @@ mod pump;
 mod room;
 mod routes;
 mod scope;
+mod sending;
 mod service;
 mod settings;
 mod snapshot;

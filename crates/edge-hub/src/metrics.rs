@@ -120,7 +120,10 @@ const TOTALS: [Number; 5] = [
 ];
 
 const DURATIONS: [Number; 2] = [
-    ("message_durable_seconds", "From messages that came together until they are durable"),
+    (
+        "message_durable_seconds",
+        "From messages that came together until they are durable, or settled by all that they were for",
+    ),
     ("message_upstream_seconds", "From a message that is handed to the line to the hub until the hub has it"),
 ];
 

@@ -6,6 +6,7 @@ use std::fmt;
 use skerry_store::log::{AppendError, CursorId, Draft, Full, Log};
 
 use crate::endpoint::QueueName;
+use crate::spool::Queues;
 
 /// What the manifest allows.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,15 +21,29 @@ pub(crate) struct Allowed {
 #[derive(Clone, Debug)]
 pub(crate) enum NotStored {
     Log(AppendError),
-    Queue { queue: QueueName, bytes: u64, bytes_max: u64 },
+    /// Endpoints have them, and the log could not keep them.
+    Seen(AppendError),
+    Queue {
+        queue: QueueName,
+        bytes: u64,
+        bytes_max: u64,
+    },
 }
 
 impl NotStored {
+    /// As figures have it.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Log(_) | Self::Queue { .. } => "storage_failure",
+            Self::Seen(_) => "storage_failure_after_delivery",
+        }
+    }
+
     /// What would have to give way, where anything would help.
     pub(crate) fn lacks_room(&self) -> Option<Lacking<'_>> {
         match self {
             Self::Log(AppendError::Full(_)) => Some(Lacking::Store),
-            Self::Log(_) => None,
+            Self::Log(_) | Self::Seen(_) => None,
             Self::Queue { queue, .. } => Some(Lacking::Queue(queue)),
         }
     }
@@ -38,6 +53,7 @@ impl fmt::Display for NotStored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Log(error) => error.fmt(f),
+            Self::Seen(error) => write!(f, "it may have been delivered, and {error}"),
             Self::Queue { queue, bytes, bytes_max } => {
                 let name = queue.cursor();
                 write!(f, "{name} holds {bytes} bytes that are not delivered, and may hold {bytes_max}")
@@ -54,25 +70,28 @@ pub(crate) enum Lacking<'q> {
 
 impl Allowed {
     /// What there is no room for. Files keep what is done with for a while, which does not count.
-    pub(crate) fn refuses(self, log: &dyn Log, drafts: &[Draft]) -> Option<NotStored> {
-        let bytes_max = self.bytes.filter(|max| log.figures().disk_bytes >= *max);
-        if bytes_max.is_none() && self.queue_bytes.is_none() {
-            return None;
-        }
-        let cursors = log.cursors();
-        if let Some(bytes_max) = bytes_max {
-            let bytes = cursors.iter().map(|cursor| cursor.bytes).sum();
+    pub(crate) fn refuses(self, log: &dyn Log, queues: &Queues, drafts: &[Draft]) -> Option<NotStored> {
+        if let Some(bytes_max) = self.bytes.filter(|max| log.figures().disk_bytes >= *max) {
+            let bytes = log.cursors().iter().map(|cursor| cursor.bytes).sum();
             if bytes >= bytes_max {
                 return Some(NotStored::Log(Full::Cap { bytes, bytes_max }.into()));
             }
         }
         let bytes_max = self.queue_bytes?;
-        let goes_to = |id: CursorId| drafts.iter().any(|draft| draft.wanted_by.contains(&id));
-        let mut full = cursors.iter().filter(|cursor| cursor.bytes >= bytes_max && goes_to(cursor.id));
-        full.find_map(|cursor| {
-            let queue = QueueName::parse(&cursor.name)?;
-            Some(NotStored::Queue { queue, bytes: cursor.bytes, bytes_max })
-        })
+        // Most letters of a call go where the one before them went: each queue is looked at once.
+        let mut looked_at: Vec<CursorId> = Vec::new();
+        for id in drafts.iter().flat_map(|draft| draft.wanted_by.iter()) {
+            if looked_at.contains(id) {
+                continue;
+            }
+            looked_at.push(*id);
+            if let Some(bytes) = log.cursor_bytes(*id).filter(|bytes| *bytes >= bytes_max)
+                && let Some((queue, _)) = queues.iter().find(|(_, known)| *known == id)
+            {
+                return Some(NotStored::Queue { queue: queue.clone(), bytes, bytes_max });
+            }
+        }
+        None
     }
 }
 

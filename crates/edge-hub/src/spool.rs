@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  publish ──► table of routes ──► one record, wanted by the cursors of its queues ──► durable ──► done
-//!                                        └── pumps read: pump/
+//!                                        └── pumps read: pump/ ──► settled by all (sending.rs) ──┘
 //! ```
 
 use std::collections::BTreeMap;
@@ -28,6 +28,7 @@ use crate::letter::{Kind, Letter, Letterhead, Life};
 use crate::lifetime::{Lifetime, MachineTime};
 use crate::room::{Allowed, GivingWay, NotStored};
 use crate::routes::{Destination, Table, compile, destinations};
+use crate::sending::Unsettled;
 
 /// Says that a property was set by a hub: a client that sets it itself would be believed.
 const HUBS_OWN: [&str; 2] = ["$.cdid", "$.cmid"];
@@ -64,6 +65,7 @@ pub(crate) struct Spool {
     up: Duration,
     began: Instant,
     rules: ArcSwap<Rules>,
+    pub(crate) unsettled: Arc<Unsettled>,
     queues: watch::Sender<Arc<Queues>>,
     /// One change of the configuration at a time.
     turn: tokio::sync::Mutex<()>,
@@ -113,6 +115,7 @@ impl Spool {
             began: Instant::now(),
             machine,
             rules: ArcSwap::from_pointee(rules),
+            unsettled: Arc::default(),
             queues: watch::Sender::new(queues),
             turn: tokio::sync::Mutex::default(),
             giving_way: watch::Sender::default(),
@@ -222,18 +225,20 @@ impl Spool {
             return Ok(());
         }
         let begun = Instant::now();
-        let kept = self.append(line, drafts, &rules).await;
-        match &kept {
-            Ok(()) => self.figures.durable.record(begun.elapsed()),
-            Err(_) => self
-                .figures
-                .messages_unacknowledged
-                .add(&[("reason", "storage_failure"), ("from", id), ("from_route_output", "")], 1),
+        match self.append(line, drafts, &rules).await {
+            Ok(()) => {
+                self.figures.durable.record(begun.elapsed());
+                Ok(())
+            }
+            Err(error) => {
+                let labels = [("reason", error.reason()), ("from", id), ("from_route_output", "")];
+                self.figures.messages_unacknowledged.add(&labels, 1);
+                Err(Unavailable { what: format!("the message is not stored: {error}") }.into())
+            }
         }
-        kept
     }
 
-    async fn append(&self, line: &Line, drafts: Vec<Draft>, rules: &Rules) -> Result<(), PublishRefused> {
+    async fn append(&self, line: &Line, drafts: Vec<Draft>, rules: &Rules) -> Result<(), NotStored> {
         let count = drafts.len() as u64;
         let _under_way = line.goes_on.then(|| line.batches.enter());
         let outcome = match rules.when_full {
@@ -244,11 +249,12 @@ impl Spool {
                 self.append_behind(line, drafts, rules).await
             }
         };
-        let Err(error) = outcome else { return Ok(()) };
-        // Its sender sends all of them again, from this one on.
-        line.batches.order().break_off();
-        self.refused.fetch_add(count, Relaxed);
-        Err(Unavailable { what: format!("the message is not stored: {error}") }.into())
+        if outcome.is_err() {
+            // Its sender sends all of them again, from this one on.
+            line.batches.order().break_off();
+            self.refused.fetch_add(count, Relaxed);
+        }
+        outcome
     }
 
     async fn append_behind(&self, line: &Line, drafts: Vec<Draft>, rules: &Rules) -> Result<(), NotStored> {
@@ -306,13 +312,24 @@ impl Spool {
         outcome
     }
 
+    /// Done when they are durable, or every endpoint has settled them.
     async fn append_once(&self, order: &Order, drafts: Vec<Draft>, rules: &Rules) -> Result<(), NotStored> {
-        if let Some(not_stored) = rules.allowed.refuses(&*self.log, &drafts) {
+        if let Some(not_stored) = rules.allowed.refuses(&*self.log, &rules.queues, &drafts) {
             return Err(not_stored);
         }
-        let batch = Batch::new(drafts, self.durability).in_order(order).patient();
-        let outcomes = self.log.append(batch).await;
-        outcomes.into_iter().find_map(Result::err).map_or(Ok(()), |error| Err(NotStored::Log(error)))
+        let awaited = self.unsettled.begin(&drafts);
+        let batch = Batch::new(drafts, self.durability).in_order(order).patient().early(awaited.early());
+        let outcomes = tokio::select! {
+            biased;
+            outcomes = self.log.append(batch) => outcomes,
+            () = awaited.settled() => return Ok(()),
+        };
+        match outcomes.into_iter().find_map(Result::err) {
+            None => Ok(()),
+            // Some may have them twice, when they are sent again.
+            Some(error) if awaited.are_seen() => Err(NotStored::Seen(error)),
+            Some(error) => Err(NotStored::Log(error)),
+        }
     }
 
     /// A letter goes nowhere any more.

@@ -107,6 +107,7 @@ impl ModulePump {
             }
             let takes = current.as_ref().is_some_and(|live| live.listens_to(Subscription::Inputs));
             let may_lease = takes && rests_until.is_none() && self.station.has_room();
+            self.station.is_taking(may_lease);
             let may_pass = rests_until.is_none() && self.station.in_flight() == 0;
             // A module that settles nothing takes as little as one that is not there.
             let is_stuck = !takes || !self.station.has_room();

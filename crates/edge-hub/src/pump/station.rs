@@ -51,6 +51,8 @@ pub(crate) struct Station {
     since: HashMap<Place, (Duration, Instant)>,
     /// After so many letters of one priority those that follow have a turn.
     fairness: Option<u32>,
+    /// What was said of it last, of all its queues.
+    is_taking: Option<bool>,
 }
 
 struct Open {
@@ -93,6 +95,7 @@ impl Station {
             unsaved: 0,
             since: HashMap::new(),
             fairness,
+            is_taking: None,
         };
         (station, fates)
     }
@@ -115,8 +118,16 @@ impl Station {
             let log: Arc<dyn Log> = Arc::clone(&self.spool.log);
             let queue = Queue::open(log, &name.cursor(), start, options).await?;
             self.queues.push(Open { cursor: queue.cursor(), queue, name, streak: 0 });
+            self.is_taking = None;
         }
         Ok(())
+    }
+
+    /// Says whether letters go out at the moment, and are soon done with.
+    pub(crate) fn is_taking(&mut self, is_so: bool) {
+        if self.is_taking.replace(is_so) != Some(is_so) {
+            self.spool.unsettled.takes(self.queues.iter().map(|open| open.cursor), is_so);
+        }
     }
 
     pub(crate) fn name(&self, place: Place) -> &QueueName {
@@ -244,8 +255,10 @@ impl Station {
 
     /// The letter is done with.
     pub(crate) fn settle(&mut self, place: Place) -> Option<Record> {
-        if self.queues[place.queue].queue.settle(place.sequence) {
+        let open = &mut self.queues[place.queue];
+        if open.queue.settle(place.sequence) {
             self.unsaved += 1;
+            self.spool.unsettled.settled(place.sequence, open.cursor);
         }
         self.since.remove(&place);
         self.on_the_way.remove(&place)
@@ -357,6 +370,12 @@ impl Station {
             }
         }
         dropped
+    }
+}
+
+impl Drop for Station {
+    fn drop(&mut self) {
+        self.is_taking(false);
     }
 }
 

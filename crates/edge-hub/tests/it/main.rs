@@ -18,6 +18,7 @@ mod full;
 mod link;
 mod modules;
 mod routes;
+mod seen;
 mod sim;
 mod twins;
 mod week;

@@ -205,6 +205,10 @@ impl Log for Journal {
         self.shared.ledger().cursors()
     }
 
+    fn cursor_bytes(&self, cursor: CursorId) -> Option<u64> {
+        self.shared.ledger().cursors.get(&cursor).map(|cursor| cursor.bytes)
+    }
+
     fn figures(&self) -> Figures {
         let counted = &self.shared.counted;
         let (queued_bytes, turned_away) = self.shared.intake.waiting();

@@ -7,9 +7,14 @@
 //!
 //! They land in their order: then readers see them and callers are answered. A group that promises
 //! nothing lands with those before it. What is in the air counts as queued: the intake bounds it.
+//!
+//! Readers see a group whose callers all asked for that as soon as it is in the file, provided that
+//! the partition's ceiling is durable. If its callers have heard enough before its sync begins, it
+//! needs none of its own.
 
 use std::io;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::time::Duration;
 
 use skerry_model::Timestamp;
 use tokio::time::Instant;
@@ -30,6 +35,17 @@ pub(super) struct Flying {
     pub(super) slices: Vec<Grown>,
     pub(super) group: Group,
     pub(super) asked: Asked,
+    /// Readers see it.
+    pub(super) is_shown: bool,
+    /// Then somebody has waited for long enough.
+    pub(super) sync_at: Instant,
+}
+
+impl Flying {
+    /// Whether somebody waits for its sync.
+    fn wants_sync(&self, durable: u64) -> bool {
+        self.must_sync && self.number > durable && !(self.is_shown && self.group.is_given_up())
+    }
 }
 
 impl Writer {
@@ -51,6 +67,51 @@ impl Writer {
         self.undurable_since = None;
     }
 
+    /// For how much longer nobody minds that no sync is under way, if there will have to be one.
+    pub(super) fn lingers_for(&self) -> Option<Duration> {
+        let durable = self.durable_group();
+        let waiting = self.flying.iter().filter(|flying| flying.wants_sync(durable));
+        let first = waiting.map(|flying| flying.sync_at).min()?;
+        Some(first.saturating_duration_since(Instant::now()))
+    }
+
+    /// Begins a sync if it is time, and lands what needs none.
+    pub(super) fn go_on(&mut self) {
+        if self.syncing.is_none() {
+            self.sync_what_waits();
+        }
+        if self.syncing.is_none() {
+            self.land();
+            self.show_early();
+        }
+    }
+
+    /// How long to wait with the sync of a group that is in the file now.
+    pub(super) fn lingers(&self, group: &Group) -> Duration {
+        let is_seen = group.is_early() && self.ceiling_group <= self.durable_group();
+        if is_seen { group.linger() } else { Duration::ZERO }
+    }
+
+    /// Shows what may be seen before it is durable, in order.
+    pub(super) fn show_early(&mut self) {
+        let durable = self.durable_group();
+        for at in 0..self.flying.len() {
+            let flying = &self.flying[at];
+            if flying.is_shown {
+                continue;
+            }
+            if !flying.group.is_early() || self.ceiling_group > durable {
+                return;
+            }
+            for (early, sequences) in flying.group.waiting.iter().filter_map(|waiting| waiting.early.as_ref())
+            {
+                early.seen.clone().seen(sequences);
+            }
+            self.show(flying);
+            self.flying[at].is_shown = true;
+        }
+    }
+
     /// Takes what a sync has brought, if there is one that is done. The disk goes on before anybody
     /// is told.
     pub(super) fn collect(&mut self) {
@@ -59,8 +120,10 @@ impl Writer {
         if let Err(broken) = collected {
             return self.give_up(&broken);
         }
+        self.show_early();
         // What has come since then goes along with the next sync, or waits for a whole one.
-        if self.flying.iter().any(|flying| flying.must_sync && flying.number > self.durable_group())
+        let durable = self.durable_group();
+        if self.flying.iter().any(|flying| flying.wants_sync(durable))
             && let Some(group) = self.shared.intake.take()
         {
             self.group(group);
@@ -68,6 +131,8 @@ impl Writer {
         if self.failed.is_none() {
             self.sync_what_waits();
             self.land();
+            // What stood behind those that had to be durable first.
+            self.show_early();
         }
     }
 
@@ -100,8 +165,10 @@ impl Writer {
     }
 
     fn sync_what_waits(&mut self) {
-        let durable = self.durable_group();
-        if self.flying.iter().any(|flying| flying.must_sync && flying.number > durable) {
+        let (durable, now) = (self.durable_group(), Instant::now());
+        let is_due = |flying: &Flying| flying.wants_sync(durable) && flying.sync_at <= now;
+        let undurable = self.active.as_ref().map_or(0, |active| active.offset - active.durable);
+        if self.flying.iter().any(is_due) || undurable > self.shared.options.unsynced_bytes_max {
             self.begin_sync();
         } else if self.syncing.is_none()
             && self.undurable_since.is_none()
@@ -114,10 +181,10 @@ impl Writer {
     /// Shows and answers what is as safe as it was to be, in order.
     pub(super) fn land(&mut self) {
         let durable = self.durable_group();
-        while let Some(flying) =
-            self.flying.pop_front_if(|flying| !flying.must_sync || flying.number <= durable)
-        {
-            self.show(&flying);
+        while let Some(flying) = self.flying.pop_front_if(|flying| !flying.wants_sync(durable)) {
+            if !flying.is_shown {
+                self.show(&flying);
+            }
             let time = Timestamp::from_ticks(flying.time);
             for waiting in flying.group.waiting {
                 drop(waiting.answer.send(Ok(time)));

@@ -4,6 +4,7 @@
 //! does, and the writer only puts the slices one behind the other.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use skerry_model::Timestamp;
@@ -12,7 +13,7 @@ use tokio::sync::oneshot;
 use super::block::{NOTES, SLICES_MAX, Slice};
 use super::envelope;
 use crate::log::{
-    AppendError, Cursor, CursorError, CursorId, Draft, Durability, Name, Order, Partition, Progress,
+    AppendError, Cursor, CursorError, CursorId, Draft, Durability, Early, Name, Order, Partition, Progress,
     Sequence, Start,
 };
 
@@ -39,6 +40,10 @@ pub(super) struct Group {
     pub(super) wants: BTreeMap<CursorId, (u64, u64)>,
     pub(super) durability: Option<Durability>,
     pub(super) jobs: Vec<Job>,
+    /// Somebody asked for something that nobody is to see before it is safe.
+    is_held: bool,
+    /// Somebody waits to see it.
+    is_urgent: bool,
 }
 
 /// A slice in the making.
@@ -60,6 +65,8 @@ pub(super) struct Grown {
 pub(super) struct Waiting {
     pub(super) answer: oneshot::Sender<Result<Timestamp, AppendError>>,
     pub(super) order: Option<Order>,
+    /// Where its records are, for who lets them be seen early.
+    pub(super) early: Option<(Early, Vec<Sequence>)>,
 }
 
 /// What is asked beside records.
@@ -87,6 +94,47 @@ impl Group {
 
     pub(super) fn want(&mut self, durability: Durability) {
         self.durability = self.durability.max(Some(durability));
+    }
+
+    /// A batch waits for it.
+    pub(super) fn wait(&mut self, waiting: Waiting, durability: Durability) {
+        self.want(durability);
+        self.is_held |= waiting.early.is_none();
+        self.is_urgent |= waiting.early.as_ref().is_some_and(|(early, _)| early.is_urgent);
+        self.waiting.push(waiting);
+    }
+
+    /// Carries a job.
+    pub(super) fn carry(&mut self, job: Job, durability: Durability) {
+        self.want(durability);
+        self.is_held |= durability == Durability::Synced;
+        self.jobs.push(job);
+    }
+
+    /// Whether somebody's records would be seen early, if not in this group then in the next.
+    pub(super) fn has_early(&self) -> bool {
+        self.waiting.iter().any(|waiting| waiting.early.is_some())
+    }
+
+    /// Whether readers may see its records before they are safe.
+    pub(super) fn is_early(&self) -> bool {
+        !self.is_held && !self.waiting.is_empty()
+    }
+
+    /// Whether somebody would see them.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.is_urgent && self.is_early()
+    }
+
+    /// For so long its callers would rather not have it synced.
+    pub(super) fn linger(&self) -> Duration {
+        let lingers = self.waiting.iter().filter_map(|waiting| Some(waiting.early.as_ref()?.0.linger));
+        lingers.min().unwrap_or_default()
+    }
+
+    /// Whether nobody waits for it any more.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.is_early() && self.waiting.iter().all(|waiting| waiting.answer.is_closed())
     }
 
     /// Adds a record that gets `sequence`, the next of its partition.

@@ -21,7 +21,7 @@ use super::staged::{Slot, Staged};
 use super::{JournalOptions, envelope};
 use crate::log::{
     AppendError, Batch, Broken, Busy, Cursor, CursorId, CursorKind, Draft, Durability, Limits, Misuse, Names,
-    NoSuchCursor, Partition, TooLarge, Winner,
+    NoSuchCursor, Partition, Sequence, TooLarge, Winner,
 };
 
 pub(super) struct Intake {
@@ -136,8 +136,9 @@ impl Intake {
         let mut work = |inner: &mut Inner| {
             let group = self.group(&mut inner.groups, weight);
             group.bytes += weight;
-            group.want(durability);
-            group.jobs.extend(job.take());
+            if let Some(job) = job.take() {
+                group.carry(job, durability);
+            }
         };
         match self.attempt(None, weight, &mut work) {
             Some(done) => done,
@@ -272,10 +273,10 @@ impl Intake {
             }
         }
         group.repetitions += repeated;
-        group.want(batch.durability);
+        let early = batch.early.as_ref().map(|early| (early.clone(), placed_at(&slots)));
         // Even one that adds nothing waits for the group: what it repeats may be in it.
         let (answer, fate) = oneshot::channel();
-        group.waiting.push(Waiting { answer, order: batch.order.clone() });
+        group.wait(Waiting { answer, order: batch.order.clone(), early }, batch.durability);
         Staged { slots, fate: Some(fate) }
     }
 
@@ -441,8 +442,9 @@ impl Intake {
 impl Inner {
     /// Whether there is a group for the writer.
     fn has_turn(&self) -> bool {
-        let is_large = |group: &Group| group.bytes >= self.least_bytes || self.groups.len() > 1;
-        self.groups.front().is_some_and(is_large)
+        let is_due =
+            |group: &Group| group.bytes >= self.least_bytes || self.groups.len() > 1 || group.is_urgent();
+        self.groups.front().is_some_and(is_due)
     }
 
     fn call_first(&self) {
@@ -454,6 +456,14 @@ impl Inner {
     fn call_all(&self) {
         self.line.iter().for_each(|(_, called)| called.notify_one());
     }
+}
+
+fn placed_at(slots: &[Slot]) -> Vec<Sequence> {
+    let at = |slot: &Slot| match slot {
+        Slot::At(sequence) => Some(Sequence::from_number(*sequence)),
+        Slot::Already | Slot::Failed(_) => None,
+    };
+    slots.iter().filter_map(at).collect()
 }
 
 /// A batch that is staged, or waits for room in its place.

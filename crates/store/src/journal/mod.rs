@@ -37,9 +37,10 @@
 //! (`syncer.rs`), the next one is written already (`flight.rs`). A file is begun under another name, synced, renamed, and the directory
 //! synced, before anything goes into it; by then the file before is durable to its end.
 //!
-//! What is answered before it is durable may have been seen; so a partition writes down first how
-//! far it may run ahead (its ceiling), and after a crash counts on from there: no sequence is given
-//! twice.
+//! What is answered before it is durable may have been seen, and so may early records (`flight.rs`); so a
+//! partition writes down first how far it may run ahead (its ceiling), and after a crash counts on from
+//! there: no sequence is given twice. Cursors that have passed early records lie behind them in the
+//! file, and a cut that takes the records takes what cursors say of them.
 //!
 //! A sync that fails says nothing about what was written before it, and a later one would lie. So
 //! the file ends where it was last durable, and everything behind goes to a new file, from memory

@@ -99,6 +99,7 @@ impl Writer {
             written += len;
         }
         self.flying.iter_mut().for_each(|flying| flying.end = new.offset);
+        let committed_end = new.offset;
         if let Some((number, slices)) = at_hand {
             let block = new.group_block(number, time, slices);
             let len = new.write(&block, slices).map_err(broken)?;
@@ -113,13 +114,8 @@ impl Writer {
         self.adopt(new);
         self.shared.catalog.grow(&segment, written);
         self.is_durable(at_hand.map_or_else(|| self.shared.ledger().group, |(number, _)| number));
-        // What was committed is readable here now; the group at hand will be when it is.
-        let at_hand = at_hand.map_or(0, |(_, slices)| slices.len());
-        if at_hand == 0
-            && let Some(active) = &self.active
-        {
-            segment.set_end(active.offset);
-        }
+        // What was seen is readable here now; the group at hand will be when it lands.
+        segment.set_end(committed_end);
         Ok(())
     }
 

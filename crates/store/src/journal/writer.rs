@@ -9,7 +9,8 @@
 //!   └── between groups: sync what was only written, remove what retention says
 //! ```
 //!
-//! A large group is synced by another thread, while the next one is written (`flight.rs`).
+//! A large group, and one that readers may see before, is synced by another thread, while the next one
+//! is written (`flight.rs`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -43,8 +44,10 @@ pub(super) struct Writer {
     pub(super) previous: Option<(u64, u64)>,
     /// Since when something is written and not durable.
     pub(super) undurable_since: Option<Instant>,
-    /// Written, and nobody knows yet. Unless a sync is under way there are none.
+    /// Written, and nobody was answered yet.
     pub(super) flying: VecDeque<Flying>,
+    /// The last group that said how far a partition may run ahead: until it is durable nothing does.
+    pub(super) ceiling_group: u64,
     /// The sync under way: the last group that it makes durable, and where that ends.
     pub(super) syncing: Option<(u64, u64)>,
     /// Cursors whose standing found no room yet.
@@ -82,6 +85,7 @@ impl Writer {
             previous,
             undurable_since: None,
             flying: VecDeque::new(),
+            ceiling_group: 0,
             syncing: None,
             late,
             may_be_settled: true,
@@ -102,6 +106,7 @@ impl Writer {
             }
             self.collect();
             if self.failed.is_none() {
+                self.go_on();
                 self.chores();
             }
         }
@@ -113,13 +118,15 @@ impl Writer {
 
     fn patience(&self) -> Option<Duration> {
         let age = self.shared.options.limits.age_max.map(|_| AGE_TICK);
-        // While a sync is under way, its end is what comes next.
-        match self.undurable_since.filter(|_| self.syncing.is_none()) {
-            Some(since) => Some(
-                self.shared.options.sync_after.saturating_sub(since.elapsed()).max(Duration::from_millis(1)),
-            ),
-            None => age,
+        if self.syncing.is_some() {
+            // Its end is what comes next.
+            return age;
         }
+        let options = &self.shared.options;
+        let undurable = self
+            .undurable_since
+            .map(|since| options.sync_after.saturating_sub(since.elapsed()).max(Duration::from_millis(1)));
+        [age, undurable, self.lingers_for()].into_iter().flatten().min()
     }
 
     pub(super) fn group(&mut self, mut group: Group) {
@@ -139,13 +146,20 @@ impl Writer {
                 self.place(&group, &written.slices, time, number);
                 let number = if written.slices.is_empty() { number - 1 } else { number };
                 let Written { slices, end, must_sync } = written;
-                self.flying.push_back(Flying { number, time, end, must_sync, slices, group, asked });
-                if must_sync && self.syncing.is_none() {
-                    self.begin_sync();
-                }
-                if self.syncing.is_none() {
-                    self.land();
-                }
+                let sync_at = Instant::now() + self.lingers(&group);
+                self.flying.push_back(Flying {
+                    number,
+                    time,
+                    end,
+                    must_sync,
+                    slices,
+                    group,
+                    asked,
+                    is_shown: false,
+                    sync_at,
+                });
+                self.show_early();
+                self.go_on();
             }
             Err(Refusal::Full(full)) => {
                 if self.shared.counted.full.fetch_add(1, Relaxed) == 0 {
@@ -199,11 +213,14 @@ impl Writer {
         self.late.encode(&self.shared.ledger(), notes);
         let mut must_sync = group.durability >= Some(Durability::Synced);
         let mut raised = Vec::new();
-        if !must_sync {
+        if !must_sync || group.has_early() {
             raised = self.raise_ceilings(group, notes);
-            must_sync = !raised.is_empty();
+            must_sync |= !raised.is_empty();
         }
         let written = self.write(group, notes, must_sync, time, number);
+        if written.is_ok() && !raised.is_empty() {
+            self.ceiling_group = number;
+        }
         if written.is_err() {
             // What was not written down is to be written down the next time.
             let mut ledger = self.shared.ledger();
@@ -262,8 +279,8 @@ impl Writer {
         let end = active.offset + written;
         let undurable = end - active.durable;
         must_sync |= undurable >= self.shared.options.unsynced_bytes_max;
-        let is_large = group.bytes >= self.shared.options.early_bytes;
-        if must_sync && !is_large && self.flying.is_empty() {
+        let may_wait = group.is_early() || group.bytes >= self.shared.options.early_bytes;
+        if must_sync && !may_wait && self.flying.is_empty() {
             self.shared.counted.syncs.fetch_add(1, Relaxed);
             if let Err(error) = active.file.sync() {
                 return self.rescued(&error, number, slices, time);
@@ -369,8 +386,11 @@ impl Writer {
         let is_due = |since: Instant| since.elapsed() >= self.shared.options.sync_after;
         let is_wanted = self.shared.wants_sync.swap(false, SeqCst);
         let is_late = self.syncing.is_none() && self.undurable_since.is_some_and(is_due);
-        if (is_wanted || is_late) && self.sync_now().is_err() {
+        if is_wanted && self.sync_now().is_err() {
             return;
+        }
+        if is_late {
+            self.begin_sync();
         }
         self.retain();
     }

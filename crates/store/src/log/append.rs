@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
 
 use bytes::Bytes;
 use skerry_model::Timestamp;
@@ -36,11 +37,13 @@ pub struct Batch {
     pub order: Option<Order>,
     /// Waits for room as long as it takes.
     pub is_patient: bool,
+    /// Readers may see it before it is as safe as was asked.
+    pub early: Option<Early>,
 }
 
 impl Batch {
     pub fn new(drafts: Vec<Draft>, durability: Durability) -> Self {
-        Self { drafts, durability, order: None, is_patient: false }
+        Self { drafts, durability, order: None, is_patient: false, early: None }
     }
 
     /// For callers that bound what waits, and stop taking more in meanwhile.
@@ -51,9 +54,41 @@ impl Batch {
     }
 
     #[must_use]
+    pub fn early(mut self, early: Early) -> Self {
+        self.early = Some(early);
+        self
+    }
+
+    #[must_use]
     pub fn in_order(mut self, order: &Order) -> Self {
         self.order = Some(order.clone());
         self
+    }
+}
+
+/// For records whose readers may have done with them before they are durable. The answer still waits
+/// for what was asked; whoever has heard enough gives it up, and then nothing is hurried for it.
+#[derive(Clone)]
+pub struct Early {
+    pub seen: Arc<dyn Seen>,
+    /// A reader is waiting: they are written at once, rather than together with what comes while the
+    /// disk is busy.
+    pub is_urgent: bool,
+    /// So long the log may wait for the answer to be given up, before it makes the records durable.
+    pub linger: Duration,
+}
+
+/// Hears where records are that readers see early.
+pub trait Seen: Send + Sync {
+    /// The placed records of a batch, in its order, before any reader has them. What is not told
+    /// here is seen when it is as safe as was asked. Everybody waits for it: it must be quick.
+    fn seen(self: Arc<Self>, sequences: &[Sequence]);
+}
+
+impl std::fmt::Debug for Early {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { is_urgent, linger, .. } = self;
+        f.debug_struct("Early").field("is_urgent", is_urgent).field("linger", linger).finish_non_exhaustive()
     }
 }
 

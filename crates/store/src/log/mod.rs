@@ -33,6 +33,9 @@
 //! 11. **Everything is bounded**: bytes on disk ([`Winner`] names who gives way), bytes and records
 //!     that wait (callers wait, then [`AppendError::Busy`] if not [`Batch::patient`]), a record, a batch, a page, partitions,
 //!     cursors, producers.
+//! 12. **Early records are the exception to 6**, and to nothing else. Readers see a batch with [`Early`]
+//!     perhaps before it is as safe as was asked; it is answered as always. What a power cut takes of it
+//!     was not answered, and its sequences are not given again.
 
 mod append;
 mod cursor;
@@ -44,7 +47,7 @@ mod names;
 mod queue;
 mod read;
 
-pub use append::{Batch, Draft, Line, Name, Order, Outcome, Placed, UnderWay};
+pub use append::{Batch, Draft, Early, Line, Name, Order, Outcome, Placed, Seen, UnderWay};
 pub use cursor::{Cursor, CursorId, CursorKind, Progress, Start};
 pub use durability::{CLASSES, Class, Durability, Kind};
 pub use error::{AppendError, Broken, Busy, CursorError, Full, Misuse, NoSuchCursor, ReadError, TooLarge};
@@ -89,6 +92,9 @@ pub trait Log: Send + Sync {
 
     /// Every cursor as it stands.
     fn cursors(&self) -> Vec<Cursor>;
+
+    /// The bytes that a cursor of kind [`CursorKind::Wanted`] has before it, without the rest.
+    fn cursor_bytes(&self, cursor: CursorId) -> Option<u64>;
 
     /// Counters and gauges, for metrics.
     fn figures(&self) -> Figures;

@@ -83,7 +83,11 @@ impl Client {
     }
 
     pub async fn publish_to(&self, output: &str, body: &str) -> Result<(), PublishRefused> {
-        self.session.publish(vec![message(body, Some(output))]).await
+        self.publishing_to(output, body).await
+    }
+
+    pub fn publishing_to(&self, output: &str, body: &str) -> Soon<Result<(), PublishRefused>> {
+        self.session.publish(vec![message(body, Some(output))])
     }
 
     /// Input, sender and body of what came, in order.

@@ -87,6 +87,10 @@ impl Log for Patient {
         self.0.cursors()
     }
 
+    fn cursor_bytes(&self, cursor: CursorId) -> Option<u64> {
+        self.0.cursor_bytes(cursor)
+    }
+
     fn figures(&self) -> Figures {
         self.0.figures()
     }

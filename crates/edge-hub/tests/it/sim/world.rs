@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use skerry_edge_hub::{Dialer, EdgeHub, EdgeHubOptions, LinesOptions, Rules};
 use skerry_front::device::{Claim, DeviceService, Proof, Refused, SessionKind};
 use skerry_model::Clock;
-use skerry_store::journal::{Directory, Journal, JournalOptions};
+use skerry_store::journal::{Journal, JournalOptions};
 use skerry_store::log::{Limits, Log, Winner};
 use skerry_store::{MemoryDocuments, MemoryLog, MemoryLogOptions, MemoryOptions};
 use skerry_tokens::{SharedKey, Signer};
@@ -20,6 +20,7 @@ use super::client::{Client, Settling};
 use super::hub::Hub;
 use super::machine::{Dice, SimClock, SimMachine};
 use super::patient::Patient;
+use super::plug::{Plug, Plugged, Syncs};
 
 const LONG: Duration = Duration::from_secs(24 * 3600);
 
@@ -41,6 +42,8 @@ pub struct World {
     pub store: Store,
     /// The way to the hub; [`World::hub`] itself.
     pub dialer: Arc<dyn Dialer>,
+    /// Of the disk that files lie on.
+    pub plug: Plug,
     documents: MemoryDocuments,
     keys: BTreeMap<String, SharedKey>,
     running: Option<Running>,
@@ -68,6 +71,7 @@ impl World {
         let (hub, clock) = (Hub::new(), Arc::new(SimClock::new()));
         let mut world = Self {
             store: Store::Memory(memory(&clock, 64 << 20)),
+            plug: Plug::default(),
             machine: Arc::new(SimMachine::new()),
             rules: Rules { lines: LinesOptions::default(), ..Rules::default() },
             documents: MemoryDocuments::new(MemoryOptions::default()),
@@ -115,7 +119,7 @@ impl World {
         let log: Arc<dyn Log> = match &self.store {
             Store::Memory(log) => Arc::new(log.clone()),
             Store::Files { folder, limits } => {
-                let files = Arc::new(Directory::hold(folder.path()).unwrap());
+                let files = Arc::new(Plugged::hold(folder.path(), &self.plug));
                 let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
                 let mut options = JournalOptions::new(files, clock, Arc::new(Dice::new()));
                 options.limits = limits.clone();
@@ -150,6 +154,14 @@ impl World {
         drop(task.await);
         drop(hub);
         released(log).await;
+    }
+
+    /// The power goes, and with it what was not durable. Clients have to be dropped before.
+    pub async fn cut_power(&mut self) {
+        self.plug.set(Syncs::Gone);
+        self.kill().await;
+        let Store::Files { folder, .. } = &self.store else { panic!("memory has no disk") };
+        self.plug.lose(folder.path());
     }
 
     /// The process ends in order.

@@ -106,6 +106,10 @@ impl Log for MemoryLog {
         self.shared.lock().cursors()
     }
 
+    fn cursor_bytes(&self, cursor: CursorId) -> Option<u64> {
+        self.shared.lock().cursors.get(&cursor.number()).map(|held| held.bytes)
+    }
+
     fn figures(&self) -> Figures {
         self.shared.lock().figures()
     }

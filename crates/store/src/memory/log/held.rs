@@ -19,7 +19,7 @@ pub(super) struct Held {
     pub(super) kind: CursorKind,
     pub(super) place: Place,
     records: u64,
-    bytes: u64,
+    pub(super) bytes: u64,
     /// Where it was when it was last told durably; only where weakness may bring it back.
     before: Option<Before>,
     may_forget: bool,

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use skerry_store::journal::{Directory, Journal, JournalOptions};
 use skerry_store::log::{
-    Batch, Draft, Durability, From, Limits, Log, Name, Order, Partition, Progress, Reading, Sequence, Start,
+    Batch, Draft, Durability, Early, From, Limits, Log, Name, Order, Partition, Progress, Reading, Seen,
+    Sequence, Start,
 };
 
 use super::world::{Chance, Ticking, often};
@@ -53,6 +54,13 @@ fn open(directory: &Path, seed: u64) -> Journal {
         .unwrap()
 }
 
+/// Whoever is to be told what is seen early does not mind.
+struct Deaf;
+
+impl Seen for Deaf {
+    fn seen(self: Arc<Self>, _: &[Sequence]) {}
+}
+
 fn say(line: &str) {
     // One write, so that lines of two producers never mix.
     let mut output = std::io::stdout();
@@ -84,7 +92,12 @@ async fn the_appending_child() {
                     next = numbers.end;
                     let drafts = numbers.map(|number| draft(producer, number)).collect();
                     let durability = [Durability::Written, Durability::Synced][dice.roll(2)];
-                    answers.push((next, log.append(Batch::new(drafts, durability).in_order(&order))));
+                    let mut batch = Batch::new(drafts, durability).in_order(&order);
+                    if dice.roll(2) == 0 {
+                        let linger = Duration::from_millis(1);
+                        batch = batch.early(Early { seen: Arc::new(Deaf), is_urgent: true, linger });
+                    }
+                    answers.push((next, log.append(batch)));
                 }
                 for (next, answer) in answers {
                     assert!(answer.await.iter().all(Result::is_ok));

@@ -4,6 +4,7 @@
 mod ahead;
 mod caps;
 mod disk;
+mod early;
 mod faults;
 mod flight;
 mod fsyncs;

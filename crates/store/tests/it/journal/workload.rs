@@ -3,13 +3,15 @@
 //! Everything is told to the model before it is asked and after it is answered. The work ends
 //! early when the log says that it is broken or closed, as it does when its disk is gone.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use skerry_model::Timestamp;
 use skerry_store::log::{
-    AppendError, Batch, CursorKind, Durability, From, Log, Name, Order, Outcome, Partition, Progress,
-    ReadError, Reading, Sequence, Start, Winner,
+    AppendError, Batch, CursorKind, Durability, Early, From, Log, Name, Order, Outcome, Partition, Progress,
+    ReadError, Reading, Seen, Sequence, Start, Winner,
 };
+use tokio::sync::Notify;
 
 use super::model::{Id, Model, PARTITIONS, Sent, Wants};
 use crate::samples::Dice;
@@ -45,6 +47,20 @@ struct Worker<'a> {
 
 /// The log is no more.
 struct Ended;
+
+/// Whether all records of a batch were seen early.
+struct Heard {
+    count: usize,
+    all: Notify,
+}
+
+impl Seen for Heard {
+    fn seen(self: Arc<Self>, sequences: &[Sequence]) {
+        if sequences.len() == self.count {
+            self.all.notify_one();
+        }
+    }
+}
 
 impl Worker<'_> {
     fn model(&self) -> MutexGuard<'_, Model> {
@@ -112,12 +128,30 @@ impl Worker<'_> {
             let durability = self.durability();
             let floor = self.model().floor();
             let drafts = ids.iter().map(|id| self.model().try_to_place(*id)).collect();
-            let answer = self.log.append(Batch::new(drafts, durability).in_order(order));
-            asked.push((ids, durability, floor, answer));
+            let mut batch = Batch::new(drafts, durability).in_order(order);
+            // Half of them may be seen early, and half of those are given up when they are.
+            let heard = Arc::new(Heard { count: ids.len(), all: Notify::new() });
+            if self.dice.roll(2) == 0 {
+                let linger = Duration::from_micros([0, 0, 500][self.dice.roll(3)]);
+                let is_urgent = self.dice.roll(2) == 0;
+                batch = batch.early(Early { seen: heard.clone(), is_urgent, linger });
+            }
+            let heard = (self.dice.roll(2) == 0).then_some(heard);
+            asked.push((ids, durability, floor, self.log.append(batch), heard));
         }
         let (mut failed, mut ended) = (Vec::new(), false);
-        for (ids, durability, floor, answer) in asked {
-            let outcomes = answer.await;
+        for (ids, durability, floor, answer, heard) in asked {
+            let outcomes = match heard {
+                None => answer.await,
+                Some(heard) => tokio::select! {
+                    biased;
+                    outcomes = answer => outcomes,
+                    () = heard.all.notified() => {
+                        ids.iter().for_each(|id| self.model().seen_early(*id));
+                        vec![Err(AppendError::Unknown); ids.len()]
+                    }
+                },
+            };
             assert_eq!(outcomes.len(), ids.len());
             for (id, outcome) in ids.into_iter().zip(&outcomes) {
                 let mut model = self.model();

@@ -184,6 +184,15 @@ impl Model {
         }
     }
 
+    /// It is placed, and whoever sent it has not waited to hear where.
+    pub(crate) fn seen_early(&mut self, id: Id) {
+        let sent = &mut self.sent[id];
+        if sent.at.is_none() && !sent.is_counted {
+            self.placed_bytes += sent.bytes();
+            (sent.placed_bytes, sent.is_counted) = (self.placed_bytes, true);
+        }
+    }
+
     fn acknowledge(&mut self, id: Id, durability: Durability) {
         let sent = &mut self.sent[id];
         sent.acked = sent.acked.max(Some(durability));

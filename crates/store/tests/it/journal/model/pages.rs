@@ -22,9 +22,12 @@ impl Model {
         };
         let is_new = sent.at.is_none();
         if is_new {
-            self.placed_bytes += bytes;
             let sent = &mut self.sent[id];
-            (sent.at, sent.placed_bytes) = (Some((sequence, time)), self.placed_bytes);
+            sent.at = Some((sequence, time));
+            if !std::mem::take(&mut sent.is_counted) {
+                self.placed_bytes += bytes;
+                sent.placed_bytes = self.placed_bytes;
+            }
         }
         line.newest = line.newest.max(Some(sequence));
         if is_new {

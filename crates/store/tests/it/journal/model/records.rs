@@ -31,6 +31,8 @@ pub(crate) struct Sent {
     pub(super) at: Option<(Sequence, Timestamp)>,
     /// Bytes placed up to here, for judging what retention took.
     pub(super) placed_bytes: u64,
+    /// They count already, though nobody was told of its place.
+    pub(super) is_counted: bool,
     /// It is among what was removed, rightly, if it was placed: its name may still be known, and a
     /// removal may be undone by a crash.
     pub(super) is_retired: bool,
@@ -68,6 +70,7 @@ impl Sent {
             acked: None,
             at: None,
             placed_bytes: 0,
+            is_counted: false,
             is_retired: false,
         }
     }
