@@ -1,4 +1,4 @@
-//! What an ordinary user cannot run: tests with a container engine, and worlds in which there are several users.
+//! What an ordinary user cannot run: tests with a container engine, worlds in which there are several users, and a machine that is booted.
 //!
 //! Everything else makes namespaces in which it is root itself. Whoever is not root gets all of that, and is told what
 //! was left; CI is root.
@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::shell;
 
 /// How the names of such tests begin, or what stands in them.
-const OF_ROOT: [&str; 3] = ["containers::", "quickstart::", "docs::with_an_engine::"];
+const OF_ROOT: [&str; 4] = ["containers::", "quickstart::", "docs::with_an_engine::", "packages::services::"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rights {
@@ -39,7 +39,7 @@ impl Rights {
     pub(super) fn tell(self) {
         if self == Self::Ordinary {
             eprintln!(
-                "   not run: tests with a container engine or with several users ({}), which need root",
+                "   not run: tests with a container engine, several users, or a machine that is booted ({}), which need root",
                 OF_ROOT.join(", ")
             );
         }

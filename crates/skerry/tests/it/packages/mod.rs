@@ -2,6 +2,8 @@
 //!
 //! The program is the one that the tests have built: building one for a release takes longer than all tests together.
 
+mod services;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
