@@ -167,7 +167,7 @@ async fn a_power_cut_between_delivery_and_the_disk_loses_nothing_acknowledged() 
         assert_eq!(first.bodies().last(), Some(&settled));
         at_first.extend(first.bodies());
         drop((first, sender));
-        under_way.iter().for_each(|publishing| publishing.abort());
+        under_way.iter().for_each(JoinHandle::abort);
         for publishing in under_way {
             assert!(publishing.await.is_err());
         }
