@@ -5,7 +5,7 @@
 //!      └──────────────────────────────────────► durable ───────────────────┴── whichever is first: done
 //! ```
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -21,7 +21,7 @@ const ENDPOINTS_MAX: usize = 64;
 /// Letters that are seen, and not durable, nor settled by all.
 #[derive(Default)]
 pub(crate) struct Unsettled {
-    letters: Mutex<HashMap<Sequence, Letter>>,
+    letters: Mutex<BTreeMap<Sequence, Letter>>,
     /// Queues before modules that take letters now.
     taken: RwLock<HashSet<CursorId>>,
 }
@@ -87,7 +87,7 @@ impl Unsettled {
         }
     }
 
-    fn letters(&self) -> MutexGuard<'_, HashMap<Sequence, Letter>> {
+    fn letters(&self) -> MutexGuard<'_, BTreeMap<Sequence, Letter>> {
         self.letters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -73,20 +73,41 @@ impl Drop for Sources {
     }
 }
 
-pub(super) struct Orders {
-    next: Pin<Box<dyn Future<Output = (Order, Sources)> + Send>>,
+pub(super) struct Orders(State);
+
+enum State {
+    /// Nobody waits: what is there can be taken.
+    Looking(Sources),
+    Waiting(Pin<Box<dyn Future<Output = (Order, Sources)> + Send>>),
+    /// Only while one becomes the other.
+    Between,
 }
 
 impl Orders {
     pub(super) fn new(sources: Sources) -> Self {
-        Self { next: Box::pin(sources.next()) }
+        Self(State::Looking(sources))
     }
 }
 
 impl device::Orders for Orders {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Order> {
-        let (order, sources) = std::task::ready!(self.next.as_mut().poll(context));
-        self.next = Box::pin(sources.next());
+        // A wait is made only where there is nothing: most orders come with others.
+        let mut next = match std::mem::replace(&mut self.0, State::Between) {
+            State::Looking(sources) => match sources.ready() {
+                Some(order) => {
+                    self.0 = State::Looking(sources);
+                    return Poll::Ready(order);
+                }
+                None => Box::pin(sources.next()) as Pin<Box<dyn Future<Output = _> + Send>>,
+            },
+            State::Waiting(next) => next,
+            State::Between => return Poll::Pending,
+        };
+        let Poll::Ready((order, sources)) = next.as_mut().poll(context) else {
+            self.0 = State::Waiting(next);
+            return Poll::Pending;
+        };
+        self.0 = State::Looking(sources);
         Poll::Ready(order)
     }
 }

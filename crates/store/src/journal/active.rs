@@ -11,6 +11,9 @@ use super::prelude::Prelude;
 use super::segment::{Head, Segment, UNBORN, beginning, name};
 use super::{File, Files};
 
+/// A block of so many bytes is put together before it is written.
+const ONE_PIECE_MAX: u64 = 8 << 10;
+
 pub(super) struct Active {
     pub(super) segment: Arc<Segment>,
     pub(super) file: Arc<dyn File>,
@@ -89,10 +92,17 @@ impl Active {
     pub(super) fn write(&mut self, block: &Block, slices: &[Grown]) -> io::Result<u64> {
         self.head.clear();
         block.encode(Place { salt: self.salt, offset: self.offset }, &mut self.head);
+        let len = self.head.len() as u64 + block.body_len();
+        if len <= ONE_PIECE_MAX {
+            // One call to the system, for a copy.
+            slices.iter().for_each(|grown| self.head.extend_from_slice(&grown.bytes));
+            self.file.write_all_at(&self.head, self.offset)?;
+            return Ok(len);
+        }
         let parts = std::iter::once(&self.head[..]).chain(slices.iter().map(|grown| &grown.bytes[..]));
         let mut parts: Vec<IoSlice<'_>> = parts.map(IoSlice::new).collect();
         self.file.write_parts_at(&mut parts, self.offset)?;
-        Ok(self.head.len() as u64 + block.body_len())
+        Ok(len)
     }
 
     /// The block that was written last, of `len` bytes, counts from now on.

@@ -229,10 +229,9 @@ impl Writer {
             shared.recent().push(time, recent);
         }
         for growing in records() {
-            if let Some(gate) = shared.gate(Partition::new(growing.slice.partition)) {
-                gate.newest.store(time, SeqCst);
-                gate.next.store(growing.slice.next, SeqCst);
-                gate.moved.notify_waiters();
+            let slice = &growing.slice;
+            if let Some(gate) = shared.gate(Partition::new(slice.partition)) {
+                gate.reach(slice.next, time, slice.wanted);
             }
         }
         counted.groups.fetch_add(1, Relaxed);

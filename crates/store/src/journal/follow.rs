@@ -30,7 +30,7 @@ impl JournalFollower {
                 let what = format!("there is no partition {}", self.reading.partition.number());
                 return Err(Misuse { what }.into());
             };
-            let moved = gate.moved.notified();
+            let moved = gate.waits(self.reading.wanted_by).notified();
             tokio::pin!(moved);
             moved.as_mut().enable();
             if shared.is_closed() {

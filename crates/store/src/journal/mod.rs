@@ -79,6 +79,7 @@ mod envelope;
 mod files;
 mod flight;
 mod follow;
+mod gate;
 mod group;
 mod index;
 mod indexes;

@@ -1,13 +1,14 @@
 //! What the handle, the writer and readers share.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::JournalOptions;
 use super::ahead::Ahead;
 use super::catalog::Catalog;
+use super::gate::Gate;
 use super::indexes::Indexes;
 use super::intake::Intake;
 use super::ledger::Ledger;
@@ -39,18 +40,6 @@ pub(super) struct Shared {
     /// A file was removed since the directory was last synced.
     pub(super) is_removal_open: AtomicBool,
     pub(super) counted: Counted,
-}
-
-/// Where readers of a partition wait.
-#[derive(Default)]
-pub(super) struct Gate {
-    /// What the next record gets: everything before is committed.
-    pub(super) next: AtomicU64,
-    /// The time of the newest record, in ticks.
-    pub(super) newest: AtomicI64,
-    /// Trimmed up to here.
-    pub(super) first: AtomicU64,
-    pub(super) moved: Notify,
 }
 
 #[derive(Default)]
@@ -124,7 +113,7 @@ impl Shared {
 
     /// Everybody who waits looks again: it is over.
     pub(super) fn wake_all(&self) {
-        self.gates.iter().for_each(|gate| gate.moved.notify_waiters());
+        self.gates.iter().for_each(Gate::wake_all);
     }
 
     pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {

@@ -1,5 +1,7 @@
 //! What the client sends.
 
+use std::task::{Context, Poll, Waker};
+
 use bytes::Bytes;
 use skerry_model::message::Message;
 use skerry_mqtt::packet::{
@@ -13,7 +15,7 @@ use super::asked::Answer;
 use super::end::End;
 use super::turns::{Fate, Turn};
 use super::{ASKED_MAX, Held, Session};
-use crate::device::{Settlement, Subscriptions};
+use crate::device::{NotSettled, Settlement, Subscriptions};
 use crate::ingest::Taken;
 
 /// Set on messages of clients that want them retained, which hubs do not do.
@@ -139,8 +141,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     pub(super) fn complete(&mut self, lease: Held) {
-        let complete = self.client.settle(lease, Settlement::Complete);
-        self.asked.push(Box::pin(async move { Answer::Completed(complete.await) }));
+        let mut complete = self.client.settle(lease, Settlement::Complete);
+        // Mostly that is done at once.
+        let at_once = complete.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        match at_once {
+            Poll::Ready(Ok(()) | Err(NotSettled::LockLost)) => {}
+            Poll::Ready(outcome) => self.asked.push(Box::pin(async move { Answer::Completed(outcome) })),
+            Poll::Pending => self.asked.push(Box::pin(async move { Answer::Completed(complete.await) })),
+        }
     }
 
     fn subscribe(&mut self, subscribe: &Subscribe) -> Result<(), End> {

@@ -136,7 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             let outcome = tokio::select! {
                 biased;
                 () = &mut stop => Err(End::Stopping),
-                outcome = self.turns.next(), if !self.turns.is_empty() => self.acknowledge(outcome),
+                outcome = self.turns.next(), if !self.turns.is_empty() => self.acknowledge(outcome).await,
                 answer = self.asked.next(), if !self.asked.is_empty() => self.tell(answer),
                 order = poll_fn(|context| self.told.poll_next(context)) => self.obey_all(order).await,
                 taken = poll_fn(|context| match &mut self.waiting {

@@ -17,13 +17,21 @@ const FROM_DEVICE: &str = "$.cdid";
 const FROM_MODULE: &str = "$.cmid";
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
-    /// Publishes whose fate is known.
-    pub(super) fn acknowledge(
+    /// Publishes whose fate is known: this one, and those behind it that are known as well.
+    pub(super) async fn acknowledge(
         &mut self,
-        (ids, kept): (Vec<PacketId>, Result<(), PublishRefused>),
+        first: (Vec<PacketId>, Result<(), PublishRefused>),
     ) -> Result<(), End> {
-        kept?;
-        ids.into_iter().for_each(|id| self.machine.puback(id, &mut self.wire.out));
+        let mut next = Some(first);
+        while let Some((ids, kept)) = next {
+            if let Err(refused) = kept {
+                // Those before it are acknowledged all the same.
+                self.wire.flush(self.shared.limits.write_timeout).await?;
+                return Err(refused.into());
+            }
+            ids.into_iter().for_each(|id| self.machine.puback(id, &mut self.wire.out));
+            next = self.turns.known();
+        }
         Ok(())
     }
 

@@ -45,19 +45,21 @@ impl Turns {
         poll_fn(|context| {
             // All of them: one that waits for room keeps others from it until it is asked.
             self.waiting.iter_mut().for_each(|turn| turn.poll(context));
-            match self.waiting.front() {
-                Some(Turn { fate: Fate::Known(_), .. }) => {}
-                _ => return Poll::Pending,
-            }
-            match self.waiting.pop_front() {
-                Some(Turn { ids, fate: Fate::Known(kept), bytes, .. }) => {
-                    self.bytes -= bytes;
-                    Poll::Ready((ids, kept))
-                }
-                _ => Poll::Pending,
-            }
+            self.known().map_or(Poll::Pending, Poll::Ready)
         })
         .await
+    }
+
+    /// The oldest, if its fate was known when they were last looked at.
+    pub(super) fn known(&mut self) -> Option<(Vec<PacketId>, Kept)> {
+        let turn = self.waiting.pop_front_if(|turn| matches!(turn.fate, Fate::Known(_)))?;
+        match turn {
+            Turn { ids, fate: Fate::Known(kept), bytes, .. } => {
+                self.bytes -= bytes;
+                Some((ids, kept))
+            }
+            Turn { fate: Fate::Open(_), .. } => None,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -120,5 +122,24 @@ mod tests {
             .flat_map(|(ids, _)| ids.iter().map(|id| id.get()))
             .collect();
         assert_eq!((ids, turns.bytes()), (vec![1, 2], 0));
+    }
+
+    #[tokio::test]
+    async fn those_that_are_known_together_are_acknowledged_together() {
+        let mut turns = Turns::default();
+        let (fates, heard): (Vec<_>, Vec<_>) = (0..3).map(|_| oneshot::channel()).unzip();
+        for (id, fate) in (1..).zip(heard) {
+            turns.push(turn(id, fate));
+        }
+        let [first, second, third] = <[_; 3]>::try_from(fates).unwrap();
+        second.send(()).unwrap();
+        assert!(turns.known().is_none(), "it waits for the one before it");
+        first.send(()).unwrap();
+        let ids = |known: Option<(Vec<PacketId>, Kept)>| known.map(|(ids, _)| ids[0].get());
+        assert_eq!(ids(Some(turns.next().await)), Some(1));
+        assert_eq!((ids(turns.known()), ids(turns.known())), (Some(2), None));
+        assert_eq!((turns.len(), turns.bytes()), (1, 10));
+        third.send(()).unwrap();
+        assert_eq!(ids(Some(turns.next().await)), Some(3));
     }
 }

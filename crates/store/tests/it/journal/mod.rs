@@ -19,5 +19,6 @@ mod power;
 mod rot;
 mod settled;
 mod sites;
+mod wakes;
 mod workload;
 mod world;
