@@ -4,18 +4,22 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
+use skerry_amqp::address::Node;
 use skerry_mqtt::client::ClientLimits;
-use skerry_uplink::{Client, Place, TlsOptions};
+use skerry_uplink::amqp::Credentials;
+use skerry_uplink::{Client, Identity, Place, TlsOptions};
 
 use crate::above::Above;
 use crate::ground::Ground;
 use crate::ground::hub::{self, Hub, Wanted};
+use crate::hop::MODULES;
+use crate::links::Doors;
 use crate::meter::{Trouble, now};
 use crate::options::Options;
 use crate::pair::{Guest, Server};
@@ -24,6 +28,11 @@ use crate::tree::Tree;
 
 const DEVICE: &str = "gate";
 const MQTT_PORT: u16 = 8883;
+const AMQP_PORT: u16 = 5671;
+/// Where a message over AMQP names its output.
+const OUTPUT: &str = "iothub-outputname";
+/// Where the edge's hub keeps what waits, in the edge's folder.
+const LOG: &str = "edged/hub/log";
 const START_MAX: Duration = Duration::from_secs(60);
 const TRUST: &str = "GET /trust-bundle?api-version=2019-01-30 HTTP/1.0\r\nhost: localhost\r\n\r\n";
 
@@ -31,6 +40,7 @@ pub(crate) struct Edge {
     hub: Hub,
     /// What the edge's modules trust.
     roots: String,
+    folder: PathBuf,
     address: SocketAddr,
     tree: Tree,
     /// Ends after the edge.
@@ -79,7 +89,8 @@ pub(crate) async fn start(
     command.arg("--data").arg(folder.join("edge")).arg("--sockets").arg(folder.join("run"));
     let tree = ground.launch(&mut command)?;
     let address = SocketAddr::from((options.address, MQTT_PORT));
-    let mut edge = Edge { hub, roots: String::new(), address, tree, _hub_tree: hub_tree };
+    let mut edge =
+        Edge { hub, roots: String::new(), folder: folder.join("edge"), address, tree, _hub_tree: hub_tree };
     edge.wait(&folder.join("run/workload.sock"), modules).await?;
     Ok(edge)
 }
@@ -109,6 +120,38 @@ impl Edge {
     }
 }
 
+impl Edge {
+    pub(crate) fn processes(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// Where what waits lies.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.join(LOG)
+    }
+
+    /// Of the modules of the hop, over AMQP.
+    pub(crate) fn doors(&self) -> Result<Doors, Trouble> {
+        let [from, to] = [self.identity(MODULES[0])?, self.identity(MODULES[1])?];
+        let token = |identity: &Identity| identity.token(self.hub.ends).ok_or("the modules have no keys");
+        Ok(Doors {
+            place: Place { address: SocketAddr::new(self.address.ip(), AMQP_PORT), ..self.place()? },
+            credentials: Some(Credentials::anonymous()),
+            tokens: Some([token(&from)?, token(&to)?]),
+            target: Node::Events(from.id()).to_string(),
+            source: Node::Events(to.id()).to_string(),
+            is_durable: false,
+            properties: vec![("level", "high".to_owned()), (OUTPUT, MODULES[0].to_owned())],
+        })
+    }
+
+    fn identity(&self, module: &str) -> Result<Identity, Trouble> {
+        let mut identity = self.hub.identity(0);
+        (identity.device, identity.module) = (DEVICE.parse()?, Some(module.parse()?));
+        Ok(identity)
+    }
+}
+
 impl Server for Edge {
     fn tree(&self) -> &Tree {
         &self.tree
@@ -122,10 +165,8 @@ impl Server for Edge {
     }
 
     fn guest(&self, module: &str) -> Result<Guest, Trouble> {
-        let mut identity = self.hub.identity(0);
-        (identity.device, identity.module) = (DEVICE.parse()?, Some(module.parse()?));
         Ok(Guest {
-            connect: identity.connect(self.hub.ends, Duration::ZERO, 600),
+            connect: self.identity(module)?.connect(self.hub.ends, Duration::ZERO, 600),
             // What the route looks at stands in the topic.
             topic: format!("devices/{DEVICE}/modules/{module}/messages/events/level=high&%24.on={module}"),
             filter: format!("devices/{DEVICE}/modules/{module}/inputs/#"),

@@ -1,9 +1,10 @@
-//! Messages from one client to another, with QoS 1 both ways: many on their way, and one.
+//! Messages from one client to another, acknowledged both ways: many on their way, and one.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use skerry_mqtt::client::ClientLimits;
@@ -86,25 +87,57 @@ impl Server for Mosquitto {
     }
 }
 
-pub(crate) async fn run(
+/// Who sends and who hears, connected.
+pub(crate) trait Ends {
+    /// Keeps as many on their way as the window has until `end`; how long those took that arrived from
+    /// `begin` on. What is on its way then still arrives.
+    async fn run(&mut self, begin: Instant, end: Instant) -> Result<Vec<Duration>, Trouble>;
+
+    /// Says goodbye, after the last acknowledgements: what a server does not know as delivered comes again.
+    async fn close(self);
+}
+
+/// What hops, and through whom.
+pub(crate) struct Hop<'a> {
+    pub(crate) name: Name,
+    pub(crate) protocol: &'static str,
+    pub(crate) tree: &'a Tree,
+    pub(crate) options: &'a Options,
+    /// Of the server's disk.
+    pub(crate) folder: &'a Path,
+}
+
+pub(crate) async fn mqtt(
     server: &impl Server,
     name: Name,
     options: &Options,
-    ground: &Ground<'_>,
+    folder: &Path,
     (report, goals): (&mut Report, &mut Goals),
 ) -> Result<(), Trouble> {
+    let hop = Hop { name, protocol: "QoS 1", tree: server.tree(), options, folder };
+    let payload = options.payload as usize;
+    run(&hop, async |window| Pair::connect(server, MODULES, window, payload).await, report, Some(goals)).await
+}
+
+pub(crate) async fn run<E: Ends>(
+    hop: &Hop<'_>,
+    connect: impl AsyncFn(u16) -> Result<E, Trouble>,
+    report: &mut Report,
+    mut goals: Option<&mut Goals>,
+) -> Result<(), Trouble> {
+    let Hop { name, protocol, tree, options, folder } = *hop;
     let payload = options.payload;
     for window in [options.window, 1] {
-        let row = |what: &str| format!("hop, QoS 1, {payload} B, TLS, {window} on the way: {what}");
-        let disk = probe(ground.folder)?;
-        let mut pair = Pair::connect(server, MODULES, window, payload as usize).await?;
-        pair.run(now(), now() + WARM_UP).await?;
-        let (before, own, all) = (server.tree().usage(), processor_time(), machine_time());
+        let row = |what: &str| format!("hop, {protocol}, {payload} B, TLS, {window} on the way: {what}");
+        let disk = probe(folder)?;
+        let mut ends = connect(window).await?;
+        ends.run(now(), now() + WARM_UP).await?;
+        let (before, own, all) = (tree.usage(), processor_time(), machine_time());
         let begin = now();
-        let latencies = pair.run(begin, begin + options.span()).await?;
+        let latencies = ends.run(begin, begin + options.span()).await?;
         let elapsed = now() - begin;
-        let after = server.tree().usage();
-        pair.close().await;
+        let after = tree.usage();
+        ends.close().await;
         let computed = (after.processor - before.processor).as_secs_f64();
         let own = processor_time_since(own).unwrap_or_default().as_secs_f64();
         let all = all.zip(machine_time()).map_or(0.0, |(before, after)| (after - before).as_secs_f64());
@@ -129,7 +162,9 @@ pub(crate) async fn run(
             report.row(&row(what), unit);
             report.number(&row(what), name.title(), number, note);
         }
-        goals.hop(name, window > 1, rate, milliseconds(p50), milliseconds(p99));
+        if let Some(goals) = &mut goals {
+            goals.hop(name, window > 1, rate, milliseconds(p50), milliseconds(p99));
+        }
     }
     Ok(())
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
-/// Measures the hub of an edge device beside mosquitto.
+/// Measures the hub of an edge device beside mosquitto, RabbitMQ, fe2o3-amqp, JetStream and SQLite.
 ///
-/// The default takes three minutes on two processors. Nothing is asserted: the numbers are for people, on the machine
+/// The default takes six minutes on two processors. Nothing is asserted: the numbers are for people, on the machine
 /// they were taken on. The edge has ports 443, 5671 and 8883 of `--address`.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "edge-hub")]
 pub(crate) struct Options {
-    /// Only these servers of the hop.
+    /// Only these servers; the first that is measured is what the others are compared with.
     #[arg(long, value_enum, value_name = "NAME", value_delimiter = ',')]
     only: Vec<Name>,
     /// Only this part; may be given several times.
@@ -46,18 +46,36 @@ pub(crate) struct Options {
     pub(crate) edge: PathBuf,
     #[arg(long, default_value = "/usr/sbin/mosquitto", value_name = "PROGRAM")]
     pub(crate) mosquitto: PathBuf,
+    #[arg(long, default_value = "/usr/lib/rabbitmq/bin/rabbitmq-server", value_name = "PROGRAM")]
+    pub(crate) rabbitmq: PathBuf,
+    /// 2.12 or newer.
+    #[arg(long, default_value = "nats-server", value_name = "PROGRAM")]
+    pub(crate) nats_server: PathBuf,
+    /// Is the independent implementation, with the papers of this folder.
+    #[arg(long, hide = true, value_name = "DIR")]
+    pub(crate) handing: Option<PathBuf>,
     /// Cargo says this to every bench.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// The servers of the hop, in the order of their turns.
+/// The servers, in the order of their turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Name {
     /// This one: a rule looks at each message, and it is on the disk before it is acknowledged.
     Skerry,
     /// Without a rule: who publishes and who subscribes have the same topic. It persists nothing.
     Mosquitto,
+    /// Over AMQP: a durable queue, without a rule.
+    Rabbitmq,
+    /// Over AMQP: the library as a server that hands on, without a rule, and keeps nothing.
+    Independent,
+    /// Beside what waits: a table, in this process.
+    Sqlite,
+    /// Beside what waits: each message is on the disk before it is acknowledged.
+    Jetstream,
+    /// The same, which syncs every two minutes.
+    JetstreamDefault,
 }
 
 impl Name {
@@ -65,6 +83,11 @@ impl Name {
         match self {
             Self::Skerry => "skerry edge",
             Self::Mosquitto => "mosquitto, nothing persisted",
+            Self::Rabbitmq => "RabbitMQ, durable, no rule",
+            Self::Independent => "fe2o3-amqp, keeps nothing",
+            Self::Sqlite => "SQLite, 512 a transaction",
+            Self::Jetstream => "JetStream, sync always",
+            Self::JetstreamDefault => "JetStream, default sync",
         }
     }
 }
@@ -74,8 +97,20 @@ impl Name {
 pub(crate) enum Section {
     /// From module to module by a rule, with QoS 1 both ways.
     Hop,
+    /// The same over AMQP, accepted both ways.
+    Amqp,
     /// What waits while the hub is away: how fast it is taken and given on, and what memory it costs.
     Backlog,
+}
+
+impl Section {
+    pub(crate) fn names(self) -> &'static [Name] {
+        match self {
+            Self::Hop => &[Name::Skerry, Name::Mosquitto],
+            Self::Amqp => &[Name::Skerry, Name::Rabbitmq, Name::Independent],
+            Self::Backlog => &[Name::Skerry, Name::Sqlite, Name::Jetstream, Name::JetstreamDefault],
+        }
+    }
 }
 
 impl Options {
@@ -87,7 +122,17 @@ impl Options {
         self.section.is_empty() || self.section.contains(&section)
     }
 
-    pub(crate) fn names(&self) -> Vec<Name> {
-        if self.only.is_empty() { Name::value_variants().to_vec() } else { self.only.clone() }
+    /// Those of the part that are wanted, in the order of the command line if it names them.
+    pub(crate) fn names(&self, section: Section) -> Vec<Name> {
+        let all = section.names();
+        match self.only.is_empty() {
+            true => all.to_vec(),
+            false => self.only.iter().copied().filter(|name| all.contains(name)).collect(),
+        }
+    }
+
+    /// A large backlog takes its time.
+    pub(crate) fn rounds(&self, section: Section) -> u32 {
+        if section == Section::Backlog && self.backlog > 1_000_000 { 1 } else { self.rounds }
     }
 }

@@ -7,6 +7,8 @@ use skerry_mqtt::client::{ClientLimits, Event};
 use skerry_mqtt::packet::{Connect, Filter, Qos, Text};
 use skerry_uplink::{Client, Place};
 
+use crate::arrivals::Arrivals;
+use crate::hop::Ends;
 use crate::meter::{Trouble, now};
 use crate::tree::Tree;
 
@@ -32,10 +34,7 @@ pub(crate) struct Pair {
     topic: Text,
     payload: Vec<u8>,
     window: u64,
-    sent: u64,
-    heard: u64,
-    /// When the messages that are on their way were sent, by number.
-    moments: Vec<Instant>,
+    arrivals: Arrivals,
 }
 
 /// A client that can have so many messages under way.
@@ -67,28 +66,35 @@ impl Pair {
             topic: Text::from(guest.topic.as_str()),
             payload: vec![b'x'; payload],
             window: window.into(),
-            sent: 0,
-            heard: 0,
-            moments: vec![now(); window.into()],
+            arrivals: Arrivals::new(window),
         })
     }
 
-    /// Keeps as many on their way as the window has until `end`; how long those took that arrived from
-    /// `begin` on. What is on its way then still arrives.
-    pub(crate) async fn run(&mut self, begin: Instant, end: Instant) -> Result<Vec<Duration>, Trouble> {
+    fn hear(&mut self, event: Event<()>, latencies: &mut Vec<Duration>) -> Result<(), Trouble> {
+        let Event::Message(message) = event else { return Ok(()) };
+        latencies.extend(self.arrivals.arrived(&message.payload)?);
+        if let Some(id) = message.packet_id {
+            self.to.settle(id);
+        }
+        Ok(())
+    }
+}
+
+impl Ends for Pair {
+    async fn run(&mut self, begin: Instant, end: Instant) -> Result<Vec<Duration>, Trouble> {
+        self.arrivals.count(begin, end);
         let mut latencies = Vec::new();
         loop {
             let goes_on = now() < end;
-            if !goes_on && self.sent == self.heard && self.from.pending_count() == 0 {
+            if !goes_on && self.arrivals.under_way() == 0 && self.from.pending_count() == 0 {
                 return Ok(latencies);
             }
-            while goes_on && self.sent - self.heard < self.window && self.from.has_room() {
-                self.payload[..8].copy_from_slice(&self.sent.to_le_bytes());
+            while goes_on && self.arrivals.under_way() < self.window && self.from.has_room() {
+                self.payload[..8].copy_from_slice(&self.arrivals.sent().to_le_bytes());
                 let payload = Bytes::copy_from_slice(&self.payload);
                 let sent = self.from.publish(self.topic.clone(), payload, ());
                 sent.map_err(|unsent| unsent.reason)?;
-                let slot = (self.sent % self.window) as usize;
-                (self.moments[slot], self.sent) = (now(), self.sent + 1);
+                self.arrivals.leaves();
             }
             let event = tokio::time::timeout(PATIENCE, async {
                 tokio::select! {
@@ -97,41 +103,17 @@ impl Pair {
                 }
             });
             let event = event.await.map_err(|_| "a message does not arrive")??;
-            self.hear(event, begin, end, &mut latencies)?;
+            self.hear(event, &mut latencies)?;
             // Everything that came with it, before the next are sent together.
             while let Some(event) = self.to.ready_event()? {
-                self.hear(event, begin, end, &mut latencies)?;
+                self.hear(event, &mut latencies)?;
             }
             while self.from.ready_event()?.is_some() {}
         }
     }
 
-    /// Says goodbye, after the last acknowledgements: what a server does not know as delivered comes again.
-    pub(crate) async fn close(self) {
+    async fn close(self) {
         self.to.close().await;
         self.from.close().await;
-    }
-
-    fn hear(
-        &mut self,
-        event: Event<()>,
-        begin: Instant,
-        end: Instant,
-        latencies: &mut Vec<Duration>,
-    ) -> Result<(), Trouble> {
-        let Event::Message(message) = event else { return Ok(()) };
-        let (number, _) = message.payload.split_first_chunk().ok_or("a message came that nobody sent")?;
-        if u64::from_le_bytes(*number) != self.heard {
-            return Err("messages are lost, come twice, or not in order".into());
-        }
-        let ended = now();
-        if (begin..end).contains(&ended) {
-            latencies.push(ended - self.moments[(self.heard % self.window) as usize]);
-        }
-        self.heard += 1;
-        if let Some(id) = message.packet_id {
-            self.to.settle(id);
-        }
-        Ok(())
     }
 }

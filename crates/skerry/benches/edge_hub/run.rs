@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use clap::ValueEnum as _;
+
 use crate::above::Above;
 use crate::goals::Goals;
 use crate::ground::Ground;
@@ -12,7 +14,7 @@ use crate::meter::Trouble;
 use crate::options::{Name, Options, Section};
 use crate::papers::Papers;
 use crate::report::Report;
-use crate::{backlog, edge, place};
+use crate::{amqp, backlog, edge, place};
 
 pub(crate) async fn run(options: &Options, folder: &Path) -> Result<(), Trouble> {
     println!("{:?} a measure, {} rounds; {}", options.span(), options.rounds, place::describe(folder));
@@ -35,17 +37,23 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     async fn sections(&mut self) -> Result<(), Trouble> {
-        if self.options.wants(Section::Hop) {
-            for round in 1..=self.options.rounds {
-                eprintln!("Hop, round {round} of {}", self.options.rounds);
-                for name in self.options.names() {
-                    self.turn(Section::Hop, name).await?;
+        for section in Section::value_variants().iter().copied() {
+            if !self.options.wants(section) {
+                continue;
+            }
+            let rounds = self.options.rounds(section);
+            for round in 1..=rounds {
+                eprintln!("{section:?}, round {round} of {rounds}");
+                for name in self.options.names(section) {
+                    // One peer that fails does not take the others along.
+                    match Box::pin(self.turn(section, name)).await {
+                        Err(trouble) if name != Name::Skerry => {
+                            self.report.leave_out(name.title(), format!("{section:?}: {trouble}"));
+                        }
+                        done => done?,
+                    }
                 }
             }
-        }
-        if self.options.wants(Section::Backlog) {
-            eprintln!("Backlog");
-            self.turn(Section::Backlog, Name::Skerry).await?;
         }
         Ok(())
     }
@@ -66,9 +74,14 @@ impl Bench<'_> {
     async fn measure(&mut self, section: Section, name: Name, folder: &Path) -> Result<(), Trouble> {
         let ground = Ground { papers: &self.papers, folder };
         let (options, report, goals) = (self.options, &mut self.report, &mut self.goals);
-        if name == Name::Mosquitto {
-            let mosquitto = Mosquitto::start(&ground, options).await?;
-            return hop::run(&mosquitto, name, options, &ground, (report, goals)).await;
+        match (section, name) {
+            (_, Name::Skerry) => {}
+            (Section::Hop, _) => {
+                let mosquitto = Mosquitto::start(&ground, options).await?;
+                return hop::mqtt(&mosquitto, name, options, folder, (report, goals)).await;
+            }
+            (Section::Amqp, _) => return amqp::peer(name, &ground, options, report).await,
+            (Section::Backlog, _) => return backlog::peer(name, options, folder, report).await,
         }
         let [from, to] = hop::MODULES;
         let sender = backlog::SENDER;
@@ -81,7 +94,8 @@ impl Bench<'_> {
         let mut above = Above::start(&self.papers, &routes).await?;
         let edge = edge::start(&ground, options, &above, &[from, to, sender]).await?;
         match section {
-            Section::Hop => hop::run(&edge, name, options, &ground, (report, goals)).await,
+            Section::Hop => hop::mqtt(&edge, name, options, folder, (report, goals)).await,
+            Section::Amqp => amqp::edge(&edge, folder, options, report).await,
             Section::Backlog => backlog::run(&edge, &mut above, options, folder, report).await,
         }
     }

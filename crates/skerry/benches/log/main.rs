@@ -23,6 +23,7 @@ mod journal;
 #[path = "../meters/mod.rs"]
 mod meters;
 mod options;
+mod pace;
 mod paced;
 mod produce;
 mod raw;

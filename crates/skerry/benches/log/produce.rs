@@ -1,7 +1,7 @@
 //! Producers of our log: as fast as it takes records, or at a pace.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use skerry_store::log::{AppendError, Batch, CursorId, Log};
 use tokio::task::JoinSet;
@@ -10,6 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::case::{Case, Payloads, Supply};
 use crate::journal::Ours;
 use crate::meter::{Measure, Trouble, now, processor_time};
+use crate::pace::Pace;
 use crate::taken::Taken;
 
 /// Appends until the supply is used up.
@@ -63,27 +64,6 @@ pub(crate) async fn append(log: &dyn Log, batch: Batch) -> Result<u64, AppendErr
     let records = outcomes.len() as u64;
     outcomes.into_iter().try_for_each(|outcome| outcome.map(drop))?;
     Ok(records)
-}
-
-/// How many of `rate` records a second are due at each tick of a millisecond.
-pub(crate) struct Pace {
-    began: Instant,
-    rate: u64,
-    sent: u64,
-}
-
-impl Pace {
-    pub(crate) fn new(rate: u64) -> Self {
-        Self { began: now(), rate, sent: 0 }
-    }
-
-    /// Numbers that are due now.
-    pub(crate) fn due(&mut self) -> std::ops::Range<u64> {
-        let due = (now() - self.began).as_secs_f64() * self.rate as f64;
-        let from = self.sent;
-        self.sent = self.sent.max(due as u64);
-        from..self.sent
-    }
 }
 
 /// One record a call, `rate` of them a second, however long the answers take.

@@ -22,7 +22,7 @@ pub(crate) fn name(transaction: u64) -> String {
 }
 
 pub(crate) struct Sqlite {
-    connection: Connection,
+    pub(crate) connection: Connection,
     file: std::path::PathBuf,
 }
 

@@ -110,15 +110,22 @@ const BENCHES: &[Bench] = &[
     },
     Bench {
         name: "edge-hub",
-        about: "the hub of an edge device: a hop from module to module beside mosquitto, and what waits \
-                while the hub is away (three minutes); --section NAME, --backlog N, --rounds R, --help \
-                for more",
+        about: "the hub of an edge device: a hop from module to module beside mosquitto, RabbitMQ and \
+                fe2o3-amqp, and what waits while the hub is away beside JetStream and SQLite (six \
+                minutes); --section NAME, --only NAME,NAME, --backlog N, --rounds R, --help for more",
         package: "skerry",
-        packages: &["mosquitto"],
-        is_met: || Path::new("/usr/sbin/mosquitto").exists(),
+        packages: &["mosquitto", "rabbitmq-server", "python3", "python3-venv"],
+        is_met: || {
+            let programs = ["/usr/sbin/mosquitto", "/usr/lib/rabbitmq/bin/rabbitmq-server"];
+            python::any().is_some() && programs.iter().all(|program| Path::new(program).exists())
+        },
         profile: None,
         has_modules: false,
-        program: None,
+        program: Some(Program {
+            name: "nats-server",
+            requirements: "crates/skerry/benches/log/jetstream/requirements.txt",
+            option: "--nats-server",
+        }),
         built: None,
     },
 ];

@@ -11,7 +11,7 @@ use super::wire::{Message, Wire};
 use crate::case::{Case, Payloads, Shape, Supply};
 use crate::disk::{self, Device};
 use crate::meter::{Measure, Trouble, now, processor_time};
-use crate::produce::Pace;
+use crate::pace::Pace;
 use crate::taken::Taken;
 
 const NAME: &str = "LOG";

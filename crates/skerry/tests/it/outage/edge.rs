@@ -38,6 +38,15 @@ pub(super) struct Edge {
     pub(super) identities: Vec<Identity>,
 }
 
+/// Bytes.
+pub(super) struct Memory {
+    /// With what it shares with others counted in parts.
+    pub(super) share: u64,
+    pub(super) all: u64,
+    /// In no file: heaps and stacks.
+    pub(super) own: u64,
+}
+
 /// A command of the script that keeps the hub.
 pub(super) fn hub(command: &str) {
     let script = std::env::var("SKERRY_TEST_HUB").unwrap();
@@ -157,8 +166,8 @@ impl Edge {
         assert!(!self.log().contains("panicked"), "the edge panicked:\n{}", self.log());
     }
 
-    /// What it holds in memory now: its share, and all of it.
-    pub(super) fn memory(&self) -> (u64, u64) {
+    /// What it holds in memory now.
+    pub(super) fn memory(&self) -> Memory {
         // The processes that are shown are those of the machine, under other numbers.
         let own = self.path("config.toml").display().to_string();
         let processes = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
@@ -172,7 +181,7 @@ impl Edge {
             let line = text.lines().find(|line| line.starts_with(name)).unwrap();
             line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
         };
-        (of("Pss:"), of("Rss:"))
+        Memory { share: of("Pss:"), all: of("Rss:"), own: of("Pss_Anon:") }
     }
 
     /// The way in, for who trusts the edge, and whose clock is so far ahead.

@@ -31,11 +31,12 @@ pub(super) async fn run(minutes: u64, upstream: Upstream) {
         sleep(OUTAGE).await;
         how.end();
         sleep_until(began + Duration::from_secs(60 * minute)).await;
-        let (share, all) = edge.memory();
-        println!("minute {minute}: PSS {:.1} MB, RSS {:.1} MB", share as f64 / 1e6, all as f64 / 1e6);
-        last = share;
+        let memory = edge.memory();
+        let [share, own, all] = [memory.share, memory.own, memory.all].map(|bytes| bytes as f64 / 1e6);
+        println!("minute {minute}: PSS {share:.2} MB, {own:.2} of it in no file, RSS {all:.2} MB");
+        last = memory.share;
         if minute == FIRST {
-            first = Some(share);
+            first = Some(memory.share);
         }
     }
     let sent = senders.stop().await;
