@@ -62,7 +62,8 @@ pub(crate) struct Options {
 /// The servers, in the order of their turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Name {
-    /// This one: a rule looks at each message, and it is on the disk before it is acknowledged.
+    /// This one: a rule looks at each message, and it is on the disk, or settled by the other module, before
+    /// it is acknowledged.
     Skerry,
     /// Without a rule: who publishes and who subscribes have the same topic. It persists nothing.
     Mosquitto,

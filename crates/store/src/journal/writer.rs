@@ -280,7 +280,8 @@ impl Writer {
         let undurable = end - active.durable;
         must_sync |= undurable >= self.shared.options.unsynced_bytes_max;
         let may_wait = group.is_early() || group.bytes >= self.shared.options.early_bytes;
-        if must_sync && !may_wait && self.flying.is_empty() {
+        // Beside a sync that is under way it would be durable before what that one brings.
+        if must_sync && !may_wait && self.flying.is_empty() && self.syncing.is_none() {
             self.shared.counted.syncs.fetch_add(1, Relaxed);
             if let Err(error) = active.file.sync() {
                 return self.rescued(&error, number, slices, time);

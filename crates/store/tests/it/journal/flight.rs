@@ -128,3 +128,48 @@ async fn a_disk_without_room_refuses_one_and_those_before_it_land() {
     let log = Journal::open(options(&world.disk.cut(Cut::Dropped), Winner::Retention, 1)).unwrap();
     assert_eq!(seen(&log).await, [0, 1, 2, 4]);
 }
+
+#[tokio::test]
+async fn a_sync_for_what_was_only_written_does_not_take_back_what_is_durable_since() {
+    let disk = Disk::new();
+    let settings = JournalOptions {
+        early_bytes: usize::MAX,
+        group_bytes_max: 1,
+        sync_after: Duration::from_millis(1),
+        unsynced_bytes_max: 1 << 20,
+        recent_bytes_max: 0,
+        ..options(&disk, Winner::Retention, 0)
+    };
+    let world = World { log: Arc::new(Journal::open(settings).unwrap()), disk };
+    let append = async |number: u8, durability: Durability| {
+        let draft = Draft { payload: vec![number; 100].into(), ..Draft::default() };
+        let outcome = world.log.append(Batch::new(vec![draft], durability)).await;
+        outcome[0].clone().map(|_| ())
+    };
+    append(0, Durability::Written).await.unwrap();
+    // Nobody waits for the next sync.
+    let next = world.disk.count(OpKind::Sync);
+    world.disk.plan(move |op| match op.kind {
+        OpKind::Sync if op.nth == next => Fault::Wait,
+        OpKind::Sync if op.nth == next + 2 => Fault::FailSync(0),
+        _ => Fault::None,
+    });
+    append(1, Durability::Written).await.unwrap();
+    while world.disk.waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
+    // The first of two groups does not wait for it to be written.
+    let before = world.disk.count(OpKind::Write);
+    let both = [world.append(2), world.append(3)];
+    while world.disk.count(OpKind::Write) == before {
+        tokio::task::yield_now().await;
+    }
+    world.disk.release(1);
+    for appending in both {
+        appending.await.unwrap().unwrap();
+    }
+    append(4, Durability::Synced).await.unwrap();
+    assert_eq!((world.log.figures().syncs_failed, world.seen().await), (1, vec![0, 1, 2, 3, 4]));
+    let log = Journal::open(options(&world.disk.cut(Cut::Dropped), Winner::Retention, 1)).unwrap();
+    assert_eq!((seen(&log).await, log.figures().damaged), (vec![0, 1, 2, 3, 4], 0));
+}
