@@ -136,7 +136,8 @@ impl Edge {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path("edge.log")).unwrap();
         let mut command = self.command(&["edge", "run", "--metrics", "off"]);
         command.arg("--config").arg(self.path("config.toml")).stdout(Stdio::null()).stderr(log);
-        command.envs(self.variables.iter().cloned());
+        // As its unit has it.
+        command.env("MALLOC_ARENA_MAX", "1").envs(self.variables.iter().cloned());
         self.process = Some(command.spawn().unwrap());
         for _ in 0..TRIES {
             if tokio::net::TcpStream::connect((ADDRESS, 8883)).await.is_ok() {
