@@ -13,10 +13,12 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::branch::{Branch, News, Order};
-use super::member::{Client, Gone, Member, Reply};
+use super::member::{Client, Gone, Member, Pushed, Reply};
 use super::{AmqpDialerOptions, NAMES_MAX, NEWS_MAX};
 use crate::line::carrier::DialError;
 
+/// What is written before the hub has read it; where it is far away, so much is on the way at a time.
+const OUT_BYTES_MAX: usize = 1 << 20;
 /// What is taken from lines before the hub is heard again.
 const MAIL_AT_ONCE: usize = 256;
 /// Where no new token was to be had, or the hub could not look at it.
@@ -81,6 +83,7 @@ async fn open(options: &AmqpDialerOptions) -> Result<(Client, String), String> {
         hostname: Some(options.host.as_str().into()),
         // What one waits for on a link is bounded by its line.
         unsettled_max: usize::MAX,
+        out_bytes_max: OUT_BYTES_MAX,
         ..Options::new(options.product.as_str().into())
     };
     let opening = Opening { options: machine, credentials: Some(Credentials::anonymous()) };
@@ -328,15 +331,20 @@ impl Trunk {
         }
     }
 
-    /// Everybody in turn.
+    /// Everybody in turn, as long as somebody has something that the hub takes.
     fn push(&mut self) {
-        for key in std::mem::take(&mut self.busy) {
-            let Some(member) = self.members.get_mut(&key) else { continue };
-            match member.push(&mut self.client) {
-                Ok(true) => drop(self.busy.insert(key)),
-                Ok(false) => {}
-                Err(gone) => self.part(key, gone),
-            }
+        let mut turn = std::mem::take(&mut self.busy);
+        while !turn.is_empty() {
+            turn.retain(|key| {
+                let Some(member) = self.members.get_mut(key) else { return false };
+                match member.push(&mut self.client) {
+                    Ok(Pushed::Some) => return true,
+                    Ok(Pushed::Waits) => drop(self.busy.insert(*key)),
+                    Ok(Pushed::All) => {}
+                    Err(gone) => self.part(*key, gone),
+                }
+                false
+            });
         }
     }
 

@@ -83,6 +83,8 @@ pub struct State {
     pub settled: Vec<(u64, Settlement)>,
     /// Sessions that stayed longer than their tokens counted.
     pub expired: u64,
+    /// Tokens that were shown for sessions that had one.
+    pub renewals: u64,
     /// So many batches of letters are turned away for now.
     pub throttles: u64,
 }
