@@ -1,7 +1,7 @@
 //! The connection itself: one task that drives it for all of its identities.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -55,9 +55,11 @@ pub(super) async fn run(
     options: Arc<AmqpDialerOptions>,
     mut mail: mpsc::Receiver<Mail>,
     is_full: Arc<AtomicBool>,
+    failures: Arc<AtomicU32>,
 ) {
-    let why = match open(&options).await {
+    let why = match open(&options, failures.load(Ordering::SeqCst)).await {
         Ok((client, token)) => {
+            failures.store(0, Ordering::SeqCst);
             let mut trunk = Trunk::new(options, client, token, mail, is_full);
             let why = match trunk.serve().await {
                 Ok(()) => "nobody needs it".to_owned(),
@@ -67,7 +69,10 @@ pub(super) async fn run(
             mail = trunk.end(&why);
             why
         }
-        Err(why) => why,
+        Err(why) => {
+            failures.fetch_add(1, Ordering::SeqCst);
+            why
+        }
     };
     mail.close();
     while let Some(late) = mail.recv().await {
@@ -77,8 +82,8 @@ pub(super) async fn run(
     }
 }
 
-async fn open(options: &AmqpDialerOptions) -> Result<(Client, String), String> {
-    let (place, token) = (options.way)().await?;
+async fn open(options: &AmqpDialerOptions, failures: u32) -> Result<(Client, String), String> {
+    let (place, token) = (options.way)(failures).await?;
     let machine = Options {
         hostname: Some(options.host.as_str().into()),
         // What one waits for on a link is bounded by its line.

@@ -129,7 +129,7 @@ impl Door {
     /// Over AMQP a token is shown anew after this.
     pub fn dialer(&self, renew_after: Duration) -> Arc<dyn Dialer> {
         let (here, product) = (self.clone(), "EdgeHub/test".to_owned());
-        let way: Arc<Way> = Arc::new(move || {
+        let way: Arc<Way> = Arc::new(move |_| {
             let way = here.way();
             Box::pin(async { way })
         });

@@ -36,10 +36,8 @@ fn the_program_speaks_what_it_is_told_to() {
         let asked = proxy.asked().len();
         let edge = Edge::start(&hub, &env, mqtt, amqp, https);
         edge.until_connected(&hub, true);
-        if env.contains('=') {
-            // The edge's hub is told the same; where nobody chooses, it speaks MQTT.
-            until(&hub, "$edgeHub", true, || edge.log());
-        }
+        // The edge's hub is told the same.
+        until(&hub, "$edgeHub", true, || edge.log());
         edge.stop();
         until(&hub, "$edgeAgent", false, String::new);
         until(&hub, "$edgeHub", false, String::new);
