@@ -14,6 +14,8 @@ const { call, connectionString, host, registry, until } = require('./support');
 
 const NAME = 'edge1.plant.test';
 const ADDRESS = '127.0.0.2';
+// What the edge's hub speaks to its own.
+const UPSTREAM = process.env.SKERRY_TEST_UPSTREAM || 'Mqtt';
 
 function isOpen() {
   return new Promise((resolve) => {
@@ -37,6 +39,7 @@ class Edge {
     const image = (name) => ({ type: 'docker', status: 'running', restartPolicy: 'always', settings: { image: name + ':1' } });
     const runtime = { type: 'docker', settings: {} };
     const agent = { schemaVersion: '1.1', runtime, modules: {}, systemModules: { edgeAgent: image('a'), edgeHub: image('h') } };
+    agent.systemModules.edgeHub.env = { UpstreamProtocol: { value: UPSTREAM } };
     const hub = { schemaVersion: '1.1', routes: this.routes, storeAndForwardConfiguration: { timeToLiveSecs: 7200 } };
     await Registry.fromConnectionString(connectionString('iothubowner')).applyConfigurationContentOnDevice(this.id, {
       modulesContent: { $edgeAgent: { 'properties.desired': agent }, $edgeHub: { 'properties.desired': hub } },
@@ -91,4 +94,4 @@ class Edge {
   }
 }
 
-module.exports = { Edge, NAME, call };
+module.exports = { Edge, NAME, UPSTREAM, call };

@@ -10,9 +10,10 @@ const { Mqtt, MqttWs } = require('azure-iot-device-mqtt');
 const { Amqp, AmqpWs } = require('azure-iot-device-amqp');
 const { NoRetry } = require('azure-iot-common');
 const { Client: ServiceClient } = require('azure-iothub');
+const { Message: Command } = require('azure-iot-common');
 const { connectionString, events, host, newDevice, newId, registry, removeMade, until, plain } = require('./support');
 const { failure, invoke, patchTwin } = require('./sessions');
-const { Edge, NAME } = require('./edge');
+const { Edge, NAME, UPSTREAM } = require('./edge');
 const { authority, folder, selfSigned, signed, thumbprint } = require('./openssl');
 
 const routes = {
@@ -157,6 +158,45 @@ for (const [name, transport] of [['MQTT', Mqtt], ['MQTT over WebSockets', MqttWs
       await service.close();
       assert.deepStrictEqual(heard, ['do it']);
     });
+
+    // MQTT has one word for all of it, on either way.
+    if (UPSTREAM.startsWith('Amqp') && name.startsWith('AMQP')) {
+      it('what a device says of a command is what its sender hears', async () => {
+        const device = await leaf();
+        const client = await connected(device, transport);
+        let abandoned = 0;
+        client.on('message', (message) => {
+          const how = message.data.toString();
+          abandoned += how === 'abandon';
+          client[how](message, () => {});
+        });
+        const service = ServiceClient.fromConnectionString(connectionString('service'));
+        await service.open();
+        const heard = {};
+        const { result: receiver } = await service.getFeedbackReceiver();
+        receiver.on('errorReceived', () => {});
+        receiver.on('message', (batch) => {
+          for (const record of JSON.parse(batch.data.toString())) heard[record.originalMessageId] = record.statusCode;
+          receiver.complete(batch).catch(() => {});
+        });
+        const id = (how) => `${device.deviceId}-${how}`;
+        for (const how of ['complete', 'reject', 'abandon']) {
+          const command = new Command(how);
+          command.messageId = id(how);
+          command.ack = 'full';
+          await service.send(device.deviceId, command);
+        }
+        await until('the one is given up', () => abandoned === 10);
+        // Feedback is gathered for a while.
+        for (let tries = 0; tries < 80 && Object.keys(heard).length < 3; tries += 1) {
+          await new Promise((resolve) => setTimeout(resolve, 500));
+        }
+        await service.close();
+        assert.strictEqual(heard[id('complete')], 'Success');
+        assert.strictEqual(heard[id('reject')], 'Rejected');
+        assert.strictEqual(heard[id('abandon')], 'DeliveryCountExceeded');
+      }).timeout(60000);
+    }
 
     // shows: azure-iot-device | MQTT, MQTT in WebSockets, AMQP, AMQP in WebSockets | certificate through an edge
     it('a device is let in by its certificate, known by its print or by who signed it', async () => {

@@ -20,8 +20,9 @@ use crate::ticket::Fate;
 /// The version that knows gateways' chains.
 const API_VERSION: &str = "2021-04-12";
 
-/// Where the hub is, and a token of the edge hub's; or why nobody knows.
-pub type Way = dyn Fn() -> Soon<Result<(Place, String), String>> + Send + Sync;
+/// Where the hub is, and a token of the edge hub's; or why nobody knows. It is told how many tries in a row failed:
+/// there may be another way.
+pub type Way = dyn Fn(u32) -> Soon<Result<(Place, String), String>> + Send + Sync;
 
 pub struct MqttDialerOptions {
     /// The hub's name, as its user names have it.
@@ -49,7 +50,7 @@ impl Dialer for MqttDialer {
         let options = Arc::clone(&self.options);
         Box::pin(async move {
             let unreachable = |why: String| DialError::Unreachable { why };
-            let (place, token) = (options.way)().await.map_err(unreachable)?;
+            let (place, token) = (options.way)(0).await.map_err(unreachable)?;
             let connect = connect(&options, &id, chain, token);
             let client = Client::connect(&place, connect, options.limits).await.map_err(|error| {
                 let why = error.to_string();

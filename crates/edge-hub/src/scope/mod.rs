@@ -167,8 +167,8 @@ impl Scope {
         let before = self.get(id);
         let page = match self.ask("getDeviceAndModuleOnBehalfOf", body.to_string()).await {
             Ok(page) => page,
-            // It is not in the scope, or not any more.
-            Err(ScopeError::Refused { status: 400..=404, text }) => {
+            // It is not in the scope, or not any more. What says that we are not believed says nothing of it.
+            Err(ScopeError::Refused { status: 400 | 404, text }) => {
                 tracing::info!(%id, text, "The hub knows of no such identity in this device's scope.");
                 if before.is_some() {
                     self.change(|known| drop(known.remove(id)));

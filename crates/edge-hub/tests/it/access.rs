@@ -33,6 +33,37 @@ async fn a_token_ends_and_a_new_one_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_hub_that_does_not_believe_the_edge_says_nothing_of_who_is_behind_it() {
+    let mut world = World::new();
+    world.register("a");
+    world.start().await;
+    sleep(Duration::from_secs(1)).await;
+    for status in [401, 403, 429, 500, 503] {
+        world.hub.tells_no_identities(Some(status));
+        // Somebody shows what does not count, so that the hub is asked.
+        sleep(Duration::from_secs(60)).await;
+        let expired = world.token("a", Duration::ZERO);
+        sleep(2 * world.rules.token_skew).await;
+        assert!(world.try_connect("a", Settling::Complete, expired).await.is_err());
+        assert!(world.try_connect("a", Settling::Complete, world.token("a", HOUR)).await.is_ok(), "{status}");
+    }
+    // One that says that it is not there is believed.
+    for status in [400, 404] {
+        world.hub.tells_no_identities(None);
+        sleep(Duration::from_secs(60)).await;
+        assert!(world.try_connect("a", Settling::Complete, world.token("a", HOUR)).await.is_ok());
+        world.hub.tells_no_identities(Some(status));
+        let expired = world.token("a", Duration::ZERO);
+        sleep(2 * world.rules.token_skew).await;
+        assert!(world.try_connect("a", Settling::Complete, expired).await.is_err());
+        assert!(
+            world.try_connect("a", Settling::Complete, world.token("a", HOUR)).await.is_err(),
+            "{status}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_was_known_comes_in_without_the_hub_and_over_restarts() {
     let mut world = World::new();
     world.register("a");

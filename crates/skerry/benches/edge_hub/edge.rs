@@ -73,6 +73,8 @@ pub(crate) async fn start(
     let text = format!(
         "hostname = \"{HOST}\"\n[provisioning]\nsource = \"manual\"\n\
          connection_string = \"HostName={HOST};DeviceId={DEVICE};SharedAccessKey={}\"\n\
+         [agent]\nname = \"edgeAgent\"\ntype = \"docker\"\n[agent.config]\nimage = \"agent:1\"\n\
+         [agent.env]\nUpstreamProtocol = \"Mqtt\"\n\
          [moby_runtime]\nuri = \"unix://{}/no.sock\"\nnetwork = \"azure-iot-edge\"\n\
          [skerry]\nhub_ca_cert = \"file://{}\"\nedge_hub_listen = [\"{}\"]\n\
          hub_address = \"127.0.0.1\"\nhub_https_port = {}\nhub_mqtt_port = {}\n",

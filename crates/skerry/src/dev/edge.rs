@@ -261,6 +261,8 @@ fn config(plan: &Plan, above: &Above<'_>, folder: &Path) -> Result<Config, Failu
     };
     let addresses = &above.file.addresses;
     let (https, mqtt) = (bound(&addresses.https, "HTTPS")?, bound(&addresses.mqtt, "MQTT")?);
+    // Without one it goes through HTTPS.
+    let amqp = bound(&addresses.amqp, "AMQP").map(|address| format!("hub_amqp_port = {}\n", address.port()));
     let own = above.identities.iter().find(|one| one.device.as_str() == DEVICE && one.module.is_none());
     let key = own.and_then(key_of).ok_or_else(|| {
         Failure::usage(format!("--edge has a device {DEVICE:?} of its own: take that name out of the seed"))
@@ -276,7 +278,7 @@ fn config(plan: &Plan, above: &Above<'_>, folder: &Path) -> Result<Config, Failu
         "hostname = \"{address}\"\n\
          [provisioning]\nsource = \"manual\"\nconnection_string = {}\n\
          [listen]\nmanagement_uri = {}\nworkload_uri = {}\n\
-         [skerry]\nhub_ca_cert = {}\nhub_address = \"{reached}\"\nhub_https_port = {}\nhub_mqtt_port = {}\n\
+         [skerry]\nhub_ca_cert = {}\nhub_address = \"{reached}\"\nhub_https_port = {}\nhub_mqtt_port = {}\n{}\
          edge_hub_listen = [\"{address}\"]\n",
         text(&string),
         text(&format!("unix://{}", folder.join("mgmt.sock").display())),
@@ -284,6 +286,7 @@ fn config(plan: &Plan, above: &Above<'_>, folder: &Path) -> Result<Config, Failu
         text(&format!("file://{}", above.root.display())),
         https.port(),
         mqtt.port(),
+        amqp.unwrap_or_default(),
     );
     Ok(Config::parse(&config, true).map_err(Failure::failed)?.config)
 }

@@ -69,6 +69,11 @@ fn the_node_sdk_works_behind_an_edge() {
 }
 
 #[test]
+fn the_node_sdk_works_behind_an_edge_that_speaks_amqp() {
+    node_with(&EDGE_OF_NODE, &[(UPSTREAM, "Amqp")]);
+}
+
+#[test]
 fn the_node_sdks_read_events_hear_of_commands_and_stand_faults() {
     node(&LONG_OF_NODE);
 }
@@ -86,9 +91,14 @@ fn python_with(files: &[&str], more: &[(&str, &str)]) {
 }
 
 fn node(files: &[&str]) {
+    node_with(files, &[]);
+}
+
+fn node_with(files: &[&str], more: &[(&str, &str)]) {
     let node = world::provided("SKERRY_TEST_NODE");
     let modules = world::provided("SKERRY_TEST_NODE_MODULES");
     let mocha = format!("{modules}/mocha/bin/mocha.js");
     let command = [node.as_str(), mocha.as_str(), "--timeout", "20000", "--exit"];
-    world::run(&[&command, files].concat(), &[("NODE_PATH", modules.as_str())], &world::suite("node"));
+    let variables = [&[("NODE_PATH", modules.as_str())], more].concat();
+    world::run(&[&command, files].concat(), &variables, &world::suite("node"));
 }

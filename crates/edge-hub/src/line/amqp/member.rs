@@ -1,28 +1,29 @@
 //! An identity on the connection: its session and links, what waits for them, and what it is told.
 
+mod links;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use skerry_amqp::address::Node;
 use skerry_amqp::codec::Value;
-use skerry_amqp::performative::{Fault, SenderSettles, condition};
+use skerry_amqp::performative::{Fault, condition};
 use skerry_front::device::Settlement;
 use skerry_model::IdentityId;
 use skerry_uplink::amqp::{self, Delivery, LinkId, Offer, Outcome, Outgoing, SessionId};
 use tokio::sync::{mpsc, oneshot};
 
+use super::CALLS_MAX;
 use super::branch::{Branch, News, Order};
 use super::said::{self, OfTwin, Question, told};
-use super::{CALLS_MAX, COMMANDS_MAX};
 use crate::line::carrier::{DialError, Heard, Wants};
+use links::Pair;
 
 pub(super) type Client = amqp::Client<u64>;
 pub(super) type Reply = oneshot::Sender<Result<Branch, DialError>>;
 
 const API_VERSION: &str = "2021-04-12";
-/// What of each kind may be on its way to us.
-const PAIR_WINDOW: u32 = 50;
 /// Questions about the twin that wait for the link's credit.
 const QUESTIONS_MAX: usize = 1024;
 /// Letters of one that are sent before others have their turn.
@@ -63,11 +64,14 @@ pub(super) struct Member {
     subscribing: Option<String>,
 }
 
-/// Requests go one way, answers the other.
-#[derive(Clone, Copy)]
-struct Pair {
-    to: LinkId,
-    from: LinkId,
+/// What has become of what waited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pushed {
+    All,
+    /// It was others' turn.
+    Some,
+    /// The hub takes no more now.
+    Waits,
 }
 
 /// Why an identity is not on the connection any more, or was not let in.
@@ -159,12 +163,6 @@ impl Member {
     /// Something is to be answered, besides letters and tokens.
     pub(super) fn waits(&self) -> bool {
         self.asked > 0 || !self.missing.is_empty() || (self.coming.is_some() && self.session.is_some())
-    }
-
-    pub(super) fn has(&self, link: LinkId) -> bool {
-        let pairs = [self.twin, self.methods].into_iter().flatten();
-        let links = pairs.flat_map(|pair| [pair.to, pair.from]).chain(self.events).chain(self.commands);
-        links.into_iter().any(|known| known == link)
     }
 
     pub(super) fn attached(&mut self, link: LinkId) -> Result<(), Gone> {
@@ -354,8 +352,8 @@ impl Member {
         }
     }
 
-    /// Sends what waits, as far as there is credit; whether something is left.
-    pub(super) fn push(&mut self, client: &mut Client) -> Result<bool, Gone> {
+    /// Sends what waits, as far as there is credit.
+    pub(super) fn push(&mut self, client: &mut Client) -> Result<Pushed, Gone> {
         for (pair, waiting) in [(self.twin, &mut self.questions), (self.methods, &mut self.answers)] {
             let Some(Pair { to, .. }) = pair else { continue };
             while client.is_ready(to)
@@ -368,10 +366,10 @@ impl Member {
                 }
             }
         }
-        let Some(events) = self.events else { return Ok(false) };
+        let Some(events) = self.events else { return Ok(Pushed::All) };
         for _ in 0..LETTERS_AT_ONCE {
-            if !client.is_ready(events) {
-                break;
+            if !self.unsent.is_empty() && !client.is_ready(events) {
+                return Ok(Pushed::Waits);
             }
             let Some((number, payload)) = self.unsent.pop_front() else { break };
             if let Err(unsent) = client.send(events, payload, number) {
@@ -380,65 +378,16 @@ impl Member {
                 self.tell(News::Sent { number: unsent.item, outcome })?;
             }
         }
-        Ok(!self.unsent.is_empty() || !self.questions.is_empty() || !self.answers.is_empty())
-    }
-
-    fn attach_commands(&mut self, client: &mut Client) -> Result<(), Gone> {
-        let address = Node::Devicebound(self.id.clone()).to_string();
-        let offer = Offer::receiver(&self.link_name("commands"), &address, COMMANDS_MAX);
-        let link = self.attach(client, offer, None)?;
-        self.commands = Some(link);
-        self.missing.insert(link);
-        Ok(())
-    }
-
-    fn detach_commands(&mut self, client: &mut Client) {
-        self.held.clear();
-        if let Some(link) = self.commands.take() {
-            self.detach(client, link);
-        }
-    }
-
-    fn detach(&mut self, client: &mut Client, link: LinkId) {
-        self.missing.remove(&link);
-        client.detach(link);
-    }
-
-    /// Two links that belong together, as the hub learns from a property.
-    fn attach_pair(&mut self, client: &mut Client, name: &'static str, node: &Node) -> Result<Pair, Gone> {
-        let (address, settles) = (node.to_string(), SenderSettles::Settled);
-        let correlation = format!("{name}:{address}:{}", self.links);
-        let to = Offer::sender(&self.link_name(name), &address);
-        let from = Offer::receiver(&self.link_name(name), &address, PAIR_WINDOW);
-        let from = self.attach(client, Offer { sender_settles: settles, ..from }, Some(&correlation))?;
-        let to = self.attach(client, Offer { sender_settles: settles, ..to }, Some(&correlation))?;
-        Ok(Pair { to, from })
-    }
-
-    fn attach(
-        &mut self,
-        client: &mut Client,
-        offer: Offer,
-        correlation: Option<&str>,
-    ) -> Result<LinkId, Gone> {
-        let mut properties = self.properties.clone();
-        let name = || Value::symbol("com.microsoft:channel-correlation-id");
-        properties.extend(correlation.map(|correlation| (name(), Value::string(correlation))));
-        let offer = Offer { properties: Value::Map(properties), ..offer };
-        let session = self.session.ok_or_else(Gone::full)?;
-        client.attach_in(session, offer).ok_or_else(Gone::full)
-    }
-
-    fn link_name(&mut self, name: &str) -> String {
-        self.links += 1;
-        format!("{name}-{}", self.links)
+        Ok(match self.unsent.is_empty() {
+            false => Pushed::Some,
+            true if self.questions.is_empty() && self.answers.is_empty() => Pushed::All,
+            true => Pushed::Waits,
+        })
     }
 
     /// Ends all that it has on the connection, and tells its line why.
     pub(super) fn leave(mut self, client: &mut Client, gone: Gone) {
-        let pairs = [self.twin, self.methods].into_iter().flatten();
-        let links = pairs.flat_map(|pair| [pair.to, pair.from]).chain(self.events).chain(self.commands);
-        for link in links {
+        for link in self.all_links().collect::<Vec<_>>() {
             client.detach(link);
         }
         if let Some(session) = self.session {

@@ -28,7 +28,7 @@ mod said;
 mod trunk;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -71,6 +71,8 @@ pub struct AmqpDialer {
     options: Arc<AmqpDialerOptions>,
     /// Mostly one.
     trunks: Mutex<BTreeMap<u64, Known>>,
+    /// Connections in a row that did not come about.
+    failures: Arc<AtomicU32>,
 }
 
 /// A connection, as the dialer knows it.
@@ -81,7 +83,7 @@ struct Known {
 
 impl AmqpDialer {
     pub fn new(options: AmqpDialerOptions) -> Self {
-        Self { options: Arc::new(options), trunks: Mutex::default() }
+        Self { options: Arc::new(options), trunks: Mutex::default(), failures: Arc::default() }
     }
 
     /// The connection that has room; a new one where none has.
@@ -93,7 +95,8 @@ impl AmqpDialer {
         }
         let (mail, said) = mpsc::channel(MAIL_MAX);
         let is_full = Arc::new(AtomicBool::new(false));
-        tokio::spawn(trunk::run(Arc::clone(&self.options), said, Arc::clone(&is_full)));
+        let (options, failures) = (Arc::clone(&self.options), Arc::clone(&self.failures));
+        tokio::spawn(trunk::run(options, said, Arc::clone(&is_full), failures));
         let number = trunks.last_key_value().map_or(0, |(last, _)| last + 1);
         trunks.insert(number, Known { mail: mail.clone(), is_full });
         mail

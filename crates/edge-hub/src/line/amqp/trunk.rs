@@ -1,7 +1,7 @@
 //! The connection itself: one task that drives it for all of its identities.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -13,10 +13,12 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::branch::{Branch, News, Order};
-use super::member::{Client, Gone, Member, Reply};
+use super::member::{Client, Gone, Member, Pushed, Reply};
 use super::{AmqpDialerOptions, NAMES_MAX, NEWS_MAX};
 use crate::line::carrier::DialError;
 
+/// What is written before the hub has read it; where it is far away, so much is on the way at a time.
+const OUT_BYTES_MAX: usize = 1 << 20;
 /// What is taken from lines before the hub is heard again.
 const MAIL_AT_ONCE: usize = 256;
 /// Where no new token was to be had, or the hub could not look at it.
@@ -53,9 +55,11 @@ pub(super) async fn run(
     options: Arc<AmqpDialerOptions>,
     mut mail: mpsc::Receiver<Mail>,
     is_full: Arc<AtomicBool>,
+    failures: Arc<AtomicU32>,
 ) {
-    let why = match open(&options).await {
+    let why = match open(&options, failures.load(Ordering::SeqCst)).await {
         Ok((client, token)) => {
+            failures.store(0, Ordering::SeqCst);
             let mut trunk = Trunk::new(options, client, token, mail, is_full);
             let why = match trunk.serve().await {
                 Ok(()) => "nobody needs it".to_owned(),
@@ -65,7 +69,10 @@ pub(super) async fn run(
             mail = trunk.end(&why);
             why
         }
-        Err(why) => why,
+        Err(why) => {
+            failures.fetch_add(1, Ordering::SeqCst);
+            why
+        }
     };
     mail.close();
     while let Some(late) = mail.recv().await {
@@ -75,12 +82,13 @@ pub(super) async fn run(
     }
 }
 
-async fn open(options: &AmqpDialerOptions) -> Result<(Client, String), String> {
-    let (place, token) = (options.way)().await?;
+async fn open(options: &AmqpDialerOptions, failures: u32) -> Result<(Client, String), String> {
+    let (place, token) = (options.way)(failures).await?;
     let machine = Options {
         hostname: Some(options.host.as_str().into()),
         // What one waits for on a link is bounded by its line.
         unsettled_max: usize::MAX,
+        out_bytes_max: OUT_BYTES_MAX,
         ..Options::new(options.product.as_str().into())
     };
     let opening = Opening { options: machine, credentials: Some(Credentials::anonymous()) };
@@ -328,15 +336,20 @@ impl Trunk {
         }
     }
 
-    /// Everybody in turn.
+    /// Everybody in turn, as long as somebody has something that the hub takes.
     fn push(&mut self) {
-        for key in std::mem::take(&mut self.busy) {
-            let Some(member) = self.members.get_mut(&key) else { continue };
-            match member.push(&mut self.client) {
-                Ok(true) => drop(self.busy.insert(key)),
-                Ok(false) => {}
-                Err(gone) => self.part(key, gone),
-            }
+        let mut turn = std::mem::take(&mut self.busy);
+        while !turn.is_empty() {
+            turn.retain(|key| {
+                let Some(member) = self.members.get_mut(key) else { return false };
+                match member.push(&mut self.client) {
+                    Ok(Pushed::Some) => return true,
+                    Ok(Pushed::Waits) => drop(self.busy.insert(*key)),
+                    Ok(Pushed::All) => {}
+                    Err(gone) => self.part(*key, gone),
+                }
+                false
+            });
         }
     }
 

@@ -28,6 +28,9 @@ impl Home for Hub {
                 state.asked.push((path, replaces, body));
                 return Ok(Reply { status: 201, body: Bytes::from_static(b"{\"as\":\"it is\"}") });
             }
+            if let Some(status) = state.scope_status {
+                return Ok(Reply { status, body: Bytes::from_static(b"{}") });
+            }
             let mut wanted: Vec<&Value> = state.identities.values().collect();
             if path.contains("getDeviceAndModuleOnBehalfOf") {
                 wanted.retain(|item| item["deviceId"] == body["targetDeviceId"]);

@@ -45,6 +45,8 @@ pub struct State {
     pub dials: BTreeMap<String, u64>,
     pub chains: BTreeMap<String, String>,
     pub asked: Vec<(String, bool, Value)>,
+    /// What is said instead of identities.
+    pub scope_status: Option<u16>,
     pub lines: BTreeMap<String, mpsc::UnboundedSender<Heard>>,
     letters: Vec<(String, String)>,
     /// Letters are counted, and not kept; they have to come in order.
@@ -86,6 +88,7 @@ impl Hub {
             dials: BTreeMap::new(),
             chains: BTreeMap::new(),
             asked: Vec::new(),
+            scope_status: None,
             lines: BTreeMap::new(),
             letters: Vec::new(),
             counted: None,
@@ -183,6 +186,11 @@ impl Hub {
     /// The chain of an identity's last connection.
     pub fn chain(&self, id: &str) -> Option<String> {
         self.state().chains.get(id).cloned()
+    }
+
+    /// Whoever asks for identities gets this status instead.
+    pub fn tells_no_identities(&self, status: Option<u16>) {
+        self.state().scope_status = status;
     }
 
     pub fn disable(&self, id: &str) {

@@ -83,6 +83,8 @@ pub struct State {
     pub settled: Vec<(u64, Settlement)>,
     /// Sessions that stayed longer than their tokens counted.
     pub expired: u64,
+    /// Tokens that were shown for sessions that had one.
+    pub renewals: u64,
     /// So many batches of letters are turned away for now.
     pub throttles: u64,
 }
@@ -127,7 +129,7 @@ impl Door {
     /// Over AMQP a token is shown anew after this.
     pub fn dialer(&self, renew_after: Duration) -> Arc<dyn Dialer> {
         let (here, product) = (self.clone(), "EdgeHub/test".to_owned());
-        let way: Arc<Way> = Arc::new(move || {
+        let way: Arc<Way> = Arc::new(move |_| {
             let way = here.way();
             Box::pin(async { way })
         });

@@ -74,6 +74,7 @@ over_each! {
     letters_arrive_as_they_were_sent,
     letters_keep_their_order_over_a_line_that_flaps,
     a_hub_that_acknowledges_nothing_is_left_and_found_again,
+    many_letters_are_under_way_at_a_time,
     who_is_not_let_in_keeps_nobody_waiting,
     a_hub_that_turns_letters_away_for_now_gets_them_in_the_end,
     twins_are_asked_told_and_followed,

@@ -146,6 +146,7 @@ impl Session for TestSession {
         let Proof::Token(token) = proof else { panic!("{proof:?}") };
         let lasts = self.inside.lasts(&token);
         if let Some(lasts) = lasts {
+            self.inside.state().renewals += 1;
             self.seat.lock().unwrap().ends = Instant::now() + lasts;
             self.ring();
         }

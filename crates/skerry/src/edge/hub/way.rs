@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use skerry_edge_agent::link::{Protocol, Upstream};
+use skerry_edge_agent::link::{Protocol, Routes, Upstream};
 use skerry_edge_hub::{AmqpDialer, AmqpDialerOptions, Dialer, MqttDialer, MqttDialerOptions, Settings, Way};
 use skerry_mqtt::client::ClientLimits;
 use skerry_uplink::{Place, Tunnel};
@@ -32,10 +32,10 @@ pub(super) fn dialer(
     home: &DaemonHome,
 ) -> Result<Arc<dyn Dialer>, Failure> {
     let host = options.daemon.device().hub.name().to_owned();
-    let upstream = chosen(options, settings);
-    tracing::info!(?upstream, "What the edge hub speaks to its hub is chosen.");
-    let way = way(options, upstream, home)?;
-    Ok(match upstream.protocol() {
+    let ways = chosen(options, settings);
+    tracing::debug!(?ways, "What the edge hub speaks to its hub is chosen.");
+    let way = way(options, ways, home)?;
+    Ok(match ways[0].protocol() {
         Protocol::Mqtt => Arc::new(MqttDialer::new(MqttDialerOptions {
             host,
             way,
@@ -68,30 +68,42 @@ pub(super) fn dialer(
     })
 }
 
-/// What the manifest says of the hub, else what the configuration says of the agent.
-fn chosen(options: &HubOptions, settings: &Settings) -> Upstream {
+/// What the manifest says of the hub, else what the configuration says of the agent; what is usual where nobody
+/// chooses. All are of one protocol.
+fn chosen(options: &HubOptions, settings: &Settings) -> &'static [Upstream] {
     let said = [settings.upstream_protocol.clone(), upstream_protocol(&options.config)];
     let mut readable = said.into_iter().flatten().filter_map(|text| {
         let told = |error| tracing::warn!(%error, "It is passed over.");
         text.parse::<Upstream>().map_err(told).ok()
     });
-    readable.next().unwrap_or(Upstream::Mqtt)
+    match readable.next() {
+        None => &Routes::USUAL,
+        Some(Upstream::Mqtt) => &[Upstream::Mqtt],
+        Some(Upstream::MqttWs) => &[Upstream::MqttWs],
+        Some(Upstream::Amqp) => &[Upstream::Amqp],
+        Some(Upstream::AmqpWs) => &[Upstream::AmqpWs],
+    }
 }
 
-fn way(options: &HubOptions, upstream: Upstream, home: &DaemonHome) -> Result<Arc<Way>, Failure> {
+/// One after the other as long as they fail; the one that held is tried first.
+fn way(options: &HubOptions, ways: &'static [Upstream], home: &DaemonHome) -> Result<Arc<Way>, Failure> {
     let device = options.daemon.device();
     let (gateway, own) = (device.gateway.name().to_owned(), &options.config.own);
-    let is_websocket = upstream.is_websocket();
-    let port = match (is_websocket, upstream.protocol()) {
-        (true, _) => own.hub_https_port,
-        (false, Protocol::Mqtt) => own.hub_mqtt_port,
-        (false, Protocol::Amqp) => own.hub_amqp_port,
-    };
+    let (mqtt, amqp, https) = (own.hub_mqtt_port, own.hub_amqp_port, own.hub_https_port);
+    let at = AtomicUsize::new(0);
     let name = ServerName::try_from(gateway.clone()).map_err(Failure::failed)?;
     let (doors, tls, random) =
         (Arc::clone(&options.doors), Arc::clone(&options.tls), Arc::clone(&options.random));
     let (home, tries) = (home.clone(), Arc::new(AtomicUsize::new(0)));
-    Ok(Arc::new(move || {
+    Ok(Arc::new(move |failures| {
+        let at = if failures > 0 { at.fetch_add(1, Ordering::SeqCst) + 1 } else { at.load(Ordering::SeqCst) };
+        let upstream = ways[at % ways.len()];
+        let is_websocket = upstream.is_websocket();
+        let port = match (is_websocket, upstream.protocol()) {
+            (true, _) => https,
+            (false, Protocol::Mqtt) => mqtt,
+            (false, Protocol::Amqp) => amqp,
+        };
         let (home, tries, gateway) = (home.clone(), Arc::clone(&tries), gateway.clone());
         let (name, tls, random, doors) =
             (name.clone(), Arc::clone(&tls), Arc::clone(&random), Arc::clone(&doors));

@@ -36,8 +36,11 @@ fn the_program_speaks_what_it_is_told_to() {
         let asked = proxy.asked().len();
         let edge = Edge::start(&hub, &env, mqtt, amqp, https);
         edge.until_connected(&hub, true);
+        // The edge's hub is told the same.
+        until(&hub, "$edgeHub", true, || edge.log());
         edge.stop();
-        until(&hub, false, String::new);
+        until(&hub, "$edgeAgent", false, String::new);
+        until(&hub, "$edgeHub", false, String::new);
         let targets = proxy.asked().split_off(asked);
         assert_eq!(!targets.is_empty(), env.contains("https_proxy"), "{env}: {targets:?}");
     }
@@ -139,7 +142,7 @@ impl Edge {
     }
 
     pub(crate) fn until_connected(&self, hub: &Hub, is_connected: bool) {
-        until(hub, is_connected, || self.log());
+        until(hub, "$edgeAgent", is_connected, || self.log());
     }
 
     /// A command on the device, and what it says on stdout and stderr.
@@ -176,14 +179,14 @@ impl Drop for Edge {
     }
 }
 
-fn until(hub: &Hub, is_connected: bool, log: impl Fn() -> String) {
+fn until(hub: &Hub, module: &str, is_connected: bool, log: impl Fn() -> String) {
     let began = Instant::now();
     loop {
-        let module: Value = said(hub, &["module", "show", DEVICE, "$edgeAgent"]);
-        if (module["connectionState"] == "Connected") == is_connected {
+        let shown: Value = said(hub, &["module", "show", DEVICE, module]);
+        if (shown["connectionState"] == "Connected") == is_connected {
             return;
         }
-        assert!(began.elapsed() < PATIENCE, "never {is_connected}: {module:#}\n{}", log());
+        assert!(began.elapsed() < PATIENCE, "never {is_connected}: {shown:#}\n{}", log());
         std::thread::sleep(Duration::from_millis(100));
     }
 }
