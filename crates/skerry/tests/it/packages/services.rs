@@ -59,7 +59,7 @@ impl Machine {
         let systemd = self.systemd().ok_or("systemd has ended")?;
         let mut command = Command::new("nsenter");
         command.arg(format!("--target={systemd}")).args(["--all", "--root", "--wd", "sh", "-c", script]);
-        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/root");
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/");
         let output = command.stdin(Stdio::null()).output().unwrap();
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said).into_owned();
