@@ -13,6 +13,9 @@ use crate::failure::Failure;
 
 /// What waits may take of the disk, whatever the manifest allows.
 const LOG_BYTES_MAX: u64 = 4 << 30;
+/// Of what came last, in memory, for pumps that keep up: milliseconds at the highest rates, and at the usual ones it is
+/// full in minutes and stays so.
+const RECENT_BYTES_MAX: usize = 1 << 20;
 /// Of a backlog in memory, ahead of those who read it.
 const AHEAD_BYTES_MAX: usize = 1 << 20;
 /// Pages of the documents in memory: an edge has few.
@@ -104,7 +107,7 @@ fn open_log(path: &Path, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> Re
         queued_bytes_max: 8 << 20,
         ..Limits::default()
     };
-    options.recent_bytes_max = options.recent_bytes_max.min(2 << 20);
+    options.recent_bytes_max = options.recent_bytes_max.min(RECENT_BYTES_MAX);
     // There is one reader with a backlog, or a few; what was read ahead of them stays until there is more.
     options.ahead_bytes_max = AHEAD_BYTES_MAX;
     let opened = Journal::open(options);
