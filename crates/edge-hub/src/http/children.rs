@@ -28,6 +28,9 @@ use crate::scope::{Item, Known, hub_of};
 use crate::service::Shared;
 
 const API_VERSION: &str = "2020-06-30-preview";
+/// The hub hears these in our name, so nothing else goes on, whatever it ends with.
+const PASSED_ON: [&str; 4] =
+    ["putModuleOnBehalfOf", "getModuleOnBehalfOf", "deleteModuleOnBehalfOf", "getModulesOnTargetDevice"];
 const KIND: &str = "application/json; charset=utf-8";
 
 #[derive(Deserialize)]
@@ -73,7 +76,7 @@ impl Shared {
                 self.tell_identity(head, body, actor).await
             }
             (&Method::POST | &Method::PUT, ["devices", actor, "modules", EDGE_HUB, question])
-                if question.ends_with("OnBehalfOf") || *question == "getModulesOnTargetDevice" =>
+                if PASSED_ON.contains(question) =>
             {
                 self.pass_on(head, body, actor, question).await
             }

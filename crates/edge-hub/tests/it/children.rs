@@ -268,6 +268,10 @@ async fn modules_of_an_edge_device_are_managed_at_the_hub() {
         let (status, _) = ask(&world, (method, path), who, &json!({"authChain": "low;mid"}), false).await;
         assert_eq!(status, 401, "{path} by {who}");
     }
+    // The hub would hear it in the name of this edge.
+    let strange = "/devices/mid/modules/$edgeHub/x%2F..%2F..%2Fm%3FOnBehalfOf";
+    let chain = json!({"authChain": "mid"});
+    assert_eq!(ask(&world, (Method::POST, strange), "mid/$edgeHub", &chain, false).await.0, 404);
     assert_eq!(world.hub.asked().len(), count);
     world.hub.go_away();
     assert_eq!(ask(&world, (Method::GET, list), "mid", &Value::Null, false).await.0, 503);
