@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use skerry_amqp::performative::{Fault, condition};
 use skerry_front::device::{Proof, Soon};
 use skerry_front::link::{LinkService, NotShown, Opened, Shown, SpeaksFor, Wanted};
-use skerry_model::{EDGE_HUB, IdentityId};
+use skerry_model::IdentityId;
 use skerry_tokens::{SasToken, identities};
 
 use crate::scope::NotAdmitted;
@@ -60,14 +60,9 @@ impl Shared {
         if named.is_empty() && signed.is_empty() {
             return Err(not_shown(401, "the token names no device, sign for host/devices/{id}"));
         }
-        let is_of_edge_hub = signed.iter().any(|(_, module)| module.as_deref() == Some(EDGE_HUB));
-        if is_of_edge_hub && !named.is_empty() && !named.iter().any(|name| signed.contains(name)) {
+        if let Some(speaks_for) = SpeaksFor::behind(&signed, &named) {
             let shown = self.show_own(&signed, text).await?;
-            let behind = named.iter().filter_map(|(device, module)| {
-                let module = module.as_deref().map(str::parse).transpose().ok()?;
-                Some(IdentityId { device: device.parse().ok()?, module })
-            });
-            return Ok(Shown { speaks_for: SpeaksFor::Behind(behind.collect()), ..shown });
+            return Ok(Shown { speaks_for, ..shown });
         }
         self.show_own(if named.is_empty() { &signed } else { &named }, text).await
     }

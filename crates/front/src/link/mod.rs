@@ -16,7 +16,7 @@ use bytes::Bytes;
 use skerry_amqp::address::Node;
 use skerry_amqp::message::Sections;
 use skerry_amqp::performative::{Attach, Fault, Outcome};
-use skerry_model::IdentityId;
+use skerry_model::{EDGE_HUB, IdentityId};
 
 use crate::device::Soon;
 
@@ -50,6 +50,19 @@ pub enum SpeaksFor {
 }
 
 impl SpeaksFor {
+    /// For whom a token is that an edge hub has signed and shows for others; devices and modules as tokens name them.
+    pub fn behind(signed: &[(String, Option<String>)], named: &[(String, Option<String>)]) -> Option<Self> {
+        let is_of_edge_hub = signed.iter().any(|(_, module)| module.as_deref() == Some(EDGE_HUB));
+        if !is_of_edge_hub || named.is_empty() || named.iter().any(|name| signed.contains(name)) {
+            return None;
+        }
+        let read = |(device, module): &(String, Option<String>)| {
+            let module = module.as_deref().map(str::parse).transpose().ok()?;
+            Some(IdentityId { device: device.parse().ok()?, module })
+        };
+        Some(Self::Behind(named.iter().filter_map(read).collect()))
+    }
+
     /// Whether it is somebody behind an edge, who comes by the word of the edge's hub.
     pub fn is_behind(&self, id: &IdentityId) -> bool {
         matches!(self, Self::Behind(named) if named.contains(id))

@@ -19,7 +19,7 @@ use std::time::Duration;
 use percent_encoding::percent_decode_str;
 use skerry_front::device::Proof;
 use skerry_front::link::{NotShown, Shown, SpeaksFor};
-use skerry_model::{EDGE_HUB, ErrorCode, IdentityId, Timestamp};
+use skerry_model::{ErrorCode, IdentityId, Timestamp};
 use skerry_tokens::{Claim, Host, ModuleRule, SasToken, TokenError, covers, identities};
 
 use super::Shared;
@@ -50,14 +50,9 @@ impl Shared {
             let text = "the token names no policy and no device, sign for host/devices/{id} or with skn";
             return Err(not_shown(401, text));
         }
-        let is_of_edge_hub = signed.iter().any(|(_, module)| module.as_deref() == Some(EDGE_HUB));
-        if is_of_edge_hub && !named.is_empty() && !named.iter().any(|name| signed.contains(name)) {
+        if let Some(speaks_for) = SpeaksFor::behind(&signed, &named) {
             let shown = self.show_own(&signed, text).await?;
-            let behind = named.iter().filter_map(|(device, module)| {
-                let module = module.as_deref().map(str::parse).transpose().ok()?;
-                Some(IdentityId { device: device.parse().ok()?, module })
-            });
-            return Ok(Shown { speaks_for: SpeaksFor::Behind(behind.collect()), ..shown });
+            return Ok(Shown { speaks_for, ..shown });
         }
         self.show_own(if named.is_empty() { &signed } else { &named }, text).await
     }
