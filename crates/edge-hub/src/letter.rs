@@ -28,6 +28,8 @@ mod tag {
     pub(super) const STORED: u8 = 4;
     /// How long it counts, for one queue: the cursor's number, then milliseconds.
     pub(super) const LIFE: u8 = 5;
+    /// It is with its endpoints already: who knows of it, and by which number.
+    pub(super) const SLIP: u8 = 6;
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,11 +55,20 @@ pub(crate) struct Life {
     pub lasts: Duration,
 }
 
+/// The mark of a letter that was handed on before it came into the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slip {
+    /// Which process handed it on.
+    pub run: u64,
+    pub number: u64,
+}
+
 /// A letter as it comes out of the log.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Stored {
     pub letter: Letter,
     pub at: Duration,
+    pub slip: Option<Slip>,
     lives: Vec<Life>,
 }
 
@@ -116,6 +127,23 @@ impl Letterhead {
     }
 }
 
+impl Slip {
+    /// The headers of a letter, with it.
+    pub(crate) fn stick_to(self, headers: &[u8]) -> Bytes {
+        let mut out = Vec::with_capacity(headers.len() + 20);
+        out.extend_from_slice(headers);
+        let bytes = [self.run.to_le_bytes(), self.number.to_le_bytes()];
+        put_bytes(&mut out, tag::SLIP, bytes.as_flattened());
+        out.into()
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (run, number) = bytes.split_first_chunk()?;
+        let (run, number) = (u64::from_le_bytes(*run), u64::from_le_bytes(number.try_into().ok()?));
+        Some(Self { run, number })
+    }
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -130,6 +158,7 @@ impl Stored {
         let malformed = Unreadable { version: Some(version) };
         let (mut device, mut module, mut kind) = (None, None, Kind::Telemetry);
         let (mut at, mut lives, mut gathered) = (Duration::ZERO, Vec::new(), Gathered::default());
+        let mut slip = None;
         while !rest.is_empty() {
             let (tag, bytes) = take(&mut rest).ok_or(malformed)?;
             let text = || std::str::from_utf8(bytes).map_err(|_| malformed);
@@ -144,13 +173,14 @@ impl Stored {
                     let lasts = Duration::from_millis(number(lasts)?);
                     lives.push(Life { queue: u32::from_le_bytes(*queue), lasts });
                 }
+                tag::SLIP => slip = Some(Slip::read(bytes).ok_or(malformed)?),
                 _ => gathered.take(tag, bytes).ok_or(malformed)?,
             }
         }
         let from = IdentityId { device: device.ok_or(malformed)?, module };
         let Gathered { system, application } = gathered;
         let letter = Letter { from, kind, message: Message { body: payload, system, application } };
-        Ok(Self { letter, at, lives })
+        Ok(Self { letter, at, slip, lives })
     }
 
     /// For how much longer it counts in a queue; `None` for as long as it takes.
@@ -185,7 +215,10 @@ mod tests {
             let headers = Letterhead::new(&from, kind).stamp(&message, now, &[life]);
             let stored = Stored::decode(&headers, message.body.clone()).unwrap();
             assert_eq!(stored.letter, Letter { from, kind, message });
-            assert_eq!(stored.at, now);
+            assert_eq!((stored.at, stored.slip), (now, None));
+            let slip = Slip { run: u64::MAX, number: 9 };
+            let marked = Stored::decode(&slip.stick_to(&headers), Bytes::from_static(b"21")).unwrap();
+            assert_eq!(marked, Stored { slip: Some(slip), ..stored.clone() });
             let later = |seconds| now + Duration::from_secs(seconds);
             assert_eq!(stored.remaining(7, later(20)), Some(Duration::from_secs(40)));
             assert_eq!(stored.remaining(7, later(61)), Some(Duration::ZERO));

@@ -12,6 +12,7 @@
 
 mod cabinet;
 mod config;
+mod direct;
 mod doors;
 mod ending;
 mod endpoint;

@@ -165,10 +165,12 @@ impl EdgeHub {
         let scope = Scope::open(device.clone(), Arc::clone(&home), cabinet.clone()).await?;
         let twins = Twins::open(cabinet.clone()).await?;
         let figures = Arc::new(Figures::default());
-        let spool = Spool::open(log, rules.durability, lifetime, machine, Arc::clone(&figures));
         let mut instance = [0; 8];
         random.fill(&mut instance);
-        let instance = format!("{:016x}", u64::from_le_bytes(instance));
+        let run = u64::from_le_bytes(instance);
+        let instance = format!("{run:016x}");
+        let counted = (Arc::clone(&figures), run);
+        let spool = Spool::open(device.clone(), log, rules.durability, lifetime, machine, counted);
         let (stop, stopping) = watch::channel(false);
         let own = own_id(&device);
         let lines = Lines::new(own, rules.lines, dialer, random, Arc::clone(&figures), Ending::new(stopping));
@@ -234,7 +236,9 @@ impl EdgeHub {
             shared.stop.send_replace(true);
         };
         // Pumps end by themselves, when the log knows what they have delivered.
-        tokio::join!(until_over, shared.run_pumps());
+        let kept = shared.spool.direct.keep(Ending::new(shared.stop.subscribe()));
+        tokio::join!(until_over, shared.run_pumps(), kept);
+        shared.spool.direct.end().await;
         shared.keep_clock_once().await;
     }
 

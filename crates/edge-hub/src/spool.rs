@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  publish ──► table of routes ──► one record, wanted by the cursors of its queues ──► durable ──► done
-//!                                        └── pumps read: pump/ ──► settled by all (sending.rs) ──┘
+//!                     │                  └── pumps read: pump/ ──► settled by all (sending.rs) ──┘
+//!                     └── all that want it take it at once: past the log (direct/) ──► settled ──┘
 //! ```
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use skerry_front::device::{PublishRefused, Unavailable};
+use skerry_model::DeviceId;
 use skerry_model::limits::DEVICE_MESSAGE_BYTES_MAX;
 use skerry_model::message::Message;
 use skerry_store::log::{
@@ -22,6 +24,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::config::{Config, WhenFull};
+use crate::direct::{Bound, Direct};
 use crate::endpoint::QueueName;
 use crate::figures::Figures;
 use crate::letter::{Kind, Letter, Letterhead, Life};
@@ -66,6 +69,9 @@ pub(crate) struct Spool {
     began: Instant,
     rules: ArcSwap<Rules>,
     pub(crate) unsettled: Arc<Unsettled>,
+    pub(crate) direct: Arc<Direct>,
+    /// Whose modules' inputs there are.
+    device: DeviceId,
     queues: watch::Sender<Arc<Queues>>,
     /// One change of the configuration at a time.
     turn: tokio::sync::Mutex<()>,
@@ -95,16 +101,25 @@ struct Rules {
 
 impl Spool {
     /// Queues that are in the log are there from the beginning, whatever the configuration says later.
+    ///
+    /// `run` is this process among all that had the log.
     pub(crate) fn open(
+        device: DeviceId,
         log: Arc<dyn Log>,
         durability: Durability,
         lifetime: Lifetime,
         machine: Arc<dyn MachineTime>,
-        figures: Arc<Figures>,
+        (figures, run): (Arc<Figures>, u64),
     ) -> Self {
-        let kept = log.cursors().into_iter();
-        let queues = kept.filter_map(|cursor| Some((QueueName::parse(&cursor.name)?, cursor.id)));
-        let queues = Arc::new(queues.collect::<Queues>());
+        let direct = Direct::new(Arc::clone(&log), durability, Arc::clone(&figures), run);
+        let mut queues = Queues::new();
+        for cursor in log.cursors() {
+            if let Some(name) = QueueName::parse(&cursor.name) {
+                direct.know(device.as_str(), &name, cursor.id, cursor.records);
+                queues.insert(name, cursor.id);
+            }
+        }
+        let queues = Arc::new(queues);
         let rules = Rules { queues: Arc::clone(&queues), ..Rules::default() };
         Self {
             log,
@@ -116,6 +131,8 @@ impl Spool {
             machine,
             rules: ArcSwap::from_pointee(rules),
             unsettled: Arc::default(),
+            direct,
+            device,
             queues: watch::Sender::new(queues),
             turn: tokio::sync::Mutex::default(),
             giving_way: watch::Sender::default(),
@@ -142,6 +159,7 @@ impl Spool {
             if !queues.contains_key(name) {
                 let start = Start { kind: CursorKind::Wanted, from: From::Newest, ..Start::default() };
                 let cursor = self.log.cursor(&name.cursor(), start).await?;
+                self.direct.know(self.device.as_str(), name, cursor.id, cursor.records);
                 queues.insert(name.clone(), cursor.id);
             }
         }
@@ -197,7 +215,7 @@ impl Spool {
         letters: Vec<Letter>,
     ) -> Result<(), PublishRefused> {
         let id = letterhead.label.as_str();
-        let mut drafts = Vec::with_capacity(letters.len());
+        let mut bound = Vec::with_capacity(letters.len());
         let now = self.now();
         let rules = self.rules.load_full();
         for mut letter in letters {
@@ -219,13 +237,14 @@ impl Spool {
                 }
                 continue;
             }
-            drafts.push(draft(letterhead, &rules, &letter.message, now, &to));
+            let draft = draft(letterhead, &rules, &letter.message, now, &to);
+            bound.push(Bound { draft, letter });
         }
-        if drafts.is_empty() {
+        if bound.is_empty() {
             return Ok(());
         }
         let begun = Instant::now();
-        match self.append(line, drafts, &rules).await {
+        match self.take(line, bound, &rules).await {
             Ok(()) => {
                 self.figures.durable.record(begun.elapsed());
                 Ok(())
@@ -238,15 +257,15 @@ impl Spool {
         }
     }
 
-    async fn append(&self, line: &Line, drafts: Vec<Draft>, rules: &Rules) -> Result<(), NotStored> {
-        let count = drafts.len() as u64;
+    async fn take(&self, line: &Line, bound: Vec<Bound>, rules: &Rules) -> Result<(), NotStored> {
+        let count = bound.len() as u64;
         let _under_way = line.goes_on.then(|| line.batches.enter());
         let outcome = match rules.when_full {
-            WhenFull::Refuse => self.append_behind(line, drafts, rules).await,
+            WhenFull::Refuse => self.take_behind(line, bound, rules).await,
             WhenFull::DropOldest => {
                 // Nothing overtakes one that waits for room.
                 let _turn = line.turn.lock().await;
-                self.append_behind(line, drafts, rules).await
+                self.take_behind(line, bound, rules).await
             }
         };
         if outcome.is_err() {
@@ -257,10 +276,15 @@ impl Spool {
         outcome
     }
 
-    async fn append_behind(&self, line: &Line, drafts: Vec<Draft>, rules: &Rules) -> Result<(), NotStored> {
+    async fn take_behind(&self, line: &Line, bound: Vec<Bound>, rules: &Rules) -> Result<(), NotStored> {
         if line.batches.order().is_broken() {
             return Err(NotStored::Log(AppendError::AfterFailure));
         }
+        let bound = match self.direct.hand(line.batches.order(), bound) {
+            Ok(awaited) => return awaited.done().await,
+            Err(bound) => bound,
+        };
+        let drafts = bound.into_iter().map(|bound| bound.draft).collect();
         match rules.when_full {
             WhenFull::Refuse => self.append_once(line.batches.order(), drafts, rules).await,
             WhenFull::DropOldest => self.append_with_room(line.batches.order(), drafts, rules).await,
@@ -321,7 +345,7 @@ impl Spool {
         let batch = Batch::new(drafts, self.durability).in_order(order).patient().early(awaited.early());
         let outcomes = tokio::select! {
             biased;
-            outcomes = self.log.append(batch) => outcomes,
+            outcomes = self.direct.append(batch) => outcomes,
             () = awaited.settled() => return Ok(()),
         };
         match outcomes.into_iter().find_map(Result::err) {

@@ -1,8 +1,12 @@
 //! What comes back of a letter that was handed on. Each ticket comes back once, whatever happens: one that is
 //! dropped says that the letter was not delivered.
 
+use std::sync::Arc;
+
 use skerry_store::log::Sequence;
 use tokio::sync::mpsc;
+
+use crate::direct::Direct;
 
 /// What became of a letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,12 +41,18 @@ pub(crate) struct Ticket(Option<Back>);
 
 enum Back {
     Pump { to: Fates, place: Place },
+    /// Of a letter that did not come from a pump, and which of its endpoints.
+    Direct { to: Arc<Direct>, number: u64, at: usize },
     Other(Box<dyn FnOnce(Fate) + Send>),
 }
 
 impl Ticket {
     pub(crate) fn of_pump(to: Fates, place: Place) -> Self {
         Self(Some(Back::Pump { to, place }))
+    }
+
+    pub(crate) fn direct(to: &Arc<Direct>, number: u64, at: usize) -> Self {
+        Self(Some(Back::Direct { to: Arc::clone(to), number, at }))
     }
 
     pub(crate) fn new(then: impl FnOnce(Fate) + Send + 'static) -> Self {
@@ -57,6 +67,7 @@ impl Ticket {
         match self.0.take() {
             // A pump that is gone opens its queue again, and finds the letter there.
             Some(Back::Pump { to, place }) => drop(to.send((place, fate))),
+            Some(Back::Direct { to, number, at }) => to.come_back(number, at, fate),
             Some(Back::Other(then)) => then(fate),
             None => {}
         }

@@ -10,9 +10,11 @@ mod deliveries;
 mod drain;
 mod module;
 mod parked;
+mod passage;
 mod station;
 mod upstream;
 
+pub(crate) use deliveries::{Deliveries, Took};
 pub(crate) use module::ModulePump;
 pub(crate) use station::{Returning, Station};
 pub(crate) use upstream::{UpstreamOptions, UpstreamPump};

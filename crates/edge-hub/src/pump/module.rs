@@ -11,14 +11,16 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::deliveries::Deliveries;
+use super::passage::Passage;
 use super::station::{Ready, TIDY_EVERY};
 use super::{Returning, Station};
 use crate::ending::Ending;
 use crate::endpoint::{Endpoint, QueueName};
+use crate::letter::Letter;
 use crate::live::{Item, Live, Seen};
 use crate::moment::at;
 use crate::spool::{Queues, Spool};
-use crate::ticket::{Fate, Place};
+use crate::ticket::{Fate, Place, Ticket};
 
 /// Letters on their way to one input.
 const WINDOW: usize = 128;
@@ -31,6 +33,7 @@ pub(crate) struct ModulePump {
     spool: Arc<Spool>,
     station: Station,
     fates: Returning,
+    passage: Passage,
     id: IdentityId,
     module: ModuleId,
     input: Arc<str>,
@@ -59,6 +62,7 @@ impl ModulePump {
             station,
             fates,
             queues: spool.queues(),
+            passage: Passage::new(&spool.direct),
             spool: Arc::clone(spool),
             module,
             id,
@@ -91,10 +95,18 @@ impl ModulePump {
             if !is_same {
                 // What the last connection had comes back first, so that nothing overtakes it.
                 drop(current.take());
-                while self.station.in_flight() > 0 {
+                let emptied = self.passage.recall().unwrap_or_default();
+                loop {
+                    let emptied = emptied.notified();
+                    tokio::pin!(emptied);
+                    emptied.as_mut().enable();
+                    if self.station.in_flight() == 0 && !self.passage.is_out() {
+                        break;
+                    }
                     tokio::select! {
                         () = stopping.wait() => break 'pump,
                         Some((place, fate)) = self.fates.recv() => self.take_fate(place, fate, &mut rests_until),
+                        () = emptied => {}
                     }
                 }
                 current = now_there;
@@ -108,6 +120,8 @@ impl ModulePump {
             let takes = current.as_ref().is_some_and(|live| live.listens_to(Subscription::Inputs));
             let may_lease = takes && rests_until.is_none() && self.station.has_room();
             self.station.is_taking(may_lease);
+            let may_pass_by = may_lease && !self.station.has_given_back();
+            self.passage.let_through(current.as_ref().filter(|_| may_pass_by));
             let may_pass = rests_until.is_none() && self.station.in_flight() == 0;
             // A module that settles nothing takes as little as one that is not there.
             let is_stuck = !takes || !self.station.has_room();
@@ -186,13 +200,23 @@ impl ModulePump {
             Endpoint::Upstream => false,
         };
         let names: Vec<QueueName> = queues.keys().filter(own).cloned().collect();
+        names.first().into_iter().for_each(|name| self.passage.find(&name.endpoint));
         self.station.open(names.into_iter()).await
     }
 
     fn hand(&mut self, live: Option<&Live>, ready: Ready) {
-        let Ready { letter, place, again } = ready;
+        let Ready { letter, place, again, is_first } = ready;
         let ticket = self.station.ticket(place);
-        let Some(live) = live else { return drop(ticket) };
+        match live {
+            Some(live) => self.hand_to(live, letter, (place, again), ticket),
+            None => drop(ticket),
+        }
+        if is_first {
+            self.station.is_passed(place);
+        }
+    }
+
+    fn hand_to(&mut self, live: &Live, letter: Letter, (place, again): (Place, u32), ticket: Ticket) {
         let output = letter.message.system.output.clone().unwrap_or_default();
         self.senders.insert(place, (letter.from.clone(), output));
         live.hand(Item {

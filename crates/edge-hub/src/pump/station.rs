@@ -1,6 +1,6 @@
 //! The queues before one endpoint, by priority, and what of them is on the way.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::deliveries::Took;
+use crate::direct::Claim;
 use crate::endpoint::QueueName;
 use crate::letter::{Letter, Stored};
 use crate::room::GivingWay;
@@ -33,6 +34,8 @@ pub(crate) struct Ready {
     pub(crate) place: Place,
     /// How often it was on its way before, since the queue was opened.
     pub(crate) again: u32,
+    /// It was read for the first time.
+    pub(crate) is_first: bool,
 }
 
 /// What became of letters, in the order in which it was known.
@@ -49,6 +52,8 @@ pub(crate) struct Station {
     unsaved: usize,
     /// Since when what is on the way is stored, by the edge's clock, and out.
     since: HashMap<Place, (Duration, Instant)>,
+    /// Letters that had been out once before they were read.
+    out_before: HashSet<Place>,
     /// After so many letters of one priority those that follow have a turn.
     fairness: Option<u32>,
     /// What was said of it last, of all its queues.
@@ -94,6 +99,7 @@ impl Station {
             window,
             unsaved: 0,
             since: HashMap::new(),
+            out_before: HashSet::new(),
             fairness,
             is_taking: None,
         };
@@ -219,26 +225,57 @@ impl Station {
     fn judge(&mut self, at: usize, leased: Leased) -> Option<Ready> {
         let Leased { record, leased_before } = leased;
         let place = Place { queue: at, sequence: record.sequence };
+        let is_first = leased_before == 0;
         let stored = match Stored::decode(&record.headers, record.payload.clone()) {
             Ok(stored) => stored,
             Err(error) => {
                 tracing::error!(queue = %self.queues[at].name.cursor(), %error, "A letter is dropped.");
                 self.spool.drop_counted("unreadable", "", "");
-                self.settle(place);
-                return None;
+                return self.pass_over(place, is_first);
             }
         };
+        if let Some(slip) = stored.slip.filter(|_| is_first) {
+            match self.spool.direct.claim(slip, self.queues[at].cursor, &self.tell, place) {
+                Claim::Unknown => {}
+                Claim::Back => drop(self.out_before.insert(place)),
+                Claim::Settled => return self.pass_over(place, is_first),
+                Claim::Out => {
+                    self.since.insert(place, (stored.at, Instant::now()));
+                    self.is_passed(place);
+                    return None;
+                }
+            }
+        }
         let remaining = stored.remaining(self.queues[at].cursor.number(), self.spool.now());
         if remaining == Some(Duration::ZERO) {
             self.spool.drop_letter("ttl_expiry", &stored.letter);
-            self.settle(place);
-            return None;
+            return self.pass_over(place, is_first);
         }
         if self.keeps_records {
             self.on_the_way.insert(place, record);
         }
         self.since.insert(place, (stored.at, Instant::now()));
-        Some(Ready { letter: stored.letter, place, again: leased_before })
+        let again = leased_before + u32::from(self.out_before.contains(&place));
+        Some(Ready { letter: stored.letter, place, again, is_first })
+    }
+
+    /// Nobody gets it.
+    fn pass_over(&mut self, place: Place, is_first: bool) -> Option<Ready> {
+        self.settle(place);
+        if is_first {
+            self.is_passed(place);
+        }
+        None
+    }
+
+    /// A letter that was read for the first time is handed on, or is not going to be.
+    pub(crate) fn is_passed(&self, place: Place) {
+        self.spool.direct.is_passed(self.queues[place.queue].cursor);
+    }
+
+    /// Whether something goes out before anything that is new.
+    pub(crate) fn has_given_back(&self) -> bool {
+        self.queues.iter().any(|open| open.queue.has_given_back())
     }
 
     /// What is asked of letters that wait apart from the queues they were in.
@@ -261,6 +298,7 @@ impl Station {
             self.spool.unsettled.settled(place.sequence, open.cursor);
         }
         self.since.remove(&place);
+        self.out_before.remove(&place);
         self.on_the_way.remove(&place)
     }
 
@@ -320,6 +358,9 @@ impl Station {
                     Ok(leased) => match self.judge(at, leased) {
                         Some(ready) => {
                             self.give_back(ready.place);
+                            if ready.is_first {
+                                self.is_passed(ready.place);
+                            }
                             break;
                         }
                         None if self.is_to_be_saved() => self.save().await,
@@ -366,7 +407,7 @@ impl Station {
             dropped += 1;
             if let Some(ready) = self.judge(at, leased) {
                 self.spool.drop_letter("storage_full", &ready.letter);
-                self.settle(ready.place);
+                self.pass_over(ready.place, ready.is_first);
             }
         }
         dropped

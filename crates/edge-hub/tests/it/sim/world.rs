@@ -45,6 +45,8 @@ pub struct World {
     /// Of the disk that files lie on.
     pub plug: Plug,
     documents: MemoryDocuments,
+    /// Each start is another one.
+    dice: Arc<Dice>,
     keys: BTreeMap<String, SharedKey>,
     running: Option<Running>,
 }
@@ -75,6 +77,7 @@ impl World {
             machine: Arc::new(SimMachine::new()),
             rules: Rules { lines: LinesOptions::default(), ..Rules::default() },
             documents: MemoryDocuments::new(MemoryOptions::default()),
+            dice: Arc::new(Dice::new()),
             keys: BTreeMap::new(),
             running: None,
             dialer: Arc::new(hub.clone()),
@@ -136,7 +139,7 @@ impl World {
             dialer: Arc::clone(&self.dialer),
             clock: Arc::clone(&self.clock) as _,
             machine: Arc::clone(&self.machine) as _,
-            random: Arc::new(Dice::new()),
+            random: Arc::clone(&self.dice) as _,
             rules: self.rules,
         });
         let hub = hub.await.unwrap();

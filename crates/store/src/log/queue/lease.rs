@@ -63,6 +63,11 @@ impl Queue {
         self.ledger.in_flight()
     }
 
+    /// Whether there is something to be leased again.
+    pub fn has_given_back(&self) -> bool {
+        self.ledger.first_given_back().is_some()
+    }
+
     /// Everything before it is settled.
     pub fn below(&self) -> Sequence {
         self.ledger.below(self.ahead.position())
