@@ -99,6 +99,7 @@ mod tests {
             goals: Vec::new(),
             sending: Arc::new(Sending::new(1)),
             is_answered: false,
+            is_being_stored: false,
         }
     }
 

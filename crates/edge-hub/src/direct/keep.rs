@@ -148,6 +148,7 @@ impl Direct {
                 }
             }
             let batch = Batch::new(vec![draft], self.durability).in_order(&out.order).patient();
+            out.is_being_stored = true;
             state.stored.insert(number, out);
             all.push((number, Begun::begin(&self.log, batch)));
         }
@@ -174,6 +175,7 @@ impl Direct {
         let mut guard = self.state();
         let State { gates, stored, .. } = &mut *guard;
         let Some(out) = stored.get_mut(&number) else { return };
+        out.is_being_stored = false;
         let is_first = !std::mem::replace(&mut out.is_answered, true);
         let sending = is_first.then(|| Arc::clone(&out.sending));
         let error = match outcome {
@@ -188,9 +190,9 @@ impl Direct {
                 }
                 goal.is_refused();
             }
-            if out.is_over() {
-                stored.remove(&number);
-            }
+        }
+        if out.is_over() {
+            stored.remove(&number);
         }
         drop(guard);
         match (sending, error) {

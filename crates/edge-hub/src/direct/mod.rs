@@ -141,7 +141,17 @@ impl Direct {
                 handed.push((live, item));
             }
             let (draft, order, sending) = (Some(draft), order.clone(), Arc::clone(&sending));
-            state.fresh.push(Out { draft, order, from, output, since, goals, sending, is_answered: false });
+            state.fresh.push(Out {
+                draft,
+                order,
+                from,
+                output,
+                since,
+                goals,
+                sending,
+                is_answered: false,
+                is_being_stored: false,
+            });
         }
         let is_watched = std::mem::replace(&mut state.is_watched, true);
         drop(state);

@@ -20,6 +20,8 @@ pub(super) struct Out {
     pub(super) sending: Arc<Sending>,
     /// Its sender knows that it is in good hands.
     pub(super) is_answered: bool,
+    /// The log has not said yet whether it keeps it.
+    pub(super) is_being_stored: bool,
 }
 
 /// One endpoint of it.
@@ -111,7 +113,7 @@ impl Out {
 
     /// Whether nobody will ask for it any more.
     pub(super) fn is_over(&self) -> bool {
-        self.goals.iter().all(|goal| matches!(goal.stands, Stands::Over))
+        !self.is_being_stored && self.goals.iter().all(|goal| matches!(goal.stands, Stands::Over))
     }
 
     pub(super) fn bytes(&self) -> usize {

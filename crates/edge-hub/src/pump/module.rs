@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::deliveries::Deliveries;
 use super::passage::Passage;
-use super::station::{Ready, TIDY_EVERY};
+use super::station::{Ready, TIDY_EVERY, noted};
 use super::{Returning, Station};
 use crate::ending::Ending;
 use crate::endpoint::{Endpoint, QueueName};
@@ -80,6 +80,7 @@ impl ModulePump {
         let mut current: Option<Arc<Live>> = None;
         let mut rests_until: Option<Instant> = None;
         let mut save_at: Option<Instant> = None;
+        let mut noting = None;
         let mut sweep_at = Instant::now() + self.sweep_every;
         let mut tidy_at = Instant::now() + TIDY_EVERY;
         if let Err(error) = self.open().await {
@@ -111,8 +112,8 @@ impl ModulePump {
                 }
                 current = now_there;
             }
-            if self.station.is_to_be_saved() {
-                self.station.save().await;
+            if self.station.is_to_be_saved() && noting.is_none() {
+                noting = self.station.begin_save();
                 save_at = None;
             } else if self.station.has_unsaved() && save_at.is_none() {
                 save_at = Some(Instant::now() + SAVE_AFTER);
@@ -137,6 +138,7 @@ impl ModulePump {
                         self.take_fate(place, fate, &mut rests_until);
                     }
                 }
+                saved = noted(&mut noting) => noting = self.station.end_save(saved),
                 ready = self.station.next_or_pass(may_lease), if may_lease || may_pass => {
                     // With it go those that were read with it, as far as there is room.
                     let mut ready = Some(ready);
@@ -175,7 +177,7 @@ impl ModulePump {
                     let now = Instant::now();
                     rests_until = rests_until.filter(|until| *until > now);
                     if tidy_at <= now || save_at.is_some_and(|at| at <= now) {
-                        self.station.save().await;
+                        noting = noting.or_else(|| self.station.begin_save());
                         save_at = None;
                         tidy_at = now + TIDY_EVERY;
                     }
@@ -188,6 +190,10 @@ impl ModulePump {
         }
         while let Ok((place, fate)) = self.fates.try_recv() {
             self.take_fate(place, fate, &mut rests_until);
+        }
+        if let Some(noting) = noting {
+            let saved = noting.await;
+            self.station.end_save(saved);
         }
         self.station.save().await;
     }

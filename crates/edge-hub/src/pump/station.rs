@@ -1,8 +1,8 @@
 //! The queues before one endpoint, by priority, and what of them is on the way.
 
 use std::collections::{HashMap, HashSet};
-use std::future::{Future as _, poll_fn};
-use std::pin::pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::task::Poll;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use skerry_store::log::{
     CursorError, CursorId, CursorKind, Durability, From, LeaseError, Leased, Log, Progress, Queue,
-    QueueOptions, Record, Start,
+    QueueOptions, Record, Saved, Saving, Start,
 };
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -37,6 +37,9 @@ pub(crate) struct Ready {
     /// It was read for the first time.
     pub(crate) is_first: bool,
 }
+
+/// The log is being told what was settled, of which queues.
+pub(crate) type Noting = Pin<Box<dyn Future<Output = Vec<(usize, Saved)>> + Send>>;
 
 /// What became of letters, in the order in which it was known.
 pub(crate) type Returning = mpsc::UnboundedReceiver<(Place, Fate)>;
@@ -323,16 +326,38 @@ impl Station {
 
     /// Tells the log what was settled.
     pub(crate) async fn save(&mut self) {
+        let mut noting = self.begin_save();
+        while let Some(saving) = noting {
+            let saved = saving.await;
+            noting = self.end_save(saved);
+        }
+    }
+
+    /// The same, while letters go on: the log may be waiting for its disk.
+    pub(crate) fn begin_save(&mut self) -> Option<Noting> {
         self.unsaved = 0;
-        for open in &mut self.queues {
-            match open.queue.save().await {
-                // The rest is told when the oldest is settled, or when there is room.
-                Ok(()) | Err(CursorError::TooFarAhead { .. } | CursorError::Full(_)) => {}
+        let open = self.queues.iter_mut().enumerate();
+        noting(open.filter_map(|(at, open)| Some((at, open.queue.begin_save()?))).collect())
+    }
+
+    /// What became of it, and what is to be told then.
+    pub(crate) fn end_save(&mut self, saved: Vec<(usize, Saved)>) -> Option<Noting> {
+        let mut again = Vec::new();
+        for (at, saved) in saved {
+            let open = &mut self.queues[at];
+            match open.queue.end_save(saved) {
+                // The rest is told when there is room.
+                Ok(()) | Err(CursorError::Full(_)) => {}
+                // Only the position, until the oldest is settled.
+                Err(CursorError::TooFarAhead { .. }) => {
+                    again.extend(open.queue.begin_save().map(|saving| (at, saving)));
+                }
                 Err(error) => {
                     tracing::error!(queue = %open.name.cursor(), %error, "What was delivered could not be noted, it may go out again.");
                 }
             }
         }
+        noting(again)
     }
 
     /// Files go only when what settled them cannot be lost any more.
@@ -411,6 +436,27 @@ impl Station {
             }
         }
         dropped
+    }
+}
+
+fn noting(all: Vec<(usize, Saving)>) -> Option<Noting> {
+    if all.is_empty() {
+        return None;
+    }
+    Some(Box::pin(async move {
+        let mut saved = Vec::with_capacity(all.len());
+        for (at, saving) in all {
+            saved.push((at, saving.await));
+        }
+        saved
+    }))
+}
+
+/// Waits for it, if there is any.
+pub(super) async fn noted(noting: &mut Option<Noting>) -> Vec<(usize, Saved)> {
+    match noting {
+        Some(noting) => noting.await,
+        None => std::future::pending().await,
     }
 }
 

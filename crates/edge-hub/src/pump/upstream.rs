@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::deliveries::Deliveries;
 use super::drain::{Drain, Stands, Step};
 use super::parked::{NotParked, Parked};
-use super::station::{Ready, TIDY_EVERY};
+use super::station::{Ready, TIDY_EVERY, noted};
 use super::{Returning, Station};
 use crate::ending::Ending;
 use crate::endpoint::{Endpoint, QueueName};
@@ -115,6 +115,7 @@ impl UpstreamPump {
         let mut asked_before = asked.borrow_and_update().clone();
         let mut rests_until: Option<Instant> = None;
         let mut save_at: Option<Instant> = None;
+        let mut noting = None;
         let mut sweep_at = Instant::now() + self.options.sweep_every;
         let mut tidy_at = Instant::now() + TIDY_EVERY;
         let mut was_reached = false;
@@ -122,8 +123,8 @@ impl UpstreamPump {
             tracing::error!(%error, "The queue to the hub cannot be opened.");
         }
         loop {
-            if self.station.is_to_be_saved() {
-                self.station.save().await;
+            if self.station.is_to_be_saved() && noting.is_none() {
+                noting = self.station.begin_save();
                 save_at = None;
             } else if self.station.has_unsaved() && save_at.is_none() {
                 save_at = Some(Instant::now() + SAVE_AFTER);
@@ -154,6 +155,7 @@ impl UpstreamPump {
                         self.take_fate(place, fate).await;
                     }
                 }
+                saved = noted(&mut noting) => noting = self.station.end_save(saved),
                 () = closed(self.recalled.as_mut()) => self.recalled = None,
                 changed = reach.changed() => if changed.is_err() { break },
                 step = drained(self.drain.as_mut(), may_send) => self.take_step(step).await,
@@ -184,7 +186,7 @@ impl UpstreamPump {
                     let now = Instant::now();
                     rests_until = rests_until.filter(|until| *until > now);
                     if tidy_at <= now || save_at.is_some_and(|at| at <= now) {
-                        self.station.save().await;
+                        noting = noting.or_else(|| self.station.begin_save());
                         save_at = None;
                         tidy_at = now + TIDY_EVERY;
                     }
@@ -202,6 +204,10 @@ impl UpstreamPump {
         }
         while let Ok((place, fate)) = self.fates.try_recv() {
             self.take_fate(place, fate).await;
+        }
+        if let Some(noting) = noting {
+            let saved = noting.await;
+            self.station.end_save(saved);
         }
         self.station.save().await;
         if let Some(drain) = &mut self.drain {

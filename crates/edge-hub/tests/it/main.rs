@@ -11,6 +11,7 @@ mod backlog;
 mod barred;
 mod children;
 mod crash;
+mod direct;
 mod disk;
 mod ends;
 mod figures;

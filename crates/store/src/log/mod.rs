@@ -57,7 +57,7 @@ pub use names::NAMES_WINDOW;
 pub(crate) use names::Names;
 #[cfg(test)]
 pub(crate) use names::Window;
-pub use queue::{LeaseError, Leased, Queue, QueueOptions};
+pub use queue::{LeaseError, Leased, Queue, QueueOptions, Saved, Saving};
 pub use read::{Extent, From, Loss, Lost, Page, Partition, Reading, Record, Sequence};
 
 use crate::documents::Answer;

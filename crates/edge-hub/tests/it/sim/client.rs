@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -23,6 +24,8 @@ pub enum Settling {
     Abandon(u32),
     /// Those with an odd number.
     RejectOdd,
+    /// One after the other, each after so long.
+    After(Duration),
 }
 
 /// One connection. Dropping it ends it.
@@ -137,6 +140,9 @@ async fn listen(
         match poll_fn(|context| orders.poll_next(context)).await {
             Order::Command(command) => {
                 let how = take(&heard, &command, settling);
+                if let Settling::After(time) = settling {
+                    tokio::time::sleep(time).await;
+                }
                 if let Some(how) = how {
                     session.settle(command.lease, how).await.unwrap();
                 }
@@ -168,6 +174,6 @@ fn take(heard: &Mutex<Ears>, command: &Command, settling: Settling) -> Option<Se
         Settling::Abandon(times) if command.deliveries < times => Some(Settlement::Abandon),
         Settling::Abandon(_) => Some(Settlement::Complete),
         Settling::RejectOdd if is_odd => Some(Settlement::Reject),
-        Settling::RejectOdd => Some(Settlement::Complete),
+        Settling::RejectOdd | Settling::After(_) => Some(Settlement::Complete),
     }
 }

@@ -122,9 +122,10 @@ impl World {
         let log: Arc<dyn Log> = match &self.store {
             Store::Memory(log) => Arc::new(log.clone()),
             Store::Files { folder, limits } => {
-                let files = Arc::new(Plugged::hold(folder.path(), &self.plug));
+                let files = Arc::new(Plugged::hold(folder.path(), &self.plug).await);
                 let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
-                let mut options = JournalOptions::new(files, clock, Arc::new(Dice::new()));
+                let dice = Arc::clone(&self.dice);
+                let mut options = JournalOptions::new(files, clock, dice as _);
                 options.limits = limits.clone();
                 Arc::new(Patient(Arc::new(Journal::open(options).unwrap())))
             }

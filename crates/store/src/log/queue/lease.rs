@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::ledger::Ledger;
 use super::reader::Reader;
+use super::saving::{Saved, Saving};
 use super::{LeaseError, Leased, QueueOptions};
 use crate::log::{CursorError, CursorId, CursorKind, From, Log, Lost, Reading, Sequence, Start};
 
@@ -157,24 +158,45 @@ impl Queue {
     ///
     /// Who gives up this wait may find records delivered again after a restart.
     pub async fn save(&mut self) -> Result<(), CursorError> {
-        let below = self.below();
-        let outcome = self.tell(below, true).await;
+        let Some(saving) = self.begin_save() else { return Ok(()) };
+        let saved = saving.await;
+        let outcome = self.end_save(saved);
         if let Err(CursorError::TooFarAhead { .. }) = outcome {
-            self.stuck_at = Some(below);
-            self.tell(below, false).await?;
+            self.save_position().await?;
         }
         outcome
     }
 
-    async fn tell(&mut self, below: Sequence, beyond: bool) -> Result<(), CursorError> {
-        let Some((progress, told)) = self.ledger.tell(below, beyond, self.options.durability) else {
-            return Ok(());
-        };
-        let outcome = self.log.advance(self.cursor, progress).await;
+    /// The same for who does not wait for the log meanwhile: [`Queue::end_save`] has to hear of it. `None` when
+    /// there is nothing to tell.
+    pub fn begin_save(&mut self) -> Option<Saving> {
+        let below = self.below();
+        self.tell(below, self.stuck_at != Some(below))
+    }
+
+    /// What became of [`Queue::begin_save`]. After [`CursorError::TooFarAhead`] the next one saves the position.
+    pub fn end_save(&mut self, saved: Saved) -> Result<(), CursorError> {
+        let Saved { below, told, outcome } = saved;
         if !matches!(outcome, Ok(()) | Err(CursorError::Full(_))) {
             self.ledger.put_back(told);
         }
+        if let Err(CursorError::TooFarAhead { .. }) = outcome {
+            self.stuck_at = Some(below);
+        }
         outcome
+    }
+
+    async fn save_position(&mut self) -> Result<(), CursorError> {
+        let Some(saving) = self.tell(self.below(), false) else { return Ok(()) };
+        let saved = saving.await;
+        self.end_save(saved)
+    }
+
+    fn tell(&mut self, below: Sequence, beyond: bool) -> Option<Saving> {
+        let (progress, told) = self.ledger.tell(below, beyond, self.options.durability)?;
+        let (log, cursor) = (self.log.clone(), self.cursor);
+        let call = Box::pin(async move { log.advance(cursor, progress).await });
+        Some(Saving { told: Some((below, told)), call })
     }
 
     /// What is settled behind an open record is kept one by one, so it is told before it is much.

@@ -8,8 +8,10 @@
 mod lease;
 mod ledger;
 mod reader;
+mod saving;
 
 pub use lease::Queue;
+pub use saving::{Saved, Saving};
 
 use super::{CursorError, Durability, ReadError, Record};
 
