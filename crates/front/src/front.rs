@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime;
+
 use crate::amqp::{Amqp, AmqpLimits};
 use crate::device::DeviceService;
 use crate::figures::Figures;
@@ -34,6 +36,8 @@ pub struct Options {
     pub ingest_bytes_max: usize,
     /// [`DRAIN`].
     pub drain: Duration,
+    /// Where handshakes are made; `None`: where everything is. For who serves all connections on one thread.
+    pub handshakes: Option<runtime::Handle>,
 }
 
 impl Options {
@@ -50,6 +54,7 @@ impl Options {
             amqp_limits: AmqpLimits::default(),
             ingest_bytes_max: INGEST_BYTES_MAX,
             drain: DRAIN,
+            handshakes: None,
         }
     }
 }
@@ -98,6 +103,7 @@ impl Front {
             amqp_limits,
             ingest_bytes_max,
             drain,
+            handshakes,
         } = options;
         let Services { http, devices, links } = services;
         let figures = Arc::new(Figures::default());
@@ -105,7 +111,8 @@ impl Front {
         let acceptor = |address, alpn| -> Result<Option<Acceptor>, StartError> {
             let config = tls.server_config(alpn)?;
             let gate = Arc::clone(&gate);
-            Ok(bind(address)?.map(|listener| Acceptor { listener, tls: config, gate, drain }))
+            let handshakes = handshakes.clone();
+            Ok(bind(address)?.map(|listener| Acceptor { listener, tls: config, gate, handshakes, drain }))
         };
         let https = acceptor(https, Alpn::Http)?;
         let (mqtts, amqps) = (acceptor(mqtt, Alpn::None)?, acceptor(amqp, Alpn::None)?);

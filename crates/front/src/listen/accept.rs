@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
@@ -47,6 +48,8 @@ pub(crate) struct Acceptor {
     pub(crate) listener: TcpListener,
     pub(crate) tls: Arc<ServerConfig>,
     pub(crate) gate: Arc<Gate>,
+    /// Where handshakes are made, if that is elsewhere.
+    pub(crate) handshakes: Option<runtime::Handle>,
     /// How long connections may take to finish once it is time to stop.
     pub(crate) drain: Duration,
 }
@@ -113,13 +116,14 @@ impl Acceptor {
         };
         let handshake = self.gate.begin_handshake(peer.ip());
         let (gate, tls) = (Arc::clone(&self.gate), Arc::clone(&self.tls));
+        let elsewhere = self.handshakes.clone();
         let (mut stop, serve) = (stop.clone(), serve.clone());
         let open = Arc::clone(&self.gate);
         // Made outside of the task and boxed, so that an open connection holds the room of neither its
         // handshake nor its stream's way to whoever serves it.
         let connecting = Box::pin(async move {
             let stream = tokio::select! {
-                stream = shake_hands(stream, tls, &gate) => stream?,
+                stream = shake_hands_at(elsewhere, stream, tls, &gate) => stream?,
                 () = handshake.evicted() => return None,
                 () = stop.wait() => return None,
             };
@@ -140,6 +144,28 @@ impl Acceptor {
             self.gate.figures.connections_panicked.increment();
         }
     }
+}
+
+/// There, and back here: whoever serves the connection does not stop for what others compute.
+async fn shake_hands_at(
+    elsewhere: Option<runtime::Handle>,
+    stream: TcpStream,
+    tls: Arc<ServerConfig>,
+    gate: &Arc<Gate>,
+) -> Option<TlsTcp> {
+    let Some(elsewhere) = elsewhere else { return shake_hands(stream, tls, gate).await };
+    let (stream, gate) = (stream.into_std().ok()?, Arc::clone(gate));
+    // Ended when nobody waits for it any more.
+    let mut handshake = JoinSet::new();
+    handshake.spawn_on(
+        async move {
+            let stream = shake_hands(TcpStream::from_std(stream).ok()?, tls, &gate).await?;
+            stream.over(TcpStream::into_std).ok()
+        },
+        &elsewhere,
+    );
+    let shaken = handshake.join_next().await?.ok()??;
+    shaken.over(TcpStream::from_std).ok()
 }
 
 async fn shake_hands(stream: TcpStream, tls: Arc<ServerConfig>, gate: &Gate) -> Option<TlsTcp> {

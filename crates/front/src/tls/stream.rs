@@ -54,6 +54,15 @@ pub(crate) struct TlsStream<S> {
     is_broken: bool,
 }
 
+impl<S> TlsStream<S> {
+    /// The same over another stream below, which goes on where that one was.
+    pub(crate) fn over<T>(self, change: impl FnOnce(S) -> io::Result<T>) -> io::Result<TlsStream<T>> {
+        let Self { stream, session, incoming, plain, outgoing, has_ended, has_said_goodbye, is_broken } = self;
+        let stream = change(stream)?;
+        Ok(TlsStream { stream, session, incoming, plain, outgoing, has_ended, has_said_goodbye, is_broken })
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     /// Done when the client's handshake is.
     pub(crate) async fn accept(config: Arc<ServerConfig>, stream: S) -> io::Result<Self> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use skerry_edge_daemon::config::Own;
 use skerry_edge_hub::{EdgeHub, Head, Settings};
 use skerry_front::{Address, Front, Options, Services, TlsMaterial};
+use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -23,6 +24,7 @@ pub(super) async fn keep_open(
     options: &HubOptions,
     settings: &Settings,
     hub: EdgeHub,
+    elsewhere: &runtime::Handle,
     stopping: watch::Receiver<bool>,
 ) {
     let mut until = stopping.clone();
@@ -30,7 +32,7 @@ pub(super) async fn keep_open(
         hub.ready().await;
         let certificate = issued(options).await;
         let tls = certificate.tls();
-        tokio::join!(certificate.keep(), open_all(options, settings, &hub, &tls, &stopping));
+        tokio::join!(certificate.keep(), open_all(options, settings, (&hub, elsewhere), &tls, &stopping));
     };
     tokio::select! {
         () = doors => {}
@@ -52,7 +54,7 @@ async fn issued(options: &HubOptions) -> Certificate {
 async fn open_all(
     options: &HubOptions,
     settings: &Settings,
-    hub: &EdgeHub,
+    hub: (&EdgeHub, &runtime::Handle),
     tls: &TlsMaterial,
     stopping: &watch::Receiver<bool>,
 ) {
@@ -94,11 +96,12 @@ async fn open_all(
 fn bind(
     place: SocketAddr,
     head: Head,
-    hub: &EdgeHub,
+    (hub, elsewhere): (&EdgeHub, &runtime::Handle),
     tls: &TlsMaterial,
 ) -> Result<Front, skerry_front::StartError> {
     let only = |wanted: Head| if head == wanted { Address::One(place) } else { Address::Off };
-    let options = Options::new(only(Head::Https), only(Head::Mqtt), only(Head::Amqp), tls.clone());
+    let mut options = Options::new(only(Head::Https), only(Head::Mqtt), only(Head::Amqp), tls.clone());
+    options.handshakes = Some(elsewhere.clone());
     let hub = Arc::new(hub.clone());
     Front::bind(options, Services { http: Arc::clone(&hub) as _, devices: Arc::clone(&hub) as _, links: hub })
 }

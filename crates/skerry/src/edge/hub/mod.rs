@@ -11,6 +11,7 @@ mod doors;
 mod home;
 mod life;
 mod store;
+mod thread;
 mod way;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ use skerry_edge_daemon::cloud::{Https, HttpsOptions, ProxySettings};
 use skerry_edge_daemon::config::Config;
 use skerry_edge_hub::{EdgeHub, EdgeHubOptions, Settings};
 use skerry_model::{Clock, EDGE_HUB, ModuleId, Random};
+use tokio::runtime;
 use tokio::sync::watch;
 
 use super::doors::Doors;
@@ -62,7 +64,19 @@ pub fn hub_id() -> ModuleId {
 pub async fn run(
     options: Arc<HubOptions>,
     seen: watch::Sender<Option<EdgeHub>>,
+    stopping: watch::Receiver<bool>,
+) {
+    let begun = thread::on_own_thread(move |elsewhere| run_here(options, seen, stopping, elsewhere));
+    if let Err(error) = begun.await {
+        tracing::error!(%error, "The edge hub has no thread of its own; free some, it tries again.");
+    }
+}
+
+async fn run_here(
+    options: Arc<HubOptions>,
+    seen: watch::Sender<Option<EdgeHub>>,
     mut stopping: watch::Receiver<bool>,
+    elsewhere: runtime::Handle,
 ) {
     let ended = async {
         // Only a sender that is gone fails; either way it is over.
@@ -93,7 +107,7 @@ pub async fn run(
                         }
                     }
                 };
-                Box::pin(serve(&options, &settings, opened, until)).await;
+                Box::pin(serve(&options, &settings, opened, &elsewhere, until)).await;
                 seen.send_replace(None);
                 if over {
                     return;
@@ -158,10 +172,16 @@ async fn open(options: &HubOptions, settings: &Settings) -> Result<Opened, Failu
     Ok(Opened { hub: hub.await.map_err(Failure::failed)?, store })
 }
 
-async fn serve(options: &HubOptions, settings: &Settings, opened: Opened, ended: impl Future<Output = ()>) {
+async fn serve(
+    options: &HubOptions,
+    settings: &Settings,
+    opened: Opened,
+    elsewhere: &runtime::Handle,
+    ended: impl Future<Output = ()>,
+) {
     let Opened { hub, store } = opened;
     let (stop, stopping) = watch::channel(false);
-    let front = doors::keep_open(options, settings, hub.clone(), stopping.clone());
+    let front = doors::keep_open(options, settings, hub.clone(), elsewhere, stopping.clone());
     let mut until = stopping;
     let work = hub.run(async move {
         // Only a sender that is gone fails; either way it is over.
