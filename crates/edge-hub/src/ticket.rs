@@ -40,9 +40,16 @@ pub(crate) type Fates = mpsc::UnboundedSender<(Place, Fate)>;
 pub(crate) struct Ticket(Option<Back>);
 
 enum Back {
-    Pump { to: Fates, place: Place },
+    Pump {
+        to: Fates,
+        place: Place,
+    },
     /// Of a letter that did not come from a pump, and which of its endpoints.
-    Direct { to: Arc<Direct>, number: u64, at: usize },
+    Direct {
+        to: Arc<Direct>,
+        number: u64,
+        at: usize,
+    },
     Other(Box<dyn FnOnce(Fate) + Send>),
 }
 

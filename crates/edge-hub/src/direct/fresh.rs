@@ -111,7 +111,7 @@ mod tests {
         }
         assert_eq!((fresh.next(), fresh.bytes()), (5, 6));
         assert!(fresh.remove(1).is_some() && fresh.remove(1).is_none() && fresh.get_mut(1).is_none());
-        assert_eq!(fresh.last_where(|out| out.output < "e".to_owned()), Some(3));
+        assert_eq!(fresh.last_where(|out| *out.output < *"e"), Some(3));
         assert_eq!(fresh.pop_through(2).map(|(number, out)| (number, out.output)), Some((0, "a".to_owned())));
         assert_eq!(fresh.pop_through(2).map(|(number, out)| (number, out.output)), Some((2, "c".to_owned())));
         assert!(fresh.pop_through(2).is_none());

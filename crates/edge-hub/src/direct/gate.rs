@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use skerry_store::log::{CursorId, Draft};
 use tokio::sync::Notify;
@@ -14,6 +15,17 @@ use crate::pump::{Deliveries, Took};
 
 /// Letters with one input that did not come from the log.
 const WINDOW: usize = 128;
+
+/// So long nothing goes past the log to an input whose module keeps letters: at first, for who was held up once,
+/// and at most, for who always does.
+const REST_MIN: Duration = Duration::from_millis(4);
+const REST_MAX: Duration = Duration::from_millis(500);
+
+#[derive(Default)]
+struct Rest {
+    next: Duration,
+    until: Option<Instant>,
+}
 
 /// Which gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +44,7 @@ pub(super) struct Gate {
     pub(super) out: usize,
     /// Of those, letters that are nowhere else.
     pub(super) fresh: usize,
-    /// It took too long lately.
-    pub(super) rests_until: Option<Instant>,
+    rest: Rest,
     /// Nothing is out any more.
     pub(super) emptied: Arc<Notify>,
 }
@@ -69,7 +80,7 @@ impl Gates {
                 before: 0,
                 out: 0,
                 fresh: 0,
-                rests_until: None,
+                rest: Rest::default(),
                 emptied: Arc::default(),
             });
             self.gates.len() - 1
@@ -135,7 +146,21 @@ impl Gate {
         self.taker.is_some()
             && self.before == 0
             && self.out + count <= WINDOW
-            && self.rests_until.is_none_or(|until| until <= Instant::now())
+            && self.rest.until.is_none_or(|until| until <= Instant::now())
+    }
+
+    /// Its module keeps a letter for long: nothing goes past the log for a while, and for longer each time.
+    pub(super) fn lingers(&mut self, now: Instant) {
+        // Of the letters that linger together only one counts.
+        if self.rest.until.is_none_or(|until| until <= now) {
+            self.rest.next = (self.rest.next * 2).clamp(REST_MIN, REST_MAX);
+            self.rest.until = Some(now + self.rest.next);
+        }
+    }
+
+    /// Its module is quick.
+    pub(super) fn is_quick(&mut self) {
+        self.rest = Rest::default();
     }
 
     /// Letters of this gate's queues are read from the log, or were not taken by it.
@@ -149,5 +174,34 @@ impl Gate {
         if self.out == 0 {
             self.emptied.notify_waiters();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_keeps_letters_rests_for_longer_each_time_until_one_is_quick() {
+        let endpoint = Endpoint::Input { module: "m".parse().unwrap(), input: "in".to_owned() };
+        let mut gates = Gates::default();
+        let cursor = CursorId::from_number(1);
+        gates.know("d", &QueueName { endpoint, priority: 0 }, cursor, 0);
+        let gate = gates.of(cursor).unwrap();
+        let mut now = Instant::now();
+        let mut rests = |gate: &mut Gate, times: usize| -> Vec<u128> {
+            let rests = (0..times).map(|_| {
+                gate.lingers(now);
+                // As the others of the same look do.
+                gate.lingers(now);
+                let rest = gate.rest.until.unwrap() - now;
+                now += rest;
+                rest.as_millis()
+            });
+            rests.collect()
+        };
+        assert_eq!(rests(gate, 9), [4, 8, 16, 32, 64, 128, 256, 500, 500]);
+        gate.is_quick();
+        assert_eq!(rests(gate, 2), [4, 8]);
     }
 }

@@ -15,8 +15,6 @@ use crate::letter::Slip;
 
 /// An endpoint that takes letters has mostly done with one by then, and the log is not needed for it.
 const LINGER: Duration = Duration::from_millis(2);
-/// So long nothing goes past the log to an input that takes longer.
-const REST: Duration = Duration::from_millis(100);
 
 impl Direct {
     /// Appends letters, behind everything that went past the log to one of their inputs.
@@ -108,7 +106,7 @@ impl Direct {
         let Some(last) = fresh.last_where(|out| now - out.since >= LINGER) else { return true };
         for cursor in fresh.unsettled_through(last) {
             if let Some(gate) = gates.of(cursor) {
-                gate.rests_until = Some(now + REST);
+                gate.lingers(now);
             }
         }
         let begun = self.store_through(&mut guard, last);

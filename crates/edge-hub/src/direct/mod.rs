@@ -182,7 +182,10 @@ impl Direct {
         let is_wanted = goal.come_back(fate) && is_fresh;
         if let Some(gate) = gates.of(cursor) {
             gate.come_back();
-            gate.fresh -= usize::from(is_fresh && !is_wanted);
+            if is_fresh && !is_wanted {
+                gate.fresh -= 1;
+                gate.is_quick();
+            }
             if let Some(why) = refused {
                 tracing::info!(id = gate.to, input = %gate.input, why, "A letter is refused by its module, and dropped.");
                 let labels = [("reason", "rejected"), ("from", &gate.to), ("from_route_output", &gate.input)];

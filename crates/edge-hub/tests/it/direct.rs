@@ -240,11 +240,9 @@ async fn mixed(seed: u64) {
         }
         let is_killed = chance.below(2) == 0;
         for (sender, is_both, number, rest) in under_way {
-            if is_killed {
-                if !rest.is_finished() {
-                    rest.abort();
-                    continue;
-                }
+            if is_killed && !rest.is_finished() {
+                rest.abort();
+                continue;
             }
             assert!(rest.await.unwrap(), "seed {seed}: {number}");
             let sides = if is_both { &mut acknowledged[..] } else { &mut acknowledged[..1] };

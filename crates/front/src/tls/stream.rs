@@ -57,7 +57,8 @@ pub(crate) struct TlsStream<S> {
 impl<S> TlsStream<S> {
     /// The same over another stream below, which goes on where that one was.
     pub(crate) fn over<T>(self, change: impl FnOnce(S) -> io::Result<T>) -> io::Result<TlsStream<T>> {
-        let Self { stream, session, incoming, plain, outgoing, has_ended, has_said_goodbye, is_broken } = self;
+        let Self { stream, session, incoming, plain, outgoing, has_ended, has_said_goodbye, is_broken } =
+            self;
         let stream = change(stream)?;
         Ok(TlsStream { stream, session, incoming, plain, outgoing, has_ended, has_said_goodbye, is_broken })
     }
