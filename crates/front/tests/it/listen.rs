@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use crate::devices::TestDevices;
 use crate::links::TestLinks;
-use crate::world::{MEMORY, World, services, until, within};
+use crate::world::{MEMORY, World, answer, request, services, until, within};
 
 #[tokio::test]
 async fn a_busy_port_is_named_with_what_to_do() {
@@ -125,5 +125,34 @@ async fn a_full_house_refuses_the_newest_and_takes_it_when_there_is_room() {
     until("there is room", || world.handle.figures().connections_open.get() == 1).await;
     within(client.connect()).await;
     drop(two);
+    world.stopped().await;
+}
+
+#[tokio::test]
+async fn handshakes_are_made_elsewhere_and_connections_stay_here() {
+    let elsewhere =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let world = World::with(|options| {
+        options.handshakes = Some(elsewhere.handle().clone());
+        options.connections.handshake_timeout = Duration::from_millis(500);
+    });
+    let mut senders = Vec::new();
+    for _ in 0..3 {
+        senders.push(within(world.client(&["http/1.1"]).http1()).await);
+    }
+    let mut silent = within(TcpStream::connect(world.address())).await.unwrap();
+    assert_eq!(within(silent.read(&mut [0; 16])).await.unwrap_or(0), 0);
+    let figures = world.handle.figures();
+    assert_eq!((figures.handshakes_done.get(), figures.handshakes_timed_out.get()), (3, 1));
+    // Nothing of a connection is left there.
+    elsewhere.shutdown_background();
+    for sender in &mut senders {
+        for body in ["one", "two"] {
+            let response = within(sender.send_request(request("/", body))).await.unwrap();
+            let expected = format!("HTTP/1.1 b{body:?}");
+            assert_eq!(within(answer(response)).await.unwrap(), (200, expected));
+        }
+    }
+    drop(senders);
     world.stopped().await;
 }
