@@ -40,7 +40,7 @@ pub(crate) async fn edge(
 ) -> Result<(), Trouble> {
     let doors = edge.doors()?;
     let (name, windows) = (Name::Skerry, [options.window, 1]);
-    let hop = Hop { name, what: WHAT, windows, tree: edge.processes(), options, folder };
+    let hop = Hop { name, what: WHAT, windows, tree: edge.processes(), above: None, options, folder };
     hop::run(&hop, async |window| doors.links(window, options.payload as usize).await, report, None).await
 }
 
@@ -56,7 +56,7 @@ pub(crate) async fn peer(
     };
     peer.ready().await?;
     let (windows, folder) = ([options.window, 1], ground.folder);
-    let hop = Hop { name, what: WHAT, windows, tree: &peer.tree, options, folder };
+    let hop = Hop { name, what: WHAT, windows, tree: &peer.tree, above: None, options, folder };
     let doors = &peer.doors;
     hop::run(&hop, async |window| doors.links(window, options.payload as usize).await, report, None).await
 }

@@ -50,7 +50,7 @@ pub(crate) struct Edge {
     address: SocketAddr,
     tree: Tree,
     /// Ends after the edge.
-    _hub_tree: Tree,
+    pub(crate) hub_tree: Tree,
 }
 
 /// A hub that knows the edge and its modules.
@@ -109,8 +109,7 @@ pub(crate) async fn start(
     command.arg("--data").arg(folder.join("edge")).arg("--sockets").arg(folder.join("run"));
     let tree = ground.launch(&mut command)?;
     let address = SocketAddr::from((options.address, MQTT_PORT));
-    let mut edge =
-        Edge { hub, roots: String::new(), folder: folder.join("edge"), address, tree, _hub_tree: hub_tree };
+    let mut edge = Edge { hub, roots: String::new(), folder: folder.join("edge"), address, tree, hub_tree };
     edge.wait(&folder.join("run/workload.sock"), modules).await?;
     Ok(edge)
 }

@@ -36,6 +36,8 @@ pub(crate) struct Hop<'a> {
     /// Messages on their way, in the order of the measures.
     pub(crate) windows: [u16; 2],
     pub(crate) tree: &'a Tree,
+    /// A hub that the server leads to, where there is one.
+    pub(crate) above: Option<&'a Tree>,
     pub(crate) options: &'a Options,
     /// Of the server's disk.
     pub(crate) folder: &'a Path,
@@ -49,7 +51,7 @@ pub(crate) async fn mqtt(
     (report, goals): (&mut Report, &mut Goals),
 ) -> Result<(), Trouble> {
     let windows = [options.window, 1];
-    let hop = Hop { name, what: "hop, QoS 1", windows, tree: server.tree(), options, folder };
+    let hop = Hop { name, what: "hop, QoS 1", windows, tree: server.tree(), above: None, options, folder };
     let payload = options.payload as usize;
     run(&hop, async |window| Pair::connect(server, MODULES, window, payload).await, report, Some(goals)).await
 }
@@ -60,7 +62,7 @@ pub(crate) async fn run<E: Ends>(
     report: &mut Report,
     mut goals: Option<&mut Goals>,
 ) -> Result<(), Trouble> {
-    let Hop { name, what, windows, tree, options, folder } = *hop;
+    let Hop { name, what, windows, tree, above, options, folder } = *hop;
     let payload = options.payload;
     for window in windows {
         let row = |found: &str| format!("{what}, {payload} B, TLS, {window} on the way: {found}");
@@ -68,21 +70,25 @@ pub(crate) async fn run<E: Ends>(
         let mut ends = connect(window).await?;
         ends.run(now(), now() + WARM_UP).await?;
         let (before, own, all) = (tree.usage(), processor_time(), machine_time());
+        let above_before = above.map(Tree::usage);
         let begin = now();
         let latencies = ends.run(begin, begin + options.span()).await?;
         let elapsed = now() - begin;
         let after = tree.usage();
+        let above = above.zip(above_before).map(|(tree, before)| tree.usage().processor - before.processor);
         ends.close().await;
         let computed = (after.processor - before.processor).as_secs_f64();
         let own = processor_time_since(own).unwrap_or_default().as_secs_f64();
         let all = all.zip(machine_time()).map_or(0.0, |(before, after)| (after - before).as_secs_f64());
         let seconds = elapsed.as_secs_f64();
         let measure = Measure::whole(options.span(), vec![latencies]);
-        let others = (all - own - computed).max(0.0) / seconds;
+        let hub = above.unwrap_or_default().as_secs_f64();
+        let others = (all - own - computed - hub).max(0.0) / seconds;
         let note = format!(
-            "server {:.2} processors, generator {:.2}, others {others:.2}; {}",
+            "server {:.2} processors, generator {:.2}, {}others {others:.2}; {}",
             computed / seconds,
             own / seconds,
+            above.map(|_| format!("hub {:.2}, ", hub / seconds)).unwrap_or_default(),
             shown(&disk)
         );
         let rate = measure.count() as f64 / computed.max(0.01);

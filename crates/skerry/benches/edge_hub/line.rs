@@ -93,7 +93,8 @@ async fn live(
     report: &mut Report,
 ) -> Result<(), Trouble> {
     let (windows, tree, folder) = ([WINDOW, 1], edge.tree(), ground.folder);
-    let hop = Hop { name, what: "up to the hub", windows, tree, options, folder };
+    let above = Some(&edge.hub_tree);
+    let hop = Hop { name, what: "up to the hub", windows, tree, above, options, folder };
     let connect =
         async |window| Upward::connect(edge, SENDER, ground.papers, window, options.payload as usize).await;
     hop::run(&hop, connect, report, None).await
@@ -115,6 +116,7 @@ async fn drain(
     let late = |_| "what waits does not go on";
     let first = timeout(DRAINED_MAX, reader.next()).await.map_err(late)??;
     let (usage, own, began) = (edge.tree().usage(), processor_time(), now());
+    let hub = edge.hub_tree.usage();
     let mut taken = Taken::default();
     taken.take(&first)?;
     while taken.next < count {
@@ -127,12 +129,15 @@ async fn drain(
     let elapsed = (now() - began).as_secs_f64();
     let computed = (edge.tree().usage().processor - usage.processor).as_secs_f64();
     let own = processor_time_since(own).unwrap_or_default().as_secs_f64();
+    let hub = (edge.hub_tree.usage().processor - hub.processor).as_secs_f64();
     reader.close().await;
     let note = format!(
-        "the first {:.1} s after the hub was back, {} came twice; edge {:.2} processors, reader and bridge {:.2}",
+        "the first {:.1} s after the hub was back, {} came twice; edge {:.2} processors, hub {:.2}, \
+         reader and bridge {:.2}",
         (began - back).as_secs_f64(),
         taken.again,
         computed / elapsed,
+        hub / elapsed,
         own / elapsed,
     );
     let row = |found: &str| format!("{}: {found}", what(options));
