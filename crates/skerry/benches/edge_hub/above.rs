@@ -2,7 +2,7 @@
 //! the edge hub's routes, acknowledges every message, and can be away.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -15,10 +15,10 @@ use skerry_mqtt::packet::{
     Ack, Connack, ConnectCode, Packet, Packets, Publish, Qos, Sender, Suback, SubackCode, Text, whole,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use crate::door::{Door, Host};
 use crate::meter::Trouble;
 use crate::papers::Papers;
 
@@ -28,9 +28,7 @@ const TWIN: &str = "$iothub/twin/";
 const EDGE_HUB: &str = "/$edgeHub";
 
 pub(crate) struct Above {
-    pub(crate) address: SocketAddr,
-    inside: Arc<Inside>,
-    accepting: Option<JoinHandle<()>>,
+    door: Door<Inside>,
 }
 
 struct Inside {
@@ -41,7 +39,7 @@ struct Inside {
 }
 
 impl Above {
-    pub(crate) async fn start(papers: &Papers, routes: &BTreeMap<&str, String>) -> Result<Self, Trouble> {
+    pub(crate) fn start(papers: &Papers, routes: &BTreeMap<&str, String>) -> Result<Self, Trouble> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
@@ -56,57 +54,30 @@ impl Above {
             "storeAndForwardConfiguration": {"timeToLiveSecs": 86_400},
         });
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let inside = Arc::new(Inside { acceptor, desired, taken: AtomicU64::new(0) });
-        let mut above = Self { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), inside, accepting: None };
-        above.come().await?;
-        Ok(above)
+        Ok(Self { door: Door::open(Inside { acceptor, desired, taken: AtomicU64::new(0) })? })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.door.address
     }
 
     /// Comes back, to the same place.
-    pub(crate) async fn come(&mut self) -> Result<(), Trouble> {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(self.address)?;
-        let listener = socket.listen(64)?;
-        self.address = listener.local_addr()?;
-        self.accepting = Some(tokio::spawn(accept(listener, Arc::clone(&self.inside))));
-        Ok(())
+    pub(crate) fn come(&mut self) -> Result<(), Trouble> {
+        self.door.come()
     }
 
     /// Goes, with all its connections.
     pub(crate) async fn leave(&mut self) {
-        if let Some(accepting) = self.accepting.take() {
-            accepting.abort();
-            // It was told to end.
-            drop(accepting.await);
-        }
+        self.door.leave().await;
     }
 
     /// Messages that it acknowledged.
     pub(crate) fn taken(&self) -> u64 {
-        self.inside.taken.load(Relaxed)
+        self.door.host.taken.load(Relaxed)
     }
 }
 
-impl Drop for Above {
-    fn drop(&mut self) {
-        if let Some(accepting) = self.accepting.take() {
-            accepting.abort();
-        }
-    }
-}
-
-async fn accept(listener: TcpListener, inside: Arc<Inside>) {
-    // They end with it.
-    let mut guests = JoinSet::new();
-    while let Ok((tcp, _)) = listener.accept().await {
-        let inside = Arc::clone(&inside);
-        // A client that breaks off is none of our business.
-        guests.spawn(async move { drop(inside.converse(tcp).await) });
-    }
-}
-
-impl Inside {
+impl Host for Inside {
     async fn converse(&self, tcp: TcpStream) -> Result<(), Trouble> {
         tcp.set_nodelay(true)?;
         let mut stream = self.acceptor.accept(tcp).await?;
@@ -144,7 +115,9 @@ impl Inside {
         }
         Ok(())
     }
+}
 
+impl Inside {
     /// A twin that was asked for, or something that was reported.
     fn answer(&self, topic: &str, is_edge_hub: bool, out: &mut Vec<u8>) {
         let Some(asked) = topic.strip_prefix(TWIN) else { return };

@@ -19,7 +19,7 @@ use crate::options::{Name, Options};
 use crate::report::Report;
 use crate::tree::Tree;
 
-const PROTOCOL: &str = "AMQP";
+const WHAT: &str = "hop, AMQP";
 const START_MAX: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const QUEUE: &str = "/queue/hop";
@@ -39,7 +39,8 @@ pub(crate) async fn edge(
     report: &mut Report,
 ) -> Result<(), Trouble> {
     let doors = edge.doors()?;
-    let hop = Hop { name: Name::Skerry, protocol: PROTOCOL, tree: edge.processes(), options, folder };
+    let (name, windows) = (Name::Skerry, [options.window, 1]);
+    let hop = Hop { name, what: WHAT, windows, tree: edge.processes(), above: None, options, folder };
     hop::run(&hop, async |window| doors.links(window, options.payload as usize).await, report, None).await
 }
 
@@ -54,7 +55,8 @@ pub(crate) async fn peer(
         _ => Peer::handing(ground).await?,
     };
     peer.ready().await?;
-    let hop = Hop { name, protocol: PROTOCOL, tree: &peer.tree, options, folder: ground.folder };
+    let (windows, folder) = ([options.window, 1], ground.folder);
+    let hop = Hop { name, what: WHAT, windows, tree: &peer.tree, above: None, options, folder };
     let doors = &peer.doors;
     hop::run(&hop, async |window| doors.links(window, options.payload as usize).await, report, None).await
 }

@@ -23,10 +23,10 @@ use crate::report::Report;
 /// Who sends upstream.
 pub(crate) const SENDER: &str = "up";
 pub(crate) const WINDOW: u16 = 512;
-const DRAINED_MAX: Duration = Duration::from_secs(1800);
+pub(crate) const DRAINED_MAX: Duration = Duration::from_secs(1800);
 const STEP: Duration = Duration::from_millis(20);
 /// Buffers are given back meanwhile.
-const SETTLE: Duration = Duration::from_secs(3);
+pub(crate) const SETTLE: Duration = Duration::from_secs(3);
 const BLOCK_BYTES: usize = 1 << 20;
 
 const TAKEN: &str = "taken while the hub is away";
@@ -50,7 +50,8 @@ pub(crate) async fn run(
     above.leave().await;
 
     let (before, began) = (edge.tree().usage(), now());
-    append(edge, count, size).await?;
+    let payload = Bytes::from(vec![b'x'; size]);
+    append(edge, count, |_| payload.clone()).await?;
     let elapsed = (now() - began).as_secs_f64();
     let after = edge.tree().usage();
     let computed = (after.processor - before.processor).as_secs_f64();
@@ -71,7 +72,7 @@ pub(crate) async fn run(
     let waiting = edge.tree().proportional_memory();
     let on_disk = disk::size(&edge.log());
     let (taken, back) = (above.taken(), now());
-    above.come().await?;
+    above.come()?;
     while above.taken() == taken {
         wait(back).await?;
     }
@@ -152,13 +153,13 @@ async fn wait(since: std::time::Instant) -> Result<(), Trouble> {
 }
 
 /// All of them are acknowledged when it answers.
-async fn append(edge: &Edge, count: u64, size: usize) -> Result<(), Trouble> {
+pub(crate) async fn append(edge: &Edge, count: u64, body: impl Fn(u64) -> Bytes) -> Result<(), Trouble> {
     let (mut client, guest) = client(edge, SENDER, WINDOW).await?;
-    let (topic, payload) = (Text::from(guest.topic.as_str()), Bytes::from(vec![b'x'; size]));
+    let topic = Text::from(guest.topic.as_str());
     let (mut sent, mut kept) = (0, 0);
     while kept < count {
         while sent < count && client.has_room() {
-            client.publish(topic.clone(), payload.clone(), ()).map_err(|unsent| unsent.reason)?;
+            client.publish(topic.clone(), body(sent), ()).map_err(|unsent| unsent.reason)?;
             sent += 1;
         }
         let mut event = Some(client.event().await?);

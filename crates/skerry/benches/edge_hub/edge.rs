@@ -15,7 +15,6 @@ use skerry_mqtt::client::ClientLimits;
 use skerry_uplink::amqp::Credentials;
 use skerry_uplink::{Client, Identity, Place, TlsOptions};
 
-use crate::above::Above;
 use crate::ground::Ground;
 use crate::ground::hub::{self, Hub, Wanted};
 use crate::hop::MODULES;
@@ -26,7 +25,7 @@ use crate::pair::{Guest, Server};
 use crate::papers::HOST;
 use crate::tree::Tree;
 
-const DEVICE: &str = "gate";
+pub(crate) const DEVICE: &str = "gate";
 const MQTT_PORT: u16 = 8883;
 const AMQP_PORT: u16 = 5671;
 /// Where a message over AMQP names its output.
@@ -36,25 +35,31 @@ const LOG: &str = "edged/hub/log";
 const START_MAX: Duration = Duration::from_secs(60);
 const TRUST: &str = "GET /trust-bundle?api-version=2019-01-30 HTTP/1.0\r\nhost: localhost\r\n\r\n";
 
+/// What the edge speaks to whom it takes for its hub's door.
+pub(crate) struct Upstream {
+    /// As the variable has it.
+    pub(crate) protocol: &'static str,
+    pub(crate) port: u16,
+}
+
 pub(crate) struct Edge {
-    hub: Hub,
+    pub(crate) hub: Hub,
     /// What the edge's modules trust.
     roots: String,
     folder: PathBuf,
     address: SocketAddr,
     tree: Tree,
     /// Ends after the edge.
-    _hub_tree: Tree,
+    pub(crate) hub_tree: Tree,
 }
 
-/// Starts it below `above`, and waits until its modules come in.
-pub(crate) async fn start(
+/// A hub that knows the edge and its modules.
+pub(crate) async fn register(
     ground: &Ground<'_>,
-    options: &Options,
-    above: &Above,
+    settings: &str,
     modules: &[&str],
-) -> Result<Edge, Trouble> {
-    let wanted = Wanted { devices: 0, mutual: false, settings: "" };
+) -> Result<(Hub, Tree), Trouble> {
+    let wanted = Wanted { devices: 0, mutual: false, settings };
     let (hub, hub_tree) = hub::start(ground, &wanted).await?;
     let key = hub.key().ok_or("the hub's devices have no key")?;
     let authentication =
@@ -68,22 +73,35 @@ pub(crate) async fn start(
         let wanted = json!({"deviceId": DEVICE, "moduleId": module, "authentication": authentication});
         hub.put(&format!("/devices/{DEVICE}/modules/{module}"), &wanted).await?;
     }
+    Ok((hub, hub_tree))
+}
+
+/// Starts it below a hub, and waits until its modules come in.
+pub(crate) async fn start(
+    ground: &Ground<'_>,
+    options: &Options,
+    (hub, hub_tree): (Hub, Tree),
+    upstream: &Upstream,
+    modules: &[&str],
+) -> Result<Edge, Trouble> {
+    let key = hub.key().ok_or("the hub's devices have no key")?;
+    let Upstream { protocol, port } = upstream;
     let folder = ground.folder;
     let config = folder.join("config.toml");
     let text = format!(
         "hostname = \"{HOST}\"\n[provisioning]\nsource = \"manual\"\n\
          connection_string = \"HostName={HOST};DeviceId={DEVICE};SharedAccessKey={}\"\n\
          [agent]\nname = \"edgeAgent\"\ntype = \"docker\"\n[agent.config]\nimage = \"agent:1\"\n\
-         [agent.env]\nUpstreamProtocol = \"Mqtt\"\n\
+         [agent.env]\nUpstreamProtocol = \"{protocol}\"\n\
          [moby_runtime]\nuri = \"unix://{}/no.sock\"\nnetwork = \"azure-iot-edge\"\n\
          [skerry]\nhub_ca_cert = \"file://{}\"\nedge_hub_listen = [\"{}\"]\n\
-         hub_address = \"127.0.0.1\"\nhub_https_port = {}\nhub_mqtt_port = {}\n",
+         hub_address = \"127.0.0.1\"\nhub_https_port = {}\nhub_mqtt_port = {port}\n\
+         hub_amqp_port = {port}\n",
         key.reveal(),
         folder.display(),
         ground.papers.root().display(),
         options.address,
         hub.door("https")?.port(),
-        above.address.port(),
     );
     fs::write(&config, text)?;
     let mut command = Command::new(&options.edge);
@@ -91,8 +109,7 @@ pub(crate) async fn start(
     command.arg("--data").arg(folder.join("edge")).arg("--sockets").arg(folder.join("run"));
     let tree = ground.launch(&mut command)?;
     let address = SocketAddr::from((options.address, MQTT_PORT));
-    let mut edge =
-        Edge { hub, roots: String::new(), folder: folder.join("edge"), address, tree, _hub_tree: hub_tree };
+    let mut edge = Edge { hub, roots: String::new(), folder: folder.join("edge"), address, tree, hub_tree };
     edge.wait(&folder.join("run/workload.sock"), modules).await?;
     Ok(edge)
 }

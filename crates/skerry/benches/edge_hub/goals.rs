@@ -20,7 +20,12 @@ pub(crate) struct Goals {
 
 impl Goals {
     pub(crate) fn hop(&mut self, name: Name, is_pipelined: bool, rate: f64, p50: f64, p99: f64) {
-        let side = if name == Name::Skerry { &mut self.ours } else { &mut self.peer };
+        let side = match name {
+            Name::Skerry => &mut self.ours,
+            Name::Mosquitto => &mut self.peer,
+            // Nothing is promised of the others.
+            _ => return,
+        };
         side[usize::from(!is_pipelined)].push(rate);
         if name == Name::Skerry && !is_pipelined {
             self.p50.push(p50);

@@ -1,11 +1,13 @@
 //! `cargo xtask bench edge-hub`: the edge's own hub, in the program that edge devices run: a message's
-//! hop from module to module beside mosquitto, over AMQP beside RabbitMQ and the independent implementation, and what
-//! waits while the hub above is away beside SQLite, JetStream and the disk itself.
+//! hop from module to module beside mosquitto and rumqttd, over AMQP beside RabbitMQ and the independent
+//! implementation, what waits while the hub above is away beside SQLite, JetStream and the disk itself, and the line
+//! to a hub over MQTT and over AMQP.
 //!
 //! The edge has its usual ports on an address of the loopback that nobody else uses; no container engine
 //! is needed. A hub beside it says who its modules are, and a server of the bench stands where the hub's
-//! MQTT would be: it gives the edge its routes, and takes what comes. Generator and servers share the
-//! processors, therefore the rate for each second that the server computed is the number to look at.
+//! MQTT would be: it gives the edge its routes, and takes what comes. Where the line is measured it is that hub
+//! that the edge speaks to. Generator and servers share the processors, therefore the rate for each second that the
+//! server computed is the number to look at.
 //!
 //! `xtask` runs this; cargo alone can too: `cargo bench -p skerry --bench edge-hub -- --section hop`.
 #![forbid(unsafe_code)]
@@ -15,6 +17,9 @@ mod above;
 mod amqp;
 mod arrivals;
 mod backlog;
+mod bridge;
+mod brokers;
+mod door;
 mod edge;
 mod goals;
 #[path = "../peers/mod.rs"]
@@ -22,12 +27,16 @@ mod ground;
 mod handing;
 mod hop;
 mod keepers;
+mod line;
 mod links;
 #[path = "../meters/mod.rs"]
 mod meters;
 mod options;
 mod pair;
+mod peak;
+mod reader;
 mod run;
+mod upward;
 
 /// Peers of the log's bench, with what they lean on.
 #[path = "../log/case.rs"]

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
-/// Measures the hub of an edge device beside mosquitto, RabbitMQ, fe2o3-amqp, JetStream and SQLite.
+/// Measures the hub of an edge device beside mosquitto, rumqttd, RabbitMQ, fe2o3-amqp, JetStream and SQLite, and
+/// its line to a hub over MQTT beside the one over AMQP.
 ///
-/// The default takes six minutes on two processors. Nothing is asserted: the numbers are for people, on the machine
+/// The default takes ten minutes on two processors. Nothing is asserted: the numbers are for people, on the machine
 /// they were taken on. The edge has ports 443, 5671 and 8883 of `--address`.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "edge-hub")]
@@ -46,6 +47,8 @@ pub(crate) struct Options {
     pub(crate) edge: PathBuf,
     #[arg(long, default_value = "/usr/sbin/mosquitto", value_name = "PROGRAM")]
     pub(crate) mosquitto: PathBuf,
+    #[arg(long, default_value = "rumqttd", value_name = "PROGRAM")]
+    pub(crate) rumqttd: PathBuf,
     #[arg(long, default_value = "/usr/lib/rabbitmq/bin/rabbitmq-server", value_name = "PROGRAM")]
     pub(crate) rabbitmq: PathBuf,
     /// 2.12 or newer.
@@ -67,6 +70,8 @@ pub(crate) enum Name {
     Skerry,
     /// Without a rule: who publishes and who subscribes have the same topic. It persists nothing.
     Mosquitto,
+    /// The same in Rust, in memory as well.
+    Rumqttd,
     /// Over AMQP: a durable queue, without a rule.
     Rabbitmq,
     /// Over AMQP: the library as a server that hands on, without a rule, and keeps nothing.
@@ -77,18 +82,30 @@ pub(crate) enum Name {
     Jetstream,
     /// The same, which syncs every two minutes.
     JetstreamDefault,
+    /// This one once more: its line to a hub, over MQTT.
+    LineMqtt,
+    /// The same over AMQP.
+    LineAmqp,
 }
 
 impl Name {
+    /// Whether it is somebody else, without whom there are numbers still.
+    pub(crate) fn is_peer(self) -> bool {
+        !matches!(self, Self::Skerry | Self::LineMqtt | Self::LineAmqp)
+    }
+
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Skerry => "skerry edge",
             Self::Mosquitto => "mosquitto, nothing persisted",
+            Self::Rumqttd => "rumqttd, in memory",
             Self::Rabbitmq => "RabbitMQ, durable, no rule",
             Self::Independent => "fe2o3-amqp, keeps nothing",
             Self::Sqlite => "SQLite, 512 a transaction",
             Self::Jetstream => "JetStream, sync always",
             Self::JetstreamDefault => "JetStream, default sync",
+            Self::LineMqtt => "skerry edge, line over MQTT",
+            Self::LineAmqp => "skerry edge, line over AMQP",
         }
     }
 }
@@ -102,14 +119,18 @@ pub(crate) enum Section {
     Amqp,
     /// What waits while the hub is away: how fast it is taken and given on, and what memory it costs.
     Backlog,
+    /// The edge's line to a hub that runs beside it: what is given on at once, what has waited, and what memory both
+    /// cost, over MQTT and over AMQP.
+    Line,
 }
 
 impl Section {
     pub(crate) fn names(self) -> &'static [Name] {
         match self {
-            Self::Hop => &[Name::Skerry, Name::Mosquitto],
+            Self::Hop => &[Name::Skerry, Name::Mosquitto, Name::Rumqttd],
             Self::Amqp => &[Name::Skerry, Name::Rabbitmq, Name::Independent],
             Self::Backlog => &[Name::Skerry, Name::Sqlite, Name::Jetstream, Name::JetstreamDefault],
+            Self::Line => &[Name::LineMqtt, Name::LineAmqp],
         }
     }
 }
@@ -134,6 +155,7 @@ impl Options {
 
     /// A large backlog takes its time.
     pub(crate) fn rounds(&self, section: Section) -> u32 {
-        if section == Section::Backlog && self.backlog > 1_000_000 { 1 } else { self.rounds }
+        let waits = matches!(section, Section::Backlog | Section::Line);
+        if waits && self.backlog > 1_000_000 { 1 } else { self.rounds }
     }
 }

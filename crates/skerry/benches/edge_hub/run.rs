@@ -7,14 +7,15 @@ use std::path::Path;
 use clap::ValueEnum as _;
 
 use crate::above::Above;
+use crate::brokers::Broker;
+use crate::edge::Upstream;
 use crate::goals::Goals;
 use crate::ground::Ground;
-use crate::hop::{self, Mosquitto};
 use crate::meter::Trouble;
 use crate::options::{Name, Options, Section};
 use crate::papers::Papers;
 use crate::report::Report;
-use crate::{amqp, backlog, edge, place};
+use crate::{amqp, backlog, edge, hop, line, place};
 
 pub(crate) async fn run(options: &Options, folder: &Path) -> Result<(), Trouble> {
     println!("{:?} a measure, {} rounds; {}", options.span(), options.rounds, place::describe(folder));
@@ -47,7 +48,7 @@ impl Bench<'_> {
                 for name in self.options.names(section) {
                     // One peer that fails does not take the others along.
                     match Box::pin(self.turn(section, name)).await {
-                        Err(trouble) if name != Name::Skerry => {
+                        Err(trouble) if name.is_peer() => {
                             self.report.leave_out(name.title(), format!("{section:?}: {trouble}"));
                         }
                         done => done?,
@@ -77,11 +78,12 @@ impl Bench<'_> {
         match (section, name) {
             (_, Name::Skerry) => {}
             (Section::Hop, _) => {
-                let mosquitto = Mosquitto::start(&ground, options).await?;
-                return hop::mqtt(&mosquitto, name, options, folder, (report, goals)).await;
+                let broker = Broker::start(name, &ground, options).await?;
+                return hop::mqtt(&broker, name, options, folder, (report, goals)).await;
             }
             (Section::Amqp, _) => return amqp::peer(name, &ground, options, report).await,
             (Section::Backlog, _) => return backlog::peer(name, options, folder, report).await,
+            (Section::Line, _) => return line::run(name, &ground, options, report).await,
         }
         let [from, to] = hop::MODULES;
         let sender = backlog::SENDER;
@@ -91,12 +93,16 @@ impl Bench<'_> {
         );
         let up = format!("FROM /messages/modules/{sender}/* INTO $upstream");
         let routes = BTreeMap::from([("across", across), ("up", up)]);
-        let mut above = Above::start(&self.papers, &routes).await?;
-        let edge = edge::start(&ground, options, &above, &[from, to, sender]).await?;
+        let mut above = Above::start(&self.papers, &routes)?;
+        let upstream = Upstream { protocol: "Mqtt", port: above.address().port() };
+        let modules = [from, to, sender];
+        let known = edge::register(&ground, "", &modules).await?;
+        let edge = edge::start(&ground, options, known, &upstream, &modules).await?;
         match section {
             Section::Hop => hop::mqtt(&edge, name, options, folder, (report, goals)).await,
             Section::Amqp => amqp::edge(&edge, folder, options, report).await,
             Section::Backlog => backlog::run(&edge, &mut above, options, folder, report).await,
+            Section::Line => Ok(()),
         }
     }
 }

@@ -51,7 +51,9 @@ impl Report {
 
     pub(crate) fn print(&self) {
         let Some(first) = self.rows.iter().find_map(|row| row.servers.first()) else { return };
-        println!("\n{:36} {:>30} {:>24}", "median (min–max)", "", format!("{}: × as good", first.name));
+        let all = || self.rows.iter().filter_map(|row| row.servers.first());
+        let whose = if all().all(|entry| entry.name == first.name) { first.name } else { "the first" };
+        println!("\n{:36} {:>30} {:>24}", "median (min–max)", "", format!("{whose}: × as good"));
         for row in &self.rows {
             println!("{}", row.name);
             for entry in &row.servers {

@@ -30,24 +30,13 @@ impl Tree {
         !matches!(self.root.try_wait(), Ok(None))
     }
 
-    /// The root and all that descend from it.
+    /// The number of the first of them.
+    pub(crate) fn root(&self) -> u32 {
+        self.root.id()
+    }
+
     fn processes(&self) -> Vec<u32> {
-        let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
-        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let Some(process) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
-                continue;
-            };
-            if let Some(parent) = parent_of(process) {
-                children.entry(parent).or_default().push(process);
-            }
-        }
-        let mut found = vec![self.root.id()];
-        let mut at = 0;
-        while let Some(process) = found.get(at) {
-            found.extend(children.remove(process).unwrap_or_default());
-            at += 1;
-        }
-        found
+        processes_of(self.root())
     }
 
     pub(crate) fn usage(&self) -> Usage {
@@ -67,10 +56,34 @@ impl Tree {
 
     /// The same, with what they share with others counted in parts.
     pub(crate) fn proportional_memory(&self) -> u64 {
-        let of =
-            |process| number(&format!("/proc/{process}/smaps_rollup"), "Pss:").unwrap_or_default() * 1024;
-        self.processes().into_iter().map(of).sum()
+        proportional_memory_of(self.root())
     }
+}
+
+/// Of a tree that is known by its root, for who has no more of it.
+pub(crate) fn proportional_memory_of(root: u32) -> u64 {
+    let of = |process| number(&format!("/proc/{process}/smaps_rollup"), "Pss:").unwrap_or_default() * 1024;
+    processes_of(root).into_iter().map(of).sum()
+}
+
+/// The root and all that descend from it.
+fn processes_of(root: u32) -> Vec<u32> {
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(process) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        if let Some(parent) = parent_of(process) {
+            children.entry(parent).or_default().push(process);
+        }
+    }
+    let mut found = vec![root];
+    let mut at = 0;
+    while let Some(process) = found.get(at) {
+        found.extend(children.remove(process).unwrap_or_default());
+        at += 1;
+    }
+    found
 }
 
 fn parent_of(process: u32) -> Option<u32> {

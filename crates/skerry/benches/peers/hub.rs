@@ -137,8 +137,16 @@ impl Hub {
 
     /// Makes what is told here, as its owner.
     pub(crate) async fn put(&self, path: &str, wanted: &Value) -> Result<(), Trouble> {
+        self.call(Method::PUT, path, wanted).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, wanted: &Value) -> Result<(), Trouble> {
+        self.call(Method::POST, path, wanted).await
+    }
+
+    async fn call(&self, method: Method, path: &str, wanted: &Value) -> Result<(), Trouble> {
         let mut client = Client::connect(&self.rest).await?;
-        client.call(&self.rest, Method::PUT, path, Some(wanted)).await?;
+        client.call(&self.rest, method, path, Some(wanted)).await?;
         Ok(())
     }
 

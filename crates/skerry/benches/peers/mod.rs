@@ -4,6 +4,7 @@
 
 pub(crate) mod hub;
 pub(crate) mod rabbitmq;
+pub(crate) mod rumqttd;
 
 use std::fs;
 use std::io;

@@ -110,9 +110,10 @@ const BENCHES: &[Bench] = &[
     },
     Bench {
         name: "edge-hub",
-        about: "the hub of an edge device: a hop from module to module beside mosquitto, RabbitMQ and \
-                fe2o3-amqp, and what waits while the hub is away beside JetStream and SQLite (six \
-                minutes); --section NAME, --only NAME,NAME, --backlog N, --rounds R, --help for more",
+        about: "the hub of an edge device: a hop from module to module beside mosquitto, rumqttd, RabbitMQ \
+                and fe2o3-amqp, what waits while the hub is away beside JetStream and SQLite, and the line \
+                to the hub over MQTT and AMQP (ten minutes); --section NAME, --only NAME,NAME, \
+                --backlog N, --rounds R, --help for more",
         package: "skerry",
         packages: &["mosquitto", "rabbitmq-server", "python3", "python3-venv"],
         is_met: || {
@@ -126,7 +127,7 @@ const BENCHES: &[Bench] = &[
             requirements: "crates/skerry/benches/log/jetstream/requirements.txt",
             option: "--nats-server",
         }),
-        built: None,
+        built: Some(Built { name: "rumqttd", version: "0.20.0", option: "--rumqttd" }),
     },
 ];
 

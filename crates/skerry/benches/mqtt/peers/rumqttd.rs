@@ -1,26 +1,11 @@
-//! rumqttd, from crates.io: a broker in Rust that keeps its messages in memory.
-
-use std::fs;
-use std::process::Command;
+//! rumqttd, as every bench starts it.
 
 use super::Start;
-use crate::ground::free_port;
+use crate::ground::{free_port, rumqttd};
 use crate::meter::Trouble;
 use crate::server::Server;
 
 pub(super) fn start(start: &Start<'_>) -> Result<Server, Trouble> {
-    let (port, papers) = (free_port()?, start.ground.papers);
-    let settings = format!(
-        "id = 0\n\n[router]\nid = 0\nmax_connections = 20000\nmax_outgoing_packet_count = 200\n\
-         max_segment_size = 104857600\nmax_segment_count = 10\n\n[v4.1]\nname = \"v4-1\"\n\
-         listen = \"127.0.0.1:{port}\"\nnext_connection_delay_ms = 0\n\n[v4.1.tls]\ncertpath = \"{}\"\n\
-         keypath = \"{}\"\n\n[v4.1.connections]\nconnection_timeout_ms = 60000\nmax_payload_size = 262144\n\
-         max_inflight_count = 200\ndynamic_filters = true\n",
-        papers.certificate().display(),
-        papers.key().display(),
-    );
-    let file = start.ground.folder.join("rumqttd.toml");
-    fs::write(&file, settings)?;
-    let tree = start.ground.launch(Command::new(&start.options.rumqttd).arg("--config").arg(&file))?;
-    Ok(start.server(port, tree))
+    let port = free_port()?;
+    Ok(start.server(port, rumqttd::start(&start.ground, &start.options.rumqttd, port)?))
 }
