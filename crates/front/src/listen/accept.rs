@@ -15,10 +15,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
+use super::bind::Listener;
 use super::gate::{Gate, Handshake};
 use crate::tls::TlsStream;
 
@@ -44,7 +45,7 @@ impl Stopping {
 }
 
 pub(crate) struct Acceptor {
-    pub(crate) listener: TcpListener,
+    pub(crate) listener: Listener,
     pub(crate) tls: Arc<ServerConfig>,
     pub(crate) gate: Arc<Gate>,
     /// How long connections may take to finish once it is time to stop.
