@@ -94,6 +94,9 @@ impl Model {
     }
 
     fn compare_partition(&mut self, partition: Partition, scan: &Scan) {
+        if self.is_gone() {
+            return;
+        }
         self.look_at_the_clock();
         for id in 0..self.sent.len() {
             if self.sent[id].partition != partition {
