@@ -2,6 +2,9 @@
 
 'use strict';
 
+// This SDK is made for Node 20, where it is there by itself; on Node 18, which is Debian 12's, a program has to do this.
+globalThis.crypto ??= require('crypto').webcrypto;
+
 const assert = require('assert');
 const WebSocket = require('ws');
 const { EventHubConsumerClient, earliestEventPosition, latestEventPosition } = require('@azure/event-hubs');

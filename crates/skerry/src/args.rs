@@ -101,7 +101,7 @@ pub struct RunOptions {
     /// A name under which clients reach the hub; repeat it for more. The first names the hub.
     #[arg(long = "hostname", value_name = "NAME")]
     pub host_names: Vec<String>,
-    /// Where HTTPS listens: IP:PORT, :PORT for all interfaces, or off [default: :443].
+    /// Where HTTPS listens: IP:PORT, localhost:PORT, :PORT for all interfaces, or off [default: :443].
     #[arg(long, value_name = "ADDR")]
     pub https: Option<String>,
     /// Where MQTT listens, likewise [default: :8883].

@@ -15,11 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
+use super::bind::Listener;
 use super::gate::{Gate, Handshake};
 use crate::tls::TlsStream;
 
@@ -45,7 +46,7 @@ impl Stopping {
 }
 
 pub(crate) struct Acceptor {
-    pub(crate) listener: TcpListener,
+    pub(crate) listener: Listener,
     pub(crate) tls: Arc<ServerConfig>,
     pub(crate) gate: Arc<Gate>,
     /// Where handshakes are made, if that is elsewhere.

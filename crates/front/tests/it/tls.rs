@@ -189,7 +189,9 @@ async fn an_address_that_listens_on_both_families_is_reached_by_both() {
         Client::new(address, &root, &[], &world.clock).connect_as(NAME).await.map(drop)
     };
     within(connect(([127, 0, 0, 1], port).into())).await.unwrap();
-    if world.address().is_ipv6() {
+    // Containers often have sockets of IPv6 and no address of it.
+    let has_ipv6 = std::net::TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)).is_ok();
+    if has_ipv6 {
         within(connect(SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), port))).await.unwrap();
     }
     world.stopped().await;

@@ -111,7 +111,7 @@ impl DevOptions {
 /// A port alone is one of this machine's own.
 fn on_loopback(address: &str) -> String {
     let is_port = !address.is_empty() && address.bytes().all(|b| b.is_ascii_digit());
-    if is_port { format!("127.0.0.1:{address}") } else { address.to_owned() }
+    if is_port { format!("localhost:{address}") } else { address.to_owned() }
 }
 
 #[derive(Args)]

@@ -3,7 +3,7 @@
 //! clients can be told, SDKs cannot.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +95,11 @@ impl Door {
     pub fn at(&self, port: u16) -> String {
         SocketAddr::new(self.ip, port).to_string()
     }
+
+    /// Where a hub listens: one at 127.0.0.1 is called `localhost`, which is also `::1`, and some clients try no other.
+    pub fn of_hub(&self, port: u16) -> String {
+        if self.ip == Ipv4Addr::LOCALHOST { format!("localhost:{port}") } else { self.at(port) }
+    }
 }
 
 /// One door for the hub and one for the edge; what they had before comes first.
@@ -107,8 +112,14 @@ pub fn find(
     Ok((hub, edge))
 }
 
-/// Asks the machine.
+/// Asks the machine. What `localhost` stands for is one address.
 pub fn is_free(address: SocketAddr) -> Free {
+    let twin = SocketAddr::from((Ipv6Addr::LOCALHOST, address.port()));
+    if address.ip() == Ipv4Addr::LOCALHOST
+        && TcpListener::bind(twin).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+    {
+        return Free::Taken;
+    }
     match TcpListener::bind(address) {
         Ok(_) => Free::Yes,
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Free::Denied,

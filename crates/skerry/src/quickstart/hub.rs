@@ -17,9 +17,9 @@ pub async fn open(place: &Place, memory: &Memory, door: &Door) -> Result<StoredH
     let settings = Settings::alone(RunOptions {
         data: Some(place.hub()),
         host_names: vec![memory.host_name.clone()],
-        https: Some(door.at(door.https)),
-        mqtt: Some(door.at(door.mqtt)),
-        amqp: Some(door.at(door.amqp)),
+        https: Some(door.of_hub(door.https)),
+        mqtt: Some(door.of_hub(door.mqtt)),
+        amqp: Some(door.of_hub(door.amqp)),
         ..RunOptions::default()
     })?;
     Box::pin(StoredHub::open(&settings)).await

@@ -292,7 +292,7 @@ fn a_taken_port_is_named_and_nothing_starts() {
     let mut command = skerry();
     command.args(["dev", "--https", "0", "--mqtt", &port, "--amqp", "off", "--", "echo", "started"]);
     let output = command.env("TMPDIR", place.temporary()).output().unwrap();
-    failed(&output, 1, &format!("cannot listen on 127.0.0.1:{port}: another program uses the port"));
+    failed(&output, 1, &format!("cannot listen on localhost:{port}: another program uses the port"));
     assert!(output.stdout.is_empty());
     place.is_empty();
     failed(&place.run(&["--hostname", "a b", "--", "true"]), 2, "cannot be a host name");

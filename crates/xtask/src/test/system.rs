@@ -40,6 +40,8 @@ const NEEDS: &[Need] = &[
         packages: &["systemd"],
         is_met: || runs("systemd-socket-activate", "--version"),
     },
+    Need { what: "curl", packages: &["curl"], is_met: || runs("curl", "--version") },
+    Need { what: "openssl", packages: &["openssl"], is_met: || runs("openssl", "version") },
     Need { what: "trust anchors", packages: &["ca-certificates"], is_met: has_trust_anchors },
 ];
 
@@ -106,24 +108,13 @@ fn apt(arguments: &[&str]) -> Result<(), Failure> {
 /// Each SDK suite has its own ports and host names, in namespaces that need no rights.
 fn namespaces() -> Result<(), Failure> {
     let mut probe = shell::command("unshare");
-    probe.args([
-        "--user",
-        "--map-root-user",
-        "--net",
-        "--mount",
-        "--pid",
-        "--fork",
-        "ip",
-        "link",
-        "set",
-        "lo",
-        "up",
-    ]);
+    probe.args(["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork"]);
+    probe.args(["sh", "-c", "ip link set lo up && mount -t tmpfs none /tmp"]);
     match shell::probe(&mut probe) {
         Some(_) => Ok(()),
         None => Err(Failure::new(
-            "this machine lets no one make namespaces: `sysctl kernel.unprivileged_userns_clone=1`, or in a \
-             container allow `unshare` and `mount`",
+            "this machine lets no one make namespaces and mount in them: `sysctl kernel.unprivileged_userns_clone=1`, or \
+             start the container with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined`",
         )),
     }
 }

@@ -78,15 +78,8 @@ pub struct Plugged {
 }
 
 impl Plugged {
-    /// A reader of the life before may hold the folder for a moment more.
-    pub async fn hold(folder: &Path, plug: &Plug) -> Self {
-        loop {
-            match Directory::hold(folder) {
-                Ok(directory) => return Self { directory, plug: plug.clone() },
-                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => tokio::task::yield_now().await,
-                Err(error) => panic!("{error}"),
-            }
-        }
+    pub fn hold(folder: &Path, plug: &Plug) -> Self {
+        Self { directory: Directory::hold(folder).unwrap(), plug: plug.clone() }
     }
 
     fn file(&self, name: &str, file: Box<dyn File>) -> Box<dyn File> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -54,6 +54,8 @@ pub struct World {
 struct Running {
     hub: EdgeHub,
     log: Arc<dyn Log>,
+    /// Of a log that has some, for as long as anything of it reads or writes.
+    files: Weak<Plugged>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -119,10 +121,12 @@ impl World {
 
     /// Opens what is there and runs it.
     pub async fn start(&mut self) {
+        let mut held = Weak::new();
         let log: Arc<dyn Log> = match &self.store {
             Store::Memory(log) => Arc::new(log.clone()),
             Store::Files { folder, limits } => {
-                let files = Arc::new(Plugged::hold(folder.path(), &self.plug).await);
+                let files = Arc::new(Plugged::hold(folder.path(), &self.plug));
+                held = Arc::downgrade(&files);
                 let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
                 let dice = Arc::clone(&self.dice);
                 let mut options = JournalOptions::new(files, clock, dice as _);
@@ -148,16 +152,16 @@ impl World {
         let runs = hub.clone();
         let task = tokio::spawn(async move { runs.run(async { drop(stopped.await) }).await });
         hub.ready().await;
-        self.running = Some(Running { hub, log, stop, task });
+        self.running = Some(Running { hub, log, files: held, stop, task });
     }
 
     /// The process is gone from one moment to the next. Clients have to be dropped before.
     pub async fn kill(&mut self) {
-        let Running { hub, log, task, .. } = self.running.take().unwrap();
+        let Running { hub, log, files, task, .. } = self.running.take().unwrap();
         task.abort();
         drop(task.await);
         drop(hub);
-        released(log).await;
+        released(log, &files).await;
     }
 
     /// The power goes, and with it what was not durable. Clients have to be dropped before.
@@ -170,11 +174,11 @@ impl World {
 
     /// The process ends in order.
     pub async fn stop(&mut self) {
-        let Running { hub, log, task, stop } = self.running.take().unwrap();
+        let Running { hub, log, files, task, stop } = self.running.take().unwrap();
         stop.send(()).unwrap();
         task.await.unwrap();
         drop(hub);
-        released(log).await;
+        released(log, &files).await;
     }
 
     pub fn edge(&self) -> &EdgeHub {
@@ -263,9 +267,13 @@ impl World {
     }
 }
 
-/// Whoever still holds the log lets it go, so that it can be opened again.
-async fn released(log: Arc<dyn Log>) {
+/// Whoever still holds the log lets it go, and reads that nobody waits for any more end, so that it can be opened again.
+async fn released(log: Arc<dyn Log>, files: &Weak<Plugged>) {
     while Arc::strong_count(&log) > 1 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    drop(log);
+    while files.strong_count() > 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -146,11 +146,13 @@ impl Model {
         }
     }
 
-    /// Somebody is about to tell it.
+    /// Somebody is about to tell it, if there still is anybody.
     pub(crate) fn telling(&mut self, id: CursorId, progress: &Progress) {
+        let is_gone = self.is_gone();
         let told = self.cursors.get_mut(&id).unwrap();
-        for settled in [&mut told.tried, &mut told.now] {
-            settled.add(progress.below, progress.settled.iter().copied());
+        told.tried.add(progress.below, progress.settled.iter().copied());
+        if !is_gone {
+            told.now.add(progress.below, progress.settled.iter().copied());
         }
     }
 
@@ -204,6 +206,9 @@ impl Model {
 
     /// What the log says of its cursors after it was opened, `present` being all its records.
     pub(super) fn check_cursors(&mut self, found: &[Cursor], present: &BTreeSet<Id>) {
+        if self.is_gone() {
+            return;
+        }
         for cursor in found {
             if let Some(told) = self.cursors.get_mut(&cursor.id) {
                 told.now = Settled::default();

@@ -99,9 +99,14 @@ impl Model {
     }
 
     pub(crate) fn complain(&mut self, wrong: String) {
-        if !self.disk.as_ref().is_some_and(Disk::is_stopped) {
+        if !self.is_gone() {
             self.wrong.get_or_insert(wrong);
         }
+    }
+
+    /// The machine is gone, and nobody heard what the log still said of what it could not read any more.
+    fn is_gone(&self) -> bool {
+        self.disk.as_ref().is_some_and(Disk::is_stopped)
     }
 
     /// The log is opened with this bound on age and this clock.

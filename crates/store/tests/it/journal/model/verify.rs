@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use skerry_store::log::{
-    Batch, CursorKind, Durability, From, Log, Loss, Lost, Partition, Placed, Reading, Sequence, Winner,
+    Batch, CursorKind, Durability, Extent, From, Log, Loss, Lost, Partition, Placed, Reading, Sequence,
+    Winner,
 };
 
 use super::{Damage, Id, Model, Sent};
@@ -60,16 +61,19 @@ impl Model {
 
     /// Reads a partition from its first sequence to its end.
     async fn scan(&mut self, log: &dyn Log, partition: Partition) -> Result<Scan, String> {
-        let extent = log.extent(partition).await.map_err(|error| format!("extent: {error}"))?;
+        let extent = async || log.extent(partition).await.map_err(|error| format!("extent: {error}"));
+        let Extent { first, .. } = extent().await?;
         let mut scan = Scan { present: BTreeSet::new(), lost: Vec::new(), next: Sequence::ZERO };
         loop {
             // Small pages, so that there are borders between them.
             let reading = Reading::new(partition, From::Sequence(scan.next)).at_most(100, 64 << 10);
             let page = log.read(reading).await.map_err(|error| format!("read: {error}"))?;
             self.shown(partition, Some(scan.next), &page);
+            // What was given up when it was seen is shown a moment later, so the end is asked for after the page.
+            let extent = Extent { first, ..extent().await? };
             scan.lost.extend(&page.lost);
             for record in &page.records {
-                if record.sequence < extent.first || record.time > extent.newest {
+                if record.sequence < first || record.time > extent.newest {
                     self.complain(format!("{} at {} is not in {extent:?}", record.sequence, record.time));
                 }
                 if let Some(id) = Sent::recognize(&record.headers, &record.payload)
@@ -90,6 +94,9 @@ impl Model {
     }
 
     fn compare_partition(&mut self, partition: Partition, scan: &Scan) {
+        if self.is_gone() {
+            return;
+        }
         self.look_at_the_clock();
         for id in 0..self.sent.len() {
             if self.sent[id].partition != partition {
