@@ -66,9 +66,12 @@ pub async fn run(
     seen: watch::Sender<Option<EdgeHub>>,
     stopping: watch::Receiver<bool>,
 ) {
-    let begun = thread::on_own_thread(move |elsewhere| run_here(options, seen, stopping, elsewhere));
-    if let Err(error) = begun.await {
+    loop {
+        let (options, seen, stopping) = (Arc::clone(&options), seen.clone(), stopping.clone());
+        let work = thread::on_own_thread(move |elsewhere| run_here(options, seen, stopping, elsewhere));
+        let Err(error) = work.await else { return };
         tracing::error!(%error, "The edge hub has no thread of its own; free some, it tries again.");
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

@@ -4,30 +4,39 @@
 //! is most of what it costs on several; and one computes more than the modules of a device say. Handshakes,
 //! which take a thousand times as long as a letter, are made elsewhere.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
 /// Does the work on a thread of its own, until it is done or nobody waits for it any more. It hears where the
-/// rest of the process is.
+/// rest of the process is. Where it breaks off, whoever waits for it does.
 pub(super) async fn on_own_thread<F: Future<Output = ()>>(
     work: impl FnOnce(Handle) -> F + Send + 'static,
 ) -> std::io::Result<()> {
     let elsewhere = Handle::current();
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let (wanted, unwanted) = oneshot::channel::<()>();
-    let (done, is_done) = oneshot::channel::<()>();
+    let (done, is_done) = oneshot::channel();
     std::thread::Builder::new().name("edge-hub".into()).spawn(move || {
-        runtime.block_on(async {
-            tokio::select! {
-                () = work(elsewhere) => {}
-                _ = unwanted => {}
-            }
-        });
-        drop((runtime, done));
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = work(elsewhere) => {}
+                    _ = unwanted => {}
+                }
+            });
+        }));
+        drop(runtime);
+        // Whoever waited may be gone.
+        drop(done.send(ended));
     })?;
-    // It ends by being dropped.
-    drop(is_done.await);
+    let ended = is_done.await;
+    // Until here somebody did.
     drop(wanted);
+    if let Ok(Err(broke)) = ended {
+        resume_unwind(broke);
+    }
     Ok(())
 }
 
@@ -50,6 +59,14 @@ mod tests {
         done.await.unwrap();
         let (task, work, there) = told.recv().unwrap();
         assert_eq!((task == work, work == here, there == here), (true, false, true));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_work_that_breaks_off_breaks_off() {
+        let broke = tokio::spawn(on_own_thread(|_| async {
+            resume_unwind(Box::new("broken"));
+        }));
+        assert!(broke.await.unwrap_err().is_panic());
     }
 
     #[tokio::test]
